@@ -1,0 +1,21 @@
+"""What differs between TensorFlow, JAX and torch: one module each, with the same names in it."""
+
+from importlib import import_module
+
+import keras
+
+if keras.backend.backend() not in ("tensorflow", "jax", "torch"):
+    raise ImportError(
+        "keras-optlab trains on the TensorFlow, JAX and torch backends of Keras. "
+        f"Received: KERAS_BACKEND={keras.backend.backend()!r}. Set KERAS_BACKEND to "
+        "'tensorflow', 'jax' or 'torch' before importing Keras."
+    )
+
+_module = import_module(f"{__name__}.{keras.backend.backend()}")
+
+NADAM_ROUNDS_BETAS_FIRST = _module.NADAM_ROUNDS_BETAS_FIRST
+STEP_SEES_ONLY_ITS_VARIABLES = _module.STEP_SEES_ONLY_ITS_VARIABLES
+decayed = _module.decayed
+dense = _module.dense
+no_gradient = _module.no_gradient
+to_host = _module.to_host

@@ -1,0 +1,37 @@
+"""JAX: a compiled step knows nothing but what is passed in, gradients may be sparse (BCOO)."""
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import jax
+import keras
+import numpy as np
+from jax.experimental.sparse import JAXSparse
+
+# Whatever is not in `optimizer.variables` becomes a constant of the trace.
+STEP_SEES_ONLY_ITS_VARIABLES = True
+
+# Keras' Nadam takes 1 - beta after beta was rounded to float32 (0.99900001), except on torch:
+# 6e-6 of a step.
+NADAM_ROUNDS_BETAS_FIRST = True
+
+
+def dense(gradient: Any) -> Any:
+    """The gradient as an ordinary array; rows that occur more than once are summed."""
+    return gradient.todense() if isinstance(gradient, JAXSparse) else gradient
+
+
+def no_gradient() -> AbstractContextManager:
+    """A context in which operations are not recorded for differentiation."""
+    return nullcontext()
+
+
+def to_host(tensor: Any) -> np.ndarray | None:
+    """The value as numpy, or None inside a trace, where there is none yet."""
+    value = tensor.value if isinstance(tensor, keras.Variable) else tensor
+    return None if isinstance(value, jax.core.Tracer) else np.asarray(value)
+
+
+def decayed(parameter: Any, weight_decay: Any, learning_rate: Any) -> Any:
+    """The parameter after decoupled weight decay, in the arithmetic of the built-ins."""
+    return parameter - parameter * weight_decay * learning_rate

@@ -1,0 +1,44 @@
+"""Gradient clipping as Keras does it, with limits that may be tensors."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from keras import ops
+
+
+def by_norm(gradients: Sequence[Any], limit: Any) -> list[Any]:
+    """Each gradient scaled down to a norm of at most `limit`: g * limit / max(|g|, limit)."""
+    clipped = []
+    for gradient in gradients:
+        norm = ops.sqrt(ops.sum(ops.square(_wide(gradient))))
+        norm = ops.cast(norm, limit.dtype)
+        clipped.append(gradient * ops.cast(limit / ops.maximum(norm, limit), gradient.dtype))
+    return clipped
+
+
+def by_global_norm(gradients: Sequence[Any], limit: Any) -> list[Any]:
+    """All gradients scaled by the same factor, so that together their norm is at most `limit`."""
+    squares = [ops.sum(ops.square(_wide(gradient))) for gradient in gradients]
+    norm = ops.sqrt(sum(ops.cast(square, limit.dtype) for square in squares))
+    scale = limit / ops.maximum(norm, limit)
+    # Infinity times 0 would be NaN in some places and 0 in others: NaN everywhere, as in Keras.
+    scale = scale + (norm - norm)
+    return [gradient * ops.cast(scale, gradient.dtype) for gradient in gradients]
+
+
+def by_value(gradients: Sequence[Any], limit: Any) -> list[Any]:
+    """Each element of each gradient clipped to the range from -limit to limit."""
+    clipped = []
+    for gradient in gradients:
+        bound = ops.cast(limit, gradient.dtype)
+        clipped.append(ops.minimum(ops.maximum(gradient, -bound), bound))
+    return clipped
+
+
+def _wide(gradient: Any) -> Any:
+    # The square of a float16 gradient overflows at 256.
+    return ops.cast(gradient, "float32") if _is_half(gradient) else gradient
+
+
+def _is_half(gradient: Any) -> bool:
+    return str(gradient.dtype).removeprefix("torch.") in ("float16", "bfloat16")

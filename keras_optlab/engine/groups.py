@@ -1,0 +1,155 @@
+"""Parameter groups: other hyperparameters for some of a model's variables."""
+
+import re
+from collections.abc import Callable
+from typing import Any, final
+
+import keras
+
+from keras_optlab.engine.domain import NON_NEGATIVE, Real
+
+Match = str | Callable[[keras.Variable], bool]
+
+
+@final
+@keras.saving.register_keras_serializable(package="keras_optlab")
+class ParameterGroup:
+    """Hyperparameters of their own for the variables that match.
+
+    Args:
+        match: Regular expression searched in `variable.path` (such as `"backbone/"` or
+            `"bias$"`), or a function that takes the variable and returns a boolean. Only
+            functions registered with `keras.saving.register_keras_serializable` can be saved.
+        learning_rate_multiplier: Float >= 0 that multiplies the optimizer's learning rate,
+            whatever sets it: a number, a schedule or a callback. 0 freezes the variables: they
+            and their slots stay exactly as they are. Defaults to `1.0`.
+        **overrides: Any other hyperparameter of the optimizer, such as `weight_decay=0.0` or
+            `momentum=0.5`: a number or a `LearningRateSchedule`.
+
+    Raises:
+        TypeError: If `match` is neither a string nor callable.
+        ValueError: If `match` is not a regular expression, or `learning_rate` is overridden.
+
+    Example:
+
+    >>> optimizer = keras_optlab.optimizers.AdamW(1e-3, groups=[
+    ...     keras_optlab.ParameterGroup("backbone/", learning_rate_multiplier=0.1),
+    ...     keras_optlab.ParameterGroup("bias$|gamma$|beta$", weight_decay=0.0),
+    ... ])
+    """
+
+    def __init__(
+        self, match: Match, learning_rate_multiplier: float = 1.0, **overrides: Any
+    ) -> None:
+        if isinstance(match, str):
+            try:
+                re.compile(match)
+            except re.error as error:
+                raise ValueError(
+                    f"`match` must be a regular expression. Received: match={match!r} ({error})."
+                ) from None
+        elif not callable(match):
+            raise TypeError(
+                "`match` must be a regular expression or a function of the variable. "
+                f"Received: match={match!r}."
+            )
+        if "learning_rate" in overrides:
+            raise ValueError(
+                "A group's learning rate follows the optimizer's. Received: learning_rate="
+                f"{overrides['learning_rate']!r}. Use `learning_rate_multiplier`."
+            )
+        self.match = match
+        self.learning_rate_multiplier = NON_NEGATIVE.check(
+            "learning_rate_multiplier", learning_rate_multiplier
+        )
+        self.overrides = overrides
+
+    def matches(self, variable: keras.Variable) -> bool:
+        """Whether a variable belongs to the group."""
+        if callable(self.match):
+            return bool(self.match(variable))
+        return re.search(self.match, path_of(variable)) is not None
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "match": keras.saving.serialize_keras_object(self.match),
+            "learning_rate_multiplier": self.learning_rate_multiplier,
+            **{
+                name: keras.saving.serialize_keras_object(value)
+                for name, value in self.overrides.items()
+            },
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "ParameterGroup":
+        return cls(
+            **{
+                name: keras.saving.deserialize_keras_object(value)
+                if isinstance(value, dict)
+                else value
+                for name, value in config.items()
+            }
+        )
+
+    def __repr__(self) -> str:
+        shown = [repr(self.match)]
+        if self.learning_rate_multiplier != 1.0:
+            shown.append(f"learning_rate_multiplier={self.learning_rate_multiplier}")
+        shown += [f"{name}={value!r}" for name, value in self.overrides.items()]
+        return f"ParameterGroup({', '.join(shown)})"
+
+
+def path_of(variable: Any) -> str:
+    """A variable's path; a `tf.Variable` of the user's own has only a name."""
+    return getattr(variable, "path", variable.name)
+
+
+def layerwise_decay(model: keras.Model, factor: float) -> list[ParameterGroup]:
+    """Groups whose learning rate falls by `factor` with each layer away from the output.
+
+    The layer nearest the output keeps the optimizer's rate, the one before it gets `factor` of
+    it, then `factor**2`, ... Layers without trainable variables do not count; a model inside
+    the model counts layer by layer, any other layer (such as a transformer block) as one.
+    Fine-tuning usually takes 0.65 to 0.95 (ELECTRA, Clark et al., 2020; BEiT, Bao et al., 2021).
+
+    Args:
+        model: Built `keras.Model`.
+        factor: Float in (0, 1].
+
+    Returns:
+        List of `ParameterGroup`, nearest the output first.
+
+    Raises:
+        ValueError: If the model has no trainable variables yet.
+
+    Example:
+
+    >>> optimizer = AdamW(1e-4, groups=layerwise_decay(model, 0.8))
+    """
+    factor = Real(0.0, 1.0, open_low=True).check("factor", factor)
+    seen: set[int] = set()
+    layers = []
+    for layer in reversed(_flatten(model)):
+        paths = [v.path for v in layer.trainable_variables if id(v) not in seen]
+        seen.update(id(v) for v in layer.trainable_variables)
+        if paths:
+            layers.append(paths)
+    if not layers:
+        raise ValueError(
+            "`layerwise_decay` needs a model with trainable variables. Received: "
+            f"model={model.name!r} without any. Build it first: call it on a batch of data."
+        )
+    return [
+        ParameterGroup(
+            f"^({'|'.join(re.escape(path) for path in paths)})$",
+            learning_rate_multiplier=factor**distance,
+        )
+        for distance, paths in enumerate(layers)
+    ]
+
+
+def _flatten(model: keras.Model) -> list[keras.Layer]:
+    layers = []
+    for layer in model.layers:
+        layers += _flatten(layer) if isinstance(layer, keras.Model) else [layer]
+    return layers

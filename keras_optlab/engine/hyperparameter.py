@@ -1,0 +1,239 @@
+"""Hyperparameters: numbers of a formula that are variables of the compiled step.
+
+A built-in optimizer keeps `momentum` as a Python number, which a compiled step bakes in. Here it
+is a scalar variable, made in `build`, so setting it takes effect in a step compiled long ago.
+"""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_optlab.engine import backend
+from keras_optlab.engine.declaration import Argument, Section
+from keras_optlab.engine.domain import NON_NEGATIVE, Domain
+
+LearningRateSchedule = keras.optimizers.schedules.LearningRateSchedule
+
+
+def shortest(number: Any) -> float:
+    """The shortest decimal that rounds to a number of lower precision: 0.9, not 0.8999999762."""
+    return float(str(number))
+
+
+class Setting:
+    """What one optimizer holds of one hyperparameter: its value, and its variables once built."""
+
+    def __init__(self, value: float | LearningRateSchedule | None) -> None:
+        self.value = value
+        self.variable = None
+        self.complement = None
+
+    @property
+    def is_schedule(self) -> bool:
+        return isinstance(self.value, LearningRateSchedule)
+
+    def store(self, value: float) -> None:
+        """Set the number, on the host and in the variables that the compiled step reads."""
+        self.value = value
+        if self.variable is not None:
+            self.variable.assign(value)
+        if self.complement is not None:
+            self.complement.assign(1.0 - value)
+
+    def current(self) -> Any:
+        """The number or schedule; inside a compiled step, the variable."""
+        if self.variable is None:
+            return self.value
+        held = backend.to_host(self.variable)
+        if held is None:
+            return self.variable
+        if held != held.dtype.type(self.value):
+            # Somebody assigned the variable itself: restored weights, or a JAX state.
+            self.value = shortest(held)
+        return self.value
+
+    def tensor(self, step: Any, dtype: str) -> Any:
+        """The value at this step as a scalar of `dtype`."""
+        if self.is_schedule:
+            return ops.cast(self.value(step), dtype)
+        return ops.cast(self.value if self.variable is None else self.variable, dtype)
+
+    def complement_tensor(self, step: Any, dtype: str) -> Any:
+        """One minus the value, the difference taken in double precision where it can be."""
+        if self.is_schedule:
+            return 1.0 - self.tensor(step, dtype)
+        return ops.cast(1.0 - self.value if self.complement is None else self.complement, dtype)
+
+
+class Hyperparameter(Argument):
+    """A number, or a schedule of one, that may change while training goes on.
+
+    Args:
+        domain: `Domain` of the number.
+        default: Number, or None for one that is not used unless it is given.
+        section: `Section` of the signature.
+        off: Value that switches the hyperparameter off, for good once the optimizer is built
+            (None, or the 0.0 of a momentum that then has no slot).
+        complement: None, or for decay rates, of which formulas use one minus the rate:
+            "exact", the difference taken in double precision and kept beside the value (in
+            float32, `1 - 0.999` is off by 1e-5), or "rounded", the difference in float32.
+        only_with: Name of an option without which the hyperparameter is not used.
+        optional: Whether None is allowed; it is where it is the default.
+    """
+
+    def __init__(
+        self,
+        domain: Domain,
+        default: float | None,
+        section: Section = Section.OWN,
+        off: float | None = None,
+        complement: str | None = None,
+        only_with: str | None = None,
+        optional: bool = False,
+    ) -> None:
+        super().__init__(domain, default, section)
+        self.optional = optional or default is None
+        self.off = off
+        self.only_with = only_with
+        self.complement = complement
+
+    def normalize(self, value: Any) -> Any:
+        """The value as it is stored, or an error that names the argument."""
+        if isinstance(value, LearningRateSchedule) or (value is None and self.optional):
+            return value
+        return self.domain.check(self.name, value)
+
+    def is_off(self, value: Any) -> bool:
+        """Whether a value means that the hyperparameter is not used."""
+        return value is None or (self.off is not None and value == self.off)
+
+    def is_needed(self, instance: Any) -> bool:
+        """Whether the options of an optimizer leave a use for the hyperparameter."""
+        return self.only_with is None or getattr(instance, self.only_with)
+
+    def setting(self, instance: Any) -> Setting:
+        """The `Setting` that an optimizer holds of this hyperparameter."""
+        return vars(instance)["settings"][self.name]
+
+
+class Number(Hyperparameter):
+    """Any hyperparameter but the learning rate."""
+
+    def read(self, instance: Any) -> Any:
+        try:
+            return self.setting(instance).current()
+        except KeyError:
+            raise AttributeError(
+                f"'{type(instance).__name__}' object has no attribute '{self.name}'"
+            ) from None
+
+    def write(self, instance: Any, value: Any) -> None:
+        value = self.normalize(value)
+        settings = vars(instance).setdefault("settings", {})
+        if not vars(instance).get("built", False):
+            settings[self.name] = Setting(value)
+            return
+        setting = settings[self.name]
+        if setting.is_schedule or isinstance(value, LearningRateSchedule):
+            raise TypeError(
+                f"`{self.name}` cannot be set to or from a schedule once the optimizer is built, "
+                f"since the compiled step holds the schedule. Received: {self.name}={value!r}. "
+                f"Give the schedule to the constructor of {type(instance).__name__}."
+            )
+        if setting.variable is None:
+            if value != setting.value:
+                raise ValueError(
+                    f"This {type(instance).__name__} was built with "
+                    f"{self.name}={setting.value}, which does not use `{self.name}`, so it "
+                    f"cannot be set any more. Received: {self.name}={value!r}. Give a value "
+                    f"other than {setting.value} to the constructor"
+                    + ("." if self.off is None else f", or settable=['{self.name}'].")
+                )
+            return
+        if value is None:
+            raise ValueError(
+                f"`{self.name}` is in use in the compiled step and cannot be switched off by "
+                f"None. Received: {self.name}=None. Set a number instead."
+            )
+        setting.store(value)
+
+    def configuration(self, instance: Any) -> Any:
+        value = self.read(instance)
+        if isinstance(value, LearningRateSchedule):
+            return keras.saving.serialize_keras_object(value)
+        return value
+
+
+class LearningRate(Hyperparameter):
+    """The learning rate, which Keras keeps itself: a variable, a schedule or a callable."""
+
+    def normalize(self, value: Any) -> Any:
+        if isinstance(value, LearningRateSchedule) or (
+            callable(value) and not isinstance(value, keras.Variable)
+        ):
+            return value
+        if isinstance(value, keras.Variable) or ops.is_tensor(value):
+            held = backend.to_host(value)
+            if held is None:
+                return value
+            value = held
+        return self.domain.check(self.name, value)
+
+    def read(self, instance: Any) -> Any:
+        held = instance.held_learning_rate
+        if isinstance(held, LearningRateSchedule):
+            scale = instance.scale_setting
+            factor = scale.value if scale.variable is None else scale.variable
+            return held(instance.step_count) * factor
+        return held() if callable(held) and not isinstance(held, keras.Variable) else held
+
+    def write(self, instance: Any, value: Any) -> None:
+        instance.replace_learning_rate(self.normalize(value))
+
+    def original(self, instance: Any) -> Any:
+        held = instance.held_learning_rate
+        return shortest(backend.to_host(held)) if isinstance(held, keras.Variable) else held
+
+    def configuration(self, instance: Any) -> Any:
+        held = instance.held_learning_rate
+        if isinstance(held, keras.Variable):
+            return shortest(backend.to_host(held))
+        return keras.saving.serialize_keras_object(held)
+
+
+class Option(Argument):
+    """An argument that decides what is built, and so is fixed from then on."""
+
+    def write(self, instance: Any, value: Any) -> None:
+        value = self.domain.check(self.name, value)
+        if vars(instance).get("built", False) and value != self.read(instance):
+            raise ValueError(
+                f"`{self.name}` decides what is built and cannot be changed afterwards. "
+                f"Received: {self.name}={value!r}. Give it to the constructor of "
+                f"{type(instance).__name__}."
+            )
+        super().write(instance, value)
+
+
+def learning_rate(default: float, domain: Domain = NON_NEGATIVE) -> Any:
+    """Declare the learning rate: a number, a `LearningRateSchedule`, or a callable without arguments."""
+    return LearningRate(domain, default)
+
+
+def hyperparameter(
+    default: float | None,
+    domain: Domain,
+    section: Section = Section.OWN,
+    off: float | None = None,
+    complement: str | None = None,
+    only_with: str | None = None,
+    optional: bool = False,
+) -> Any:
+    """Declare a number that may be scheduled, set while training, and differ between groups."""
+    return Number(domain, default, section, off, complement, only_with, optional)
+
+
+def option(default: Any, domain: Domain, section: Section = Section.OWN) -> Any:
+    """Declare an argument that is fixed when the optimizer is built."""
+    return Option(domain, default, section)

@@ -1,0 +1,115 @@
+"""Every private name of Keras that this package uses, with the reason, in this file alone.
+
+`tests/engine/test_keras_hooks.py` fails with the name of the hook when Keras changes one.
+"""
+
+from abc import ABCMeta, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras.src.saving.keras_saveable import KerasSaveable
+
+from keras_optlab.engine import backend
+
+
+class Saveable(KerasSaveable):
+    """An object that Keras saves with the object whose attribute it is.
+
+    Why: Keras' savers look for `KerasSaveable`, which has no public name.
+    """
+
+    def _obj_type(self) -> str:
+        return "Loss"
+
+
+class HookedOptimizer(keras.optimizers.Optimizer, metaclass=ABCMeta):
+    """Keras' optimizer, its private parts under public names; abstract."""
+
+    @abstractmethod
+    def clip(self, gradients: list[Any]) -> list[Any]:
+        """The gradients, clipped as the arguments say."""
+
+    @abstractmethod
+    def step_values(self, variables: Sequence[Any], learning_rate: Any) -> dict[str, dict]:
+        """What all variables of this step share."""
+
+    @property
+    def held_learning_rate(self) -> Any:
+        """The learning rate as Keras keeps it: variable, schedule or callable.
+
+        Why: `learning_rate` gives the value of a schedule, not the schedule.
+        """
+        return self._learning_rate
+
+    def hold_learning_rate(self, value: Any) -> None:
+        """Replace the learning rate by a schedule or callable.
+
+        Why: only Keras' setter takes the old variable out of the saved state.
+        """
+        keras.optimizers.Optimizer.learning_rate.fset(self, value)
+
+    @property
+    def step_count(self) -> keras.Variable:
+        """How often `apply` was called.
+
+        Why: schedules look at it, while `iterations` counts accumulated steps.
+        """
+        return self._iterations
+
+    @property
+    def built_on(self) -> list[Any]:
+        """The variables that the optimizer was built for, in order."""
+        return self._trainable_variables
+
+    @property
+    def saved_variables(self) -> list[keras.Variable]:
+        """The variables that a built-in optimizer has too, in its order.
+
+        Why: `variables` holds more on JAX.
+        """
+        return self._variables
+
+    def position(self, variable: Any) -> int:
+        """Index of a variable among those that the optimizer was built for.
+
+        Why: on TensorFlow a step sees the parts of a Keras variable, which only Keras can match.
+        """
+        return self._get_variable_index(variable)
+
+    def identity(self, variable: Any) -> Any:
+        """What Keras tells variables apart by."""
+        return self._var_key(variable)
+
+    def layout_of(self, variable: Any) -> Any:
+        """How a variable is spread over devices, for slots to be spread alike."""
+        return getattr(variable, "_layout", None)
+
+    def _clip_gradients(self, grads: list[Any]) -> list[Any]:
+        # Why: Keras bakes the limits into the compiled step.
+        return self.clip(grads)
+
+    def _apply_weight_decay(self, variables: Sequence[Any]) -> None:
+        # Why: the decay is part of the update, one pass over memory less and once a group.
+        pass
+
+    def _backend_update_step(
+        self, grads: Sequence[Any], trainable_variables: Sequence[Any], learning_rate: Any
+    ) -> None:
+        # Why: the only place that runs once a step, before the step is split into variables
+        # (and, under tf.distribute, into replicas). What it passes on in place of the learning
+        # rate reaches `update_step` unchanged.
+        with backend.no_gradient():
+            values = self.step_values(trainable_variables, learning_rate)
+            super()._backend_update_step(grads, trainable_variables, values)
+
+
+def built_in_exclusions(optimizer: keras.optimizers.Optimizer) -> tuple[set, Any]:
+    """What `exclude_from_weight_decay` left on a built-in: identities, and a compiled pattern.
+
+    Why: Keras has no public way to ask.
+    """
+    identities = getattr(optimizer, "_exclude_from_weight_decay", set())
+    pattern = getattr(optimizer, "_exclude_from_weight_decay_pattern", None)
+    return identities, pattern
+

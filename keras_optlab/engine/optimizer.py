@@ -1,0 +1,621 @@
+"""The base class: everything about an optimizer that is not its formula."""
+
+import re
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_optlab.engine import backend, clipping, plan
+from keras_optlab.engine.declaration import Argument, Declared, Section, argument
+from keras_optlab.engine.domain import (
+    FRACTION,
+    NON_NEGATIVE,
+    POSITIVE,
+    Boolean,
+    Instance,
+    Integer,
+    Listing,
+    Optional,
+    Text,
+)
+from keras_optlab.engine.groups import ParameterGroup
+from keras_optlab.engine.hyperparameter import (
+    Hyperparameter,
+    LearningRate,
+    LearningRateSchedule,
+    Setting,
+    hyperparameter,
+    option,
+)
+from keras_optlab.engine.keras_hooks import HookedOptimizer
+from keras_optlab.engine.slots import Scalar, Slot
+from keras_optlab.engine.state import ExtraState
+
+CLIPPING = {
+    "clipnorm": clipping.by_norm,
+    "clipvalue": clipping.by_value,
+    "global_clipnorm": clipping.by_global_norm,
+}
+
+# Hyperparameters that the engine itself uses; all others belong to a formula.
+ENGINE_HYPERPARAMETERS = (*CLIPPING, "ema_momentum")
+
+Values = SimpleNamespace
+
+
+class GroupList(Argument):
+    """The `groups` argument, shown in a config only where there are any."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Optional(Listing(Instance(ParameterGroup))), None, Section.KEYWORD_ONLY
+        )
+
+    def write(self, instance: Any, value: Any) -> None:
+        """Check and store the groups; they are fixed once the optimizer is built."""
+        if vars(instance).get("built", False):
+            raise ValueError(
+                "`groups` cannot be changed once the optimizer is built. "
+                f"Received: groups={value!r}. Give them to the constructor."
+            )
+        super().write(instance, value)
+
+    def configuration(self, instance: Any) -> Any:
+        """The groups, serialized."""
+        groups = self.read(instance)
+        return groups and [keras.saving.serialize_keras_object(group) for group in groups]
+
+
+class SettableNames(Argument):
+    """The `settable` argument, shown in a config only where it changes what is built."""
+
+    def __init__(self) -> None:
+        super().__init__(Optional(Listing(Text())), None, Section.KEYWORD_ONLY)
+
+    def configuration(self, instance: Any) -> Any:
+        """Names of the hyperparameters that are in use though they stand at their off value."""
+        names = [
+            name
+            for name, declared in instance.hyperparameters().items()
+            if declared.off is not None
+            and declared.is_off(declared.read(instance))
+            and (declared.setting(instance).variable or name in (self.read(instance) or ()))
+        ]
+        return names or None
+
+
+class Optimizer(Declared, HookedOptimizer):
+    """Base class of all optimizers of this package; abstract.
+
+    A subclass is a formula. It lists its arguments (`learning_rate`, `hyperparameter`,
+    `option`), its `slots`, and a pure `update`:
+
+        new_parameter, new_slots = update(parameter, gradient, slots, h)
+
+    `slots` and `h` are namespaces. `h` holds the hyperparameters of this step by name, `h.t` the
+    step counted from 1, `h.one_minus_<name>` for decay rates, and whatever `derive` adds. All
+    are tensors of at least float32; nothing in the formula casts, looks up or assigns.
+
+    Args:
+        weight_decay: Float >= 0 or None: decoupled decay, parameter -= learning_rate *
+            weight_decay * parameter before the update (Loshchilov & Hutter, 2019).
+        clipnorm: Float > 0 or None: each gradient is scaled down to at most this norm.
+        clipvalue: Float > 0 or None: each gradient element is clipped to +- this value.
+        global_clipnorm: Float > 0 or None: all gradients together are scaled down to at most
+            this norm. At most one of the three may be given.
+        use_ema: Boolean: keep a moving average of the variables and end training on it.
+        ema_momentum: Float in [0, 1], decay rate of that average.
+        ema_overwrite_frequency: Integer >= 1 or None: overwrite the variables by their average
+            every so many steps.
+        loss_scale_factor: Float > 0 or None: the loss is multiplied and the gradients divided
+            by it.
+        gradient_accumulation_steps: Integer >= 2 or None: update once in so many steps, with
+            the mean of their gradients.
+        name: String or None, the prefix of variable paths.
+        decoupled_weight_decay: Boolean. False puts the decay into the gradient instead (L2
+            regularization), which for adaptive methods is not the same.
+        groups: List of `ParameterGroup`; the first that matches a variable applies.
+        settable: List of hyperparameters that are 0 now, such as `["momentum"]`, and get their
+            slots all the same, so that they can be set while training.
+    """
+
+    weight_decay: float | None = hyperparameter(None, NON_NEGATIVE, Section.SHARED)
+    clipnorm: float | None = hyperparameter(None, POSITIVE, Section.SHARED)
+    clipvalue: float | None = hyperparameter(None, POSITIVE, Section.SHARED)
+    global_clipnorm: float | None = hyperparameter(None, POSITIVE, Section.SHARED)
+    use_ema: bool = option(False, Boolean(), Section.SHARED)
+    ema_momentum: float = hyperparameter(0.99, FRACTION, Section.SHARED, only_with="use_ema")
+    ema_overwrite_frequency: int | None = option(None, Optional(Integer(1)), Section.SHARED)
+    loss_scale_factor: float | None = argument(Optional(POSITIVE), None, Section.SHARED)
+    gradient_accumulation_steps: int | None = option(None, Optional(Integer(2)), Section.SHARED)
+    name: str | None = argument(Optional(Text()), None, Section.SHARED)
+    decoupled_weight_decay: bool = option(True, Boolean(), Section.KEYWORD_ONLY)
+    groups: Sequence[ParameterGroup] | None = GroupList()
+    settable: Sequence[str] | None = SettableNames()
+
+    # Optional hooks of a subclass. None where the formula has no use for them.
+    #
+    # scalars() -> dict of `Scalar`: state kept once for all variables.
+    scalars: Callable[[], dict[str, Scalar]] | None = None
+    # advance(state, h) -> dict: the new scalars, and anything else that then stands in `h`.
+    advance: Callable[[Values, Values], dict[str, Any]] | None = None
+    # derive(h) -> dict: what the formula needs once a step, not once a variable.
+    derive: Callable[[Values], dict[str, Any]] | None = None
+    # decay_name(variable) -> name of the hyperparameter that decays this variable.
+    decay_name: Callable[[Any], str] | None = None
+    # Whether `update` itself decays the parameter, by `h.decay`.
+    decays_in_update: ClassVar[bool] = False
+    # Where training takes place at another point than evaluation, each from the other:
+    # evaluation_point(parameter, slots, h) and training_point(parameter, slots, h) -> parameter.
+    evaluation_point: Callable[[Any, Values, Values], Any] | None = None
+    training_point: Callable[[Any, Values, Values], Any] | None = None
+
+    @abstractmethod
+    def slots(self, variable: Any) -> dict[str, Slot]:
+        """The slots of a variable, by the name that `update` knows them by."""
+
+    @abstractmethod
+    def update(
+        self, parameter: Any, gradient: Any, slots: Values, h: Values
+    ) -> tuple[Any, dict[str, Any]]:
+        """The formula: the new parameter and the new slots, from the old ones."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        package = cls.__module__.partition(".")[0]
+        keras.saving.register_keras_serializable(package=package)(cls)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        values = self.bind(args, kwargs)
+        rate = type(self).learning_rate.normalize(values.pop("learning_rate"))
+        name = type(self).name.domain.check("name", values.pop("name"))
+        super().__init__(learning_rate=rate, name=name, weight_decay=values["weight_decay"])
+        # Not by setattr: Keras would take lists and dicts for state of its own to save.
+        vars(self).update(
+            extra_state=ExtraState(),
+            exclusions=(set(), None),
+            plans=[],
+            scalar_state={},
+            scale_setting=Setting(1.0),
+            compiled=False,
+            pending=None,
+        )
+        for argument_name, value in values.items():
+            setattr(self, argument_name, value)
+        for settable in self.settable or ():
+            if settable not in self.hyperparameters() or self.hyperparameters()[settable].off is None:
+                allowed = [n for n, declared in self.hyperparameters().items() if declared.off == 0]
+                raise ValueError(
+                    f"`settable` names hyperparameters of {type(self).__name__} that 0 switches "
+                    f"off, which are {allowed}. Received: settable={self.settable}."
+                )
+        limits = {name: values[name] for name in CLIPPING}
+        if sum(limit is not None for limit in limits.values()) > 1:
+            raise ValueError(
+                "Only one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set. Received: "
+                + ", ".join(f"{name}={limit}" for name, limit in limits.items())
+            )
+
+    # Hyperparameters
+
+    @classmethod
+    def hyperparameters(cls) -> dict[str, Hyperparameter]:
+        """All hyperparameters but the learning rate, by name."""
+        return {
+            name: declared
+            for name, declared in cls.declared_arguments.items()
+            if isinstance(declared, Hyperparameter) and not isinstance(declared, LearningRate)
+        }
+
+    @classmethod
+    def formula_hyperparameters(cls) -> dict[str, Hyperparameter]:
+        """Those that stand in the formula, and so may differ between groups."""
+        return {
+            name: declared
+            for name, declared in cls.hyperparameters().items()
+            if name not in ENGINE_HYPERPARAMETERS
+        }
+
+    def uses(self, name: str) -> bool:
+        """Whether a hyperparameter is in use, in the optimizer or in one of its groups."""
+        declared = self.hyperparameters()[name]
+        if declared.setting(self).variable is not None or name in (self.settable or ()):
+            return True
+        values = [declared.setting(self).value]
+        values += [group.overrides[name] for group in self.groups or () if name in group.overrides]
+        return declared.is_needed(self) and not all(declared.is_off(value) for value in values)
+
+    def setting_in_group(self, name: str, group: int) -> Setting:
+        """The setting of a hyperparameter for a group, 0 being the variables in none."""
+        declared = self.hyperparameters()[name]
+        overrides = self.groups[group - 1].overrides if group else {}
+        if name in overrides:
+            return Setting(declared.normalize(overrides[name]))
+        return declared.setting(self)
+
+    def replace_learning_rate(self, value: Any) -> None:
+        """Set the learning rate to a checked number, schedule or callable."""
+        if isinstance(value, LearningRateSchedule) or (
+            callable(value) and not isinstance(value, keras.Variable)
+        ):
+            if self.compiled:
+                raise TypeError(
+                    "The learning rate cannot become a schedule in a step that is compiled "
+                    f"already. Received: learning_rate={value!r}. Make a new optimizer with it."
+                )
+            self.hold_learning_rate(value)
+        elif isinstance(self.held_learning_rate, keras.Variable):
+            self.held_learning_rate.assign(value)
+        else:
+            raise TypeError(
+                "This optimizer was created with a schedule as its `learning_rate`, so it cannot "
+                f"be set to a number. Received: learning_rate={value!r}. Set "
+                "`learning_rate_scale` to multiply the schedule, or give a float to the "
+                "constructor."
+            )
+
+    @property
+    def learning_rate_scale(self) -> float:
+        """Factor on a learning rate that is a schedule; 1.0 unless it was set."""
+        return self.scale_setting.current()
+
+    @learning_rate_scale.setter
+    def learning_rate_scale(self, value: float) -> None:
+        if not isinstance(self.held_learning_rate, LearningRateSchedule):
+            raise TypeError(
+                "`learning_rate_scale` is for optimizers whose learning rate is a schedule. "
+                f"Received: learning_rate_scale={value!r} where it is a number. Set "
+                "`learning_rate` itself."
+            )
+        self.scale_setting.store(NON_NEGATIVE.check("learning_rate_scale", value))
+
+    # Building
+
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """The optimizer's variables, in the built-in's order.
+
+        On JAX the hyperparameters follow, since a compiled step sees nothing but these.
+        """
+        if backend.STEP_SEES_ONLY_ITS_VARIABLES:
+            return [*self.saved_variables, *self.extra_state.variables.values()]
+        return self.saved_variables[:]
+
+    def exclude_from_weight_decay(
+        self,
+        var_list: Iterable[Any] | None = None,
+        var_names: Iterable[str] | None = None,
+    ) -> None:
+        """Exclude variables from weight decay; to be called before the optimizer is built.
+
+        Args:
+            var_list: Variables to exclude.
+            var_names: Regular expressions searched in a variable's name and path.
+
+        Raises:
+            ValueError: If the optimizer is built already.
+        """
+        if self.built:
+            raise ValueError(
+                "`exclude_from_weight_decay()` can only be configured before the optimizer is "
+                "built. Make a new optimizer, or call it before the first step."
+            )
+        names = list(var_names or ())
+        identities = {self.identity(variable) for variable in var_list or ()}
+        vars(self)["exclusions"] = (identities, re.compile("|".join(names)) if names else None)
+
+    def build(self, variables: Iterable[Any]) -> None:
+        """Make the slots and hyperparameter variables for a list of variables.
+
+        Raises:
+            ValueError: If a group matches none of them or overrides what does not exist.
+        """
+        if self.built:
+            return
+        variables = list(variables)
+        groups = plan.assign_groups(self, variables)
+        super().build(variables)
+        vars(self)["plans"] = plan.make_plans(self, variables, groups)
+        vars(self)["dtype"] = plan.widest(plan.arithmetic_dtype(v) for v in variables)
+        with keras.name_scope(self.name, caller=self):
+            for group in sorted({0, *groups}):
+                self.scalar_state[group] = self._build_scalars(group)
+            self._build_settings()
+            if self.training_point:
+                vars(self)["evaluating"] = self.extra_state.add("evaluating", 0.0, "float32")
+        if self.pending:
+            extra = self.extra_state.contents()
+            self.restore(self.pending)
+            self.extra_state.restore(extra)
+
+    def _build_scalars(self, group: int) -> dict[str, keras.Variable]:
+        state = {}
+        for name, scalar in (self.scalars() if self.scalars else {}).items():
+            if scalar.saved_by_keras and group == 0:
+                state[name] = self.add_variable(
+                    shape=(),
+                    initializer=keras.initializers.Constant(scalar.initial),
+                    dtype=self.dtype,
+                    aggregation="only_first_replica",
+                    name=name,
+                )
+            else:
+                saved_as = f"group_{group}_{name}" if group else name
+                state[name] = self.extra_state.add(saved_as, scalar.initial, self.dtype)
+        return state
+
+    def _build_settings(self) -> None:
+        for name, declared in self.hyperparameters().items():
+            setting = declared.setting(self)
+            if not self.uses(name) or setting.value is None or setting.is_schedule:
+                continue
+            number = setting.value
+            setting.variable = self.extra_state.add(name, number, self.dtype)
+            if declared.complement == "exact":
+                complement = self.extra_state.add(f"one_minus_{name}", 1.0 - number, self.dtype)
+                setting.complement = complement
+        if isinstance(self.held_learning_rate, LearningRateSchedule):
+            scale = self.scale_setting
+            scale.variable = self.extra_state.add("learning_rate_scale", scale.value, "float32")
+
+    # The step
+
+    def apply(self, grads: Sequence[Any], trainable_variables: Any = None) -> None:
+        """Update the variables by their gradients.
+
+        Args:
+            grads: List of gradients, one a variable; None for a variable that has none.
+            trainable_variables: List of variables, which builds the optimizer where it is not
+                built yet. None for those that it was built with.
+        """
+        super().apply([backend.dense(gradient) for gradient in grads], trainable_variables)
+
+    def clip(self, gradients: list[Any]) -> list[Any]:
+        """The gradients, clipped as the arguments say."""
+        for name, function in CLIPPING.items():
+            if self.uses(name):
+                limit = self.setting_in_group(name, 0).tensor(self.step_count, self.dtype)
+                return function(gradients, limit)
+        return gradients
+
+    def step_values(
+        self, variables: Sequence[Any], learning_rate: Any
+    ) -> dict[str, dict[str, Any]]:
+        """The hyperparameters of this step, and what derives from them, by `Plan.key`."""
+        if backend.to_host(self.step_count) is None:
+            vars(self)["compiled"] = True
+        plans = [self.plans[self.position(variable)] for variable in variables]
+        plans = {plan.key: plan for plan in plans if not plan.frozen}
+        state = {
+            group: self._advance(group, learning_rate)
+            for group in sorted({plan.group for plan in plans.values()})
+        }
+        values = {}
+        for key, plan in plans.items():
+            values[key] = self._scheduled(plan.group, plan.dtype, learning_rate)
+            if self.training_point:
+                values[key]["evaluating"] = ops.convert_to_tensor(self.evaluating)
+            for name, value in state[plan.group].items():
+                values[key][name] = ops.cast(value, plan.dtype)
+            if self.derive:
+                values[key] |= self.derive(Values(**values[key]))
+        if self.training_point:
+            self.assign(self.evaluating, 0.0)
+        return values
+
+    def _scheduled(self, group: int, dtype: str, learning_rate: Any) -> dict[str, Any]:
+        """Step count and hyperparameters as scalars of `dtype`, for one group."""
+        values = {
+            "t": ops.cast(self.iterations + 1, dtype),
+            "learning_rate": ops.cast(learning_rate, dtype),
+        }
+        if group:
+            values["learning_rate"] *= self.groups[group - 1].learning_rate_multiplier
+        for name, declared in self.formula_hyperparameters().items():
+            setting = self.setting_in_group(name, group)
+            if setting.value is None or not self.uses(name):
+                continue
+            values[name] = setting.tensor(self.step_count, dtype)
+            if declared.complement == "exact":
+                complement = setting.complement_tensor(self.step_count, dtype)
+                values[f"one_minus_{name}"] = complement
+            elif declared.complement == "rounded":
+                values[f"one_minus_{name}"] = 1.0 - values[name]
+        return values
+
+    def _advance(self, group: int, learning_rate: Any) -> dict[str, Any]:
+        """Move the scalar state of a group on by one step, and return it."""
+        if not self.scalar_state[group]:
+            return {}
+        state = self.scalar_state[group]
+        old = {name: ops.convert_to_tensor(variable) for name, variable in state.items()}
+        h = Values(**self._scheduled(group, self.dtype, learning_rate))
+        new = self.advance(Values(**old), h)
+        for name, variable in state.items():
+            self.assign(variable, new[name])
+        return new
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: dict) -> None:
+        """Run the formula on one variable.
+
+        Args:
+            gradient: Its gradient.
+            variable: A variable that the optimizer was built with.
+            learning_rate: What `step_values` returned; Keras passes it on under this name.
+        """
+        plan = self.plans[self.position(variable)]
+        if plan.frozen:
+            return
+        h = Values(**learning_rate[plan.key])
+        slots = {name: ops.convert_to_tensor(slot) for name, slot in plan.slots.items()}
+        parameter = ops.cast(variable, plan.dtype)
+        gradient = ops.cast(gradient, plan.dtype)
+        if self.training_point:
+            # A step of the user's own, taken at the evaluation point: come back by the formula.
+            at_training_point = self.training_point(parameter, Values(**slots), h)
+            parameter = ops.where(h.evaluating > 0, at_training_point, parameter)
+        h.decay = getattr(h, plan.weight_decay) if plan.weight_decay else 0.0
+        if plan.weight_decay and not self.decoupled_weight_decay:
+            gradient = gradient + parameter * h.decay
+            h.decay = 0.0
+        elif plan.weight_decay and not self.decays_in_update:
+            parameter = backend.decayed(parameter, h.decay, h.learning_rate)
+        parameter, new_slots = self.update(parameter, gradient, Values(**slots), h)
+        self.assign(variable, parameter)
+        for name, value in new_slots.items():
+            self.assign(plan.slots[name], value)
+
+    # Training at one point, evaluating at another
+
+    def to_evaluation_point(self) -> None:
+        """Move the variables to where the model is to be evaluated and saved.
+
+        For the few algorithms that train elsewhere (`ScheduleFreeAdamW`); `fit`, `evaluate` and
+        `predict` call it themselves. The training point is kept, to the last bit.
+        """
+        if self.evaluation_point is None or not self.built or self._is_evaluating():
+            return
+        self.extra_state.arrays = {
+            f"training_point_{n}": ops.copy(variable) for n, variable in enumerate(self.built_on)
+        }
+        self._move(self.evaluation_point)
+        self.evaluating.assign(1.0)
+
+    def to_training_point(self) -> None:
+        """Move the variables back to where training goes on; see `to_evaluation_point`."""
+        if self.training_point is None or not self.built or not self._is_evaluating():
+            return
+        if self.extra_state.arrays:
+            for n, variable in enumerate(self.built_on):
+                variable.assign(self.extra_state.arrays[f"training_point_{n}"])
+        else:
+            self._move(self.training_point)
+        self.extra_state.arrays = {}
+        self.evaluating.assign(0.0)
+
+    def _is_evaluating(self) -> bool:
+        return bool(backend.to_host(self.evaluating) > 0)
+
+    def _move(self, point: Callable[[Any, Values, Values], Any]) -> None:
+        with backend.no_gradient():
+            for variable, plan in zip(self.built_on, self.plans, strict=True):
+                if plan.slots and not plan.frozen:
+                    h = Values(**self._scheduled(plan.group, plan.dtype, self.learning_rate))
+                    slots = {name: ops.cast(slot, plan.dtype) for name, slot in plan.slots.items()}
+                    parameter = ops.cast(variable, plan.dtype)
+                    variable.assign(
+                        ops.cast(point(parameter, Values(**slots), h), variable.dtype)
+                    )
+
+    def finalize_variable_values(self, var_list: list[Any]) -> None:
+        """Leave the variables as they are to be kept; Keras calls it at the end of `fit`."""
+        super().finalize_variable_values(var_list)
+        if not self.use_ema:
+            self.to_evaluation_point()
+
+    # Saving
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments with their current values.
+
+        Arguments that Keras does not have are there only where they differ from their default,
+        so that a built-in takes the config too.
+        """
+        return {
+            name: value
+            for name, value in self.configuration().items()
+            if self.declared_arguments[name].section is not Section.KEYWORD_ONLY
+            or value != self.declared_arguments[name].default
+        }
+
+    @classmethod
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> "Optimizer":
+        """An optimizer from what `get_config` returned, a built-in's config included."""
+        return cls(
+            **{
+                name: keras.saving.deserialize_keras_object(value, custom_objects)
+                if isinstance(value, (dict, list))
+                else value
+                for name, value in config.items()
+            }
+        )
+
+    def save_own_variables(self, store: Any) -> None:
+        """Write the variables that a built-in has too, in its layout."""
+        for position, variable in enumerate(self.saved_variables):
+            store[str(position)] = keras.ops.convert_to_numpy(variable)
+
+    def load_own_variables(self, store: Any) -> None:
+        """Read what `save_own_variables` of this optimizer or of the built-in wrote.
+
+        An optimizer that is not built yet keeps the state and takes it over when it is.
+
+        Raises:
+            ValueError: If the state is not that of this optimizer; nothing is changed then.
+        """
+        self.restore([np.asarray(store[str(n)]) for n in range(len(store.keys()))])
+
+    def restore(self, state: list[np.ndarray]) -> None:
+        """Take over the values of the variables that a built-in has too, in its order."""
+        if not self.built:
+            vars(self)["pending"] = state
+            return
+        found = [tuple(value.shape) for value in state]
+        expected = [tuple(variable.shape) for variable in self.saved_variables]
+        if found != expected:
+            raise ValueError(
+                f"The saved state is not that of this {type(self).__name__} and these variables, "
+                f"so nothing was loaded. Expected {len(expected)} arrays of shapes {expected}. "
+                f"Received: {len(found)} of shapes {found}. Load it into the optimizer, with the "
+                "arguments and the model, that it was saved from."
+            )
+        for variable, value in zip(self.saved_variables, state, strict=True):
+            variable.assign(value)
+        self._forget_extra_state()
+        vars(self)["pending"] = None
+
+    def _forget_extra_state(self) -> None:
+        """Start the state that built-ins lack afresh; a file of ours restores it right after."""
+        self.extra_state.arrays = {}
+        if self.training_point:
+            self.evaluating.assign(0.0)
+        for state in self.scalar_state.values():
+            for name, variable in state.items():
+                scalar = self.scalars()[name]
+                if not scalar.saved_by_keras:
+                    variable.assign(scalar.initial)
+
+    def __reduce__(self) -> tuple:
+        """Pickling and copying keep the state, for the variables that the copy is built with."""
+        arguments = {
+            name: declared.original(self) for name, declared in self.declared_arguments.items()
+        }
+        state = [ops.convert_to_numpy(variable) for variable in self.saved_variables]
+        return _rebuild, (
+            type(self),
+            arguments,
+            state if self.built else self.pending,
+            {**self.extra_state.pending, **self.extra_state.contents()},
+            self.exclusions[1],
+        )
+
+
+def _rebuild(
+    cls: type[Optimizer],
+    arguments: dict[str, Any],
+    state: list[np.ndarray] | None,
+    extra: dict[str, np.ndarray],
+    excluded_pattern: re.Pattern | None,
+) -> Optimizer:
+    optimizer = cls(**arguments)
+    vars(optimizer)["pending"] = state
+    optimizer.extra_state.restore(extra)
+    vars(optimizer)["exclusions"] = (set(), excluded_pattern)
+    return optimizer

@@ -1,0 +1,142 @@
+"""What is decided once for each variable, when an optimizer is built."""
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, final
+
+import keras
+from keras import ops
+
+from keras_optlab.engine.groups import path_of
+from keras_optlab.engine.slots import Slot
+
+if TYPE_CHECKING:
+    from keras_optlab.engine.optimizer import Optimizer
+
+
+@final
+@dataclass(frozen=True)
+class Plan:
+    """How one variable is updated.
+
+    Args:
+        group: Number of its `ParameterGroup` counted from 1; 0 where none matches.
+        frozen: Whether it stays exactly as it is.
+        weight_decay: Name of the hyperparameter that decays it, or None.
+        dtype: Dtype of the arithmetic.
+        slots: Its slots by name.
+    """
+
+    group: int
+    frozen: bool
+    weight_decay: str | None
+    dtype: str
+    slots: dict[str, keras.Variable]
+
+    @property
+    def key(self) -> str:
+        """Variables of one key share the hyperparameter tensors of a step."""
+        return f"{self.group}/{self.dtype}"
+
+
+def arithmetic_dtype(variable: Any) -> str:
+    """float64 for float64 variables, float32 for all others."""
+    dtype = keras.backend.standardize_dtype(variable.dtype)
+    return dtype if dtype == "float64" else "float32"
+
+
+def widest(dtypes: Iterable[str]) -> str:
+    """float64 where any is, else float32."""
+    return "float64" if "float64" in set(dtypes) else "float32"
+
+
+def assign_groups(optimizer: "Optimizer", variables: list[Any]) -> list[int]:
+    """For each variable the number of the first group that matches it, 0 where none does.
+
+    Raises:
+        ValueError: For a group that matches nothing or overrides what cannot be overridden.
+    """
+    groups = optimizer.groups or ()
+    allowed = optimizer.formula_hyperparameters()
+    for group in groups:
+        for name, value in group.overrides.items():
+            if name not in allowed:
+                close = difflib.get_close_matches(name, allowed, 1)
+                hint = f" Did you mean `{close[0]}`?" if close else ""
+                raise ValueError(
+                    f"A group can override {', '.join(f'`{known}`' for known in allowed)} of "
+                    f"{type(optimizer).__name__}. Received: `{name}` in {group!r}.{hint}"
+                )
+            allowed[name].normalize(value)
+        if not any(group.matches(variable) for variable in variables):
+            raise ValueError(
+                f"Each group must match a variable. Received: {group!r}, which matches none of "
+                f"{[path_of(variable) for variable in variables]}. Correct its `match`, or "
+                "leave the group out."
+            )
+    return [
+        next((number for number, group in enumerate(groups, 1) if group.matches(variable)), 0)
+        for variable in variables
+    ]
+
+
+def make_plans(optimizer: "Optimizer", variables: list[Any], groups: list[int]) -> list[Plan]:
+    """Make the slots of all variables, and the plan of each."""
+    all_slots = _make_slots(optimizer, variables)
+    return [
+        Plan(
+            group=group,
+            frozen=group > 0 and optimizer.groups[group - 1].learning_rate_multiplier == 0.0,
+            weight_decay=_decay_name(optimizer, variable, group),
+            dtype=arithmetic_dtype(variable),
+            slots=slots,
+        )
+        for variable, group, slots in zip(variables, groups, all_slots, strict=True)
+    ]
+
+
+def _decay_name(optimizer: "Optimizer", variable: Any, group: int) -> str | None:
+    """Name of the hyperparameter that decays a variable, or None where nothing does."""
+    identities, pattern = optimizer.exclusions
+    if optimizer.identity(variable) in identities:
+        return None
+    if pattern and (pattern.search(variable.name) or pattern.search(path_of(variable))):
+        return None
+    name = optimizer.decay_name(variable) if optimizer.decay_name else "weight_decay"
+    return None if optimizer.setting_in_group(name, group).value is None else name
+
+
+def _make_slots(optimizer: "Optimizer", variables: list[Any]) -> list[dict[str, keras.Variable]]:
+    declared = [
+        # Keras writes such a variable's "gradient" into it, without any update.
+        {} if getattr(variable, "overwrite_with_gradient", False) else optimizer.slots(variable)
+        for variable in variables
+    ]
+    made: list[dict[str, keras.Variable]] = [{} for _ in variables]
+    for block in sorted({slot.block for slots in declared for slot in slots.values()}):
+        for variable, slots, own in zip(variables, declared, made, strict=True):
+            for name, slot in slots.items():
+                if slot.block == block:
+                    own[name] = _make_slot(optimizer, variable, name, slot)
+    return made
+
+
+def _make_slot(optimizer: "Optimizer", variable: Any, name: str, slot: Slot) -> keras.Variable:
+    if callable(slot.initial):
+
+        def initializer(shape: tuple, dtype: str | None = None) -> Any:
+            return ops.cast(slot.initial(variable), dtype)
+    else:
+        initializer = keras.initializers.Constant(slot.initial)
+    dtype = arithmetic_dtype(variable)
+    whole = slot.shape is None
+    if whole and dtype == keras.backend.standardize_dtype(variable.dtype):
+        return optimizer.add_variable_from_reference(variable, name=name, initializer=initializer)
+    return optimizer.add_variable(
+        shape=variable.shape if whole else slot.shape,
+        initializer=initializer,
+        dtype=dtype,
+        layout=optimizer.layout_of(variable) if whole else None,
+        name=f"{path_of(variable).replace('/', '_')}_{name}",
+    )

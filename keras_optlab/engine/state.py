@@ -1,0 +1,63 @@
+"""State that the built-ins do not have, kept and saved beside theirs."""
+
+from typing import Any, final
+
+import keras
+import numpy as np
+
+from keras_optlab.engine.keras_hooks import Saveable
+
+
+@final
+class ExtraState(Saveable):
+    """Variables of an optimizer that stand in no file of a built-in one.
+
+    They are saved under a path of their own (`optimizer/extra_state`), so that the optimizer's
+    entry keeps the built-in's layout: either can load the other's file. A built-in's file has
+    no such path, which leaves everything here as it is.
+    """
+
+    def __init__(self) -> None:
+        self.variables: dict[str, keras.Variable] = {}
+        # Arrays that only a file and the host need, such as a point to go back to.
+        self.arrays: dict[str, Any] = {}
+        self.pending: dict[str, np.ndarray] = {}
+
+    def add(self, name: str, value: float, dtype: str) -> keras.Variable:
+        """Make a scalar variable, with the value that a file loaded before held for it."""
+        variable = keras.Variable(
+            self.pending.pop(name, value),
+            dtype=dtype,
+            trainable=False,
+            name=name,
+            aggregation="only_first_replica",
+        )
+        self.variables[name] = variable
+        return variable
+
+    def contents(self) -> dict[str, np.ndarray]:
+        """Everything here as numpy arrays, by name."""
+        kept = {**self.variables, **self.arrays}
+        return {name: keras.ops.convert_to_numpy(value) for name, value in kept.items()}
+
+    def restore(self, contents: dict[str, np.ndarray]) -> None:
+        """Take over what `contents` returned, now or when the variable is made."""
+        self.arrays = {}
+        for name, value in contents.items():
+            if name in self.variables:
+                self.variables[name].assign(value)
+            elif np.ndim(value) > 0:
+                self.arrays[name] = value
+            else:
+                self.pending[name] = value
+
+    def save_own_variables(self, store: Any) -> None:
+        """Write everything here to a Keras store."""
+        for name, value in self.contents().items():
+            store[name] = value
+
+    def load_own_variables(self, store: Any) -> None:
+        """Read everything from a Keras store; an empty one changes nothing."""
+        contents = {name: np.asarray(store[name]) for name in store.keys()}
+        if contents:
+            self.restore(contents)

@@ -1,0 +1,50 @@
+"""Adadelta."""
+
+from typing import Any, final
+
+from keras import ops
+
+from keras_optlab.engine.domain import FRACTION, NON_NEGATIVE
+from keras_optlab.engine.hyperparameter import hyperparameter, learning_rate
+from keras_optlab.engine.optimizer import Optimizer, Values
+from keras_optlab.engine.slots import Slot
+
+
+@final
+class Adadelta(Optimizer):
+    r"""Steps in the units of the parameters, from averages of squared gradients and steps.
+
+        s ← ρ s + (1 − ρ) g²
+        d = −√(u + ε) / √(s + ε) · g
+        u ← ρ u + (1 − ρ) d²
+        θ ← θ + η d
+
+    Args:
+        learning_rate: Float >= 0, a `LearningRateSchedule`, or a callable without arguments.
+            Defaults to `0.001`, as in Keras; the paper has no learning rate, which is `1.0`.
+        rho: Float in [0, 1] or a schedule, decay rate of s and u. Defaults to `0.95`.
+        epsilon: Float >= 0 or a schedule. Defaults to `1e-7`, as in Keras.
+
+    Source: Zeiler, 2012.
+
+    Example:
+
+    >>> model.compile(keras_optlab.optimizers.Adadelta(1.0), loss="mse")
+    """
+
+    learning_rate: float = learning_rate(0.001)
+    rho: float = hyperparameter(0.95, FRACTION, complement="exact")
+    epsilon: float = hyperparameter(1e-7, NON_NEGATIVE)
+
+    def slots(self, variable: Any) -> dict[str, Slot]:
+        return {"accumulated_grad": Slot(), "accumulated_delta_var": Slot()}
+
+    def update(
+        self, parameter: Any, gradient: Any, slots: Values, h: Values
+    ) -> tuple[Any, dict[str, Any]]:
+        s, u = slots.accumulated_grad, slots.accumulated_delta_var
+        s = h.rho * s + h.one_minus_rho * ops.square(gradient)
+        d = -ops.sqrt(u + h.epsilon) * gradient / ops.sqrt(s + h.epsilon)
+        u = h.rho * u + h.one_minus_rho * ops.square(d)
+        new_slots = {"accumulated_grad": s, "accumulated_delta_var": u}
+        return parameter + h.learning_rate * d, new_slots

@@ -1,0 +1,52 @@
+"""Adagrad."""
+
+from typing import Any, final
+
+from keras import ops
+
+from keras_optlab.engine.declaration import Section
+from keras_optlab.engine.domain import NON_NEGATIVE, Boolean
+from keras_optlab.engine.hyperparameter import hyperparameter, learning_rate, option
+from keras_optlab.engine.optimizer import Optimizer, Values
+from keras_optlab.engine.slots import Slot
+
+
+@final
+class Adagrad(Optimizer):
+    r"""Steps divided by the root of the sum of all squared gradients so far.
+
+        s ← s + g²
+        θ ← θ − η g / √(s + ε)
+
+    With `epsilon_inside_root=False`, as in the paper and PyTorch: θ ← θ − η g / (√s + ε),
+    usually together with `initial_accumulator_value=0.0`.
+
+    Args:
+        learning_rate: Float >= 0, a `LearningRateSchedule`, or a callable without arguments.
+            Defaults to `0.001`, as in Keras; the paper's experiments take 0.01 and more.
+        initial_accumulator_value: Float >= 0, what s starts from. Defaults to `0.1`, as in
+            Keras.
+        epsilon: Float >= 0 or a schedule. Defaults to `1e-7`.
+        epsilon_inside_root: Boolean. Defaults to `True`.
+
+    Source: Duchi et al., 2011.
+
+    Example:
+
+    >>> model.compile(keras_optlab.optimizers.Adagrad(0.05), loss="mse")
+    """
+
+    learning_rate: float = learning_rate(0.001)
+    initial_accumulator_value: float = option(0.1, NON_NEGATIVE)
+    epsilon: float = hyperparameter(1e-7, NON_NEGATIVE)
+    epsilon_inside_root: bool = option(True, Boolean(), Section.KEYWORD_ONLY)
+
+    def slots(self, variable: Any) -> dict[str, Slot]:
+        return {"accumulator": Slot(self.initial_accumulator_value)}
+
+    def update(
+        self, parameter: Any, gradient: Any, slots: Values, h: Values
+    ) -> tuple[Any, dict[str, Any]]:
+        s = slots.accumulator + ops.square(gradient)
+        root = ops.sqrt(s + h.epsilon) if self.epsilon_inside_root else ops.sqrt(s) + h.epsilon
+        return parameter - h.learning_rate * gradient / root, {"accumulator": s}

@@ -1,0 +1,52 @@
+"""Adam with decoupled weight decay."""
+
+from typing import final
+
+from keras_optlab.engine.declaration import Section
+from keras_optlab.engine.domain import DECAY_RATE, NON_NEGATIVE, Boolean, Choice
+from keras_optlab.engine.hyperparameter import hyperparameter, learning_rate, option
+from keras_optlab.engine.optimizer import Optimizer
+from keras_optlab.optimizers.adam import Adam
+
+
+@final
+class AdamW(Optimizer):
+    r"""Adam with decoupled weight decay.
+
+        θ ← θ − η λ θ,  then Adam
+
+    The decay is the same for all weights. In the gradient (`decoupled_weight_decay=False`,
+    L2 regularization) it is divided by √v like the rest of the gradient, so that weights with
+    large gradients decay less; for SGD the two are the same.
+
+    Args:
+        learning_rate: Float >= 0, a `LearningRateSchedule`, or a callable without arguments.
+            Defaults to `0.001`.
+        weight_decay: Float >= 0 or a schedule, λ. Defaults to `0.004`, as in Keras.
+        beta_1: Float in [0, 1) or a schedule, decay rate of m. Defaults to `0.9`.
+        beta_2: Float in [0, 1) or a schedule, decay rate of v. Defaults to `0.999`.
+        epsilon: Float >= 0 or a schedule. Defaults to `1e-7`.
+        amsgrad: Boolean. Defaults to `False`.
+        bias_correction: As for `Adam`.
+
+    Source: Loshchilov & Hutter, 2019.
+
+    Example:
+
+    >>> optimizer = keras_optlab.optimizers.AdamW(1e-3, weight_decay=0.05)
+    >>> optimizer.exclude_from_weight_decay(var_names=["bias"])
+    """
+
+    learning_rate: float = learning_rate(0.001)
+    weight_decay: float = hyperparameter(0.004, NON_NEGATIVE)
+    beta_1: float = hyperparameter(0.9, DECAY_RATE, complement="exact")
+    beta_2: float = hyperparameter(0.999, DECAY_RATE, complement="exact")
+    epsilon: float = hyperparameter(1e-7, NON_NEGATIVE)
+    amsgrad: bool = option(False, Boolean())
+    bias_correction: str = option(
+        "epsilon_hat", Choice(("epsilon_hat", "algorithm_1", "none")), Section.KEYWORD_ONLY
+    )
+
+    slots = Adam.slots
+    derive = Adam.derive
+    update = Adam.update

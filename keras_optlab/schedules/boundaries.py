@@ -1,0 +1,26 @@
+"""The check shared by the schedules that are made of intervals."""
+
+from itertools import pairwise
+
+
+def check_boundaries(boundaries: list, name: str, pieces: list) -> None:
+    """Check that boundaries increase and that there is one piece more than boundaries.
+
+    Args:
+        boundaries: Numbers of steps.
+        name: Name of the argument that lists the pieces.
+        pieces: What holds between the boundaries.
+
+    Raises:
+        ValueError: If one of the two does not hold.
+    """
+    if len(pieces) != len(boundaries) + 1:
+        raise ValueError(
+            f"`{name}` must have one item more than `boundaries`: one for each interval. "
+            f"Received: {len(pieces)} {name} and {len(boundaries)} boundaries ({boundaries})."
+        )
+    if any(left >= right for left, right in pairwise(boundaries)):
+        raise ValueError(
+            "`boundaries` must be strictly increasing; sort them and remove duplicates. "
+            f"Received: boundaries={boundaries}."
+        )

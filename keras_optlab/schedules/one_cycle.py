@@ -1,0 +1,174 @@
+"""1cycle: the learning rate goes up and down once while momentum goes down and up."""
+
+from itertools import pairwise
+from types import ModuleType
+from typing import Any, final
+
+from keras_optlab.engine.declaration import argument
+from keras_optlab.engine.domain import (
+    DECAY_RATE,
+    FRACTION,
+    NON_NEGATIVE,
+    POSITIVE,
+    Boolean,
+    Choice,
+    Integer,
+    Text,
+)
+from keras_optlab.engine.schedule import Schedule
+from keras_optlab.schedules.cosine import half_cosine
+
+ANNEAL = Choice(("cosine", "linear"))
+
+
+def phase_ends(total_steps: int, pct_start: float, three_phase: bool) -> list[float]:
+    """The steps at which the phases end, as PyTorch counts them; they need not be whole."""
+    peak = pct_start * total_steps - 1
+    last = total_steps - 1
+    return [peak, 2 * pct_start * total_steps - 2, last] if three_phase else [peak, last]
+
+
+def anneal_through(
+    levels: list[float], ends: list[float], anneal: str, step: Any, ops: ModuleType
+) -> Any:
+    """From each level to the next within a phase; the last level after the last phase.
+
+    Args:
+        levels: Values at the ends of the phases, and before them the one at step 0.
+        ends: Steps at which the phases end. A phase that ends before step 0 is skipped.
+        anneal: `"cosine"` or `"linear"`.
+        step: See `Schedule.value`.
+        ops: See `Schedule.value`.
+    """
+    step = ops.clip(step, 0, ends[-1])
+    result = ops.full_like(step, levels[-1])
+    phases = zip(pairwise([0.0, *ends]), pairwise(levels), strict=True)
+    # Of the phases that have not ended, the first one holds: it is written last.
+    for (start, end), (before, after) in reversed(list(phases)):
+        # A phase without length is over as soon as it begins; PyTorch divides by zero there.
+        fraction = (step - start) / (end - start) if end != start else ops.full_like(step, 1)
+        left = half_cosine(fraction, ops) if anneal == "cosine" else 1 - fraction
+        result = ops.where(step <= end, after + (before - after) * left, result)
+    return result
+
+
+@final
+class OneCycleLearningRate(Schedule):
+    """The learning rate of a 1cycle: up to the maximum, then down to almost nothing.
+
+    With N = `total_steps`, p = `pct_start`, η₁ = `max_learning_rate`, η₀ = η₁ / `div_factor`,
+    η₂ = η₀ / `final_div_factor`:
+
+        phase               steps                         from    to
+        1                   0 .. pN - 1                   η₀      η₁
+        2 (two phases)      pN - 1 .. N - 1               η₁      η₂
+        2 (three phases)    pN - 1 .. 2pN - 2             η₁      η₀
+        3 (three phases)    2pN - 2 .. N - 1              η₀      η₂
+
+    From a to b, with x the fraction of the phase that is done:
+
+        cosine    b + (a - b) (1 + cos πx) / 2
+        linear    a + (b - a) x
+
+    After step N - 1 the value stays η₂. Where the first phase has no length (pN = 1) the value at
+    step 0 is η₁; PyTorch raises `ZeroDivisionError`.
+
+    Args:
+        max_learning_rate: η₁; >= 0.
+        total_steps: N; an integer >= 1.
+        pct_start: p, the fraction of the steps that go up; in [0, 1]. Defaults to `0.3`.
+        anneal: `"cosine"` or `"linear"`. Defaults to `"cosine"`.
+        div_factor: η₁ / η₀; > 0. Defaults to `25.0`.
+        final_div_factor: η₀ / η₂; > 0. Defaults to `1e4`.
+        three_phase: Whether to come down to η₀ as fast as it went up, and then further, as in the
+            paper; otherwise the second phase does both. Defaults to `False`.
+        name: String. Name of the operations in a graph. Defaults to `"OneCycleLearningRate"`.
+
+    Raises:
+        ValueError: For an argument outside its range.
+        TypeError: For an argument of another type.
+
+    Reference:
+        Smith and Topin, "Super-Convergence: Very Fast Training of Neural Networks Using Large
+        Learning Rates" (2018), in the form of `torch.optim.lr_scheduler.OneCycleLR`, whose
+        defaults these are.
+
+    Example:
+
+    >>> from keras_optlab.schedules import OneCycleLearningRate
+    >>> schedule = OneCycleLearningRate(1.0, total_steps=11, pct_start=0.5, anneal="linear")
+    >>> [round(schedule.at(step), 6) for step in (0, 3, 9, 10, 100)]
+    [0.04, 0.68, 0.181822, 4e-06, 4e-06]
+    """
+
+    max_learning_rate: float = argument(NON_NEGATIVE)
+    total_steps: int = argument(Integer(low=1))
+    pct_start: float = argument(FRACTION, default=0.3)
+    anneal: str = argument(ANNEAL, default="cosine")
+    div_factor: float = argument(POSITIVE, default=25.0)
+    final_div_factor: float = argument(POSITIVE, default=1e4)
+    three_phase: bool = argument(Boolean(), default=False)
+    name: str = argument(Text(), default="OneCycleLearningRate")
+
+    def value(self, step: Any, ops: ModuleType) -> Any:
+        initial = self.max_learning_rate / self.div_factor
+        lowest = initial / self.final_div_factor
+        levels = [initial, self.max_learning_rate, *[initial] * self.three_phase, lowest]
+        ends = phase_ends(self.total_steps, self.pct_start, self.three_phase)
+        return anneal_through(levels, ends, self.anneal, step, ops)
+
+
+@final
+class OneCycleMomentum(Schedule):
+    """The momentum of a 1cycle: the mirror image of the learning rate's way.
+
+    With N = `total_steps`, p = `pct_start`, β₁ = `max_momentum`, β₀ = `base_momentum`:
+
+        phase               steps                         from    to
+        1                   0 .. pN - 1                   β₁      β₀
+        2 (two phases)      pN - 1 .. N - 1               β₀      β₁
+        2 (three phases)    pN - 1 .. 2pN - 2             β₀      β₁
+        3 (three phases)    2pN - 2 .. N - 1              β₁      β₁
+
+    in the shapes, and with the values past the end, of `OneCycleLearningRate`. For `momentum` of
+    `SGD` and `RMSprop`, or `beta_1` of the Adam family.
+
+    Args:
+        total_steps: N; an integer >= 1.
+        base_momentum: β₀, the value where the learning rate is highest; in [0, 1). Defaults to
+            `0.85`.
+        max_momentum: β₁, the value at both ends; in [0, 1). Defaults to `0.95`.
+        pct_start: p, the fraction of the steps that go down; in [0, 1]. Defaults to `0.3`.
+        anneal: `"cosine"` or `"linear"`. Defaults to `"cosine"`.
+        three_phase: Whether the learning rate has three phases. Defaults to `False`.
+        name: String. Name of the operations in a graph. Defaults to `"OneCycleMomentum"`.
+
+    Raises:
+        ValueError: For an argument outside its range.
+        TypeError: For an argument of another type.
+
+    Reference:
+        Smith and Topin (2018), in the form of `torch.optim.lr_scheduler.OneCycleLR`, whose
+        defaults these are.
+
+    Example:
+
+    >>> from keras_optlab.schedules import OneCycleMomentum
+    >>> schedule = OneCycleMomentum(total_steps=11, pct_start=0.5, anneal="linear")
+    >>> [round(schedule.at(step), 6) for step in (0, 3, 4, 10, 100)]
+    [0.95, 0.883333, 0.860000, 0.95, 0.95]
+    """
+
+    total_steps: int = argument(Integer(low=1))
+    base_momentum: float = argument(DECAY_RATE, default=0.85)
+    max_momentum: float = argument(DECAY_RATE, default=0.95)
+    pct_start: float = argument(FRACTION, default=0.3)
+    anneal: str = argument(ANNEAL, default="cosine")
+    three_phase: bool = argument(Boolean(), default=False)
+    name: str = argument(Text(), default="OneCycleMomentum")
+
+    def value(self, step: Any, ops: ModuleType) -> Any:
+        high, low = self.max_momentum, self.base_momentum
+        levels = [high, low, *[high] * self.three_phase, high]
+        ends = phase_ends(self.total_steps, self.pct_start, self.three_phase)
+        return anneal_through(levels, ends, self.anneal, step, ops)

@@ -1,0 +1,56 @@
+"""Linear warmup."""
+
+import math
+from types import ModuleType
+from typing import Any, final
+
+from keras_optlab.engine.declaration import argument
+from keras_optlab.engine.domain import FRACTION, Integer, Text
+from keras_optlab.engine.schedule import (
+    LearningRateSchedule,
+    NumberOrSchedule,
+    Schedule,
+    value_of,
+)
+
+
+@final
+class LinearWarmup(Schedule):
+    """Rises along a line to the first value of another schedule, then follows that schedule.
+
+        η(t) = η'(0) (f + (1 - f) t/w)         where t < w
+        η(t) = η'(t - w)                       from t = w on
+
+    Args:
+        steps: w, the steps of the warmup; an integer >= 0.
+        then: η', what follows: a finite number, or any `LearningRateSchedule`, Keras' own
+            included, whose step 0 is step w.
+        initial_fraction: f, the value at step 0 as a fraction of η'(0); in [0, 1]. Defaults to
+            `0.0`.
+        name: String. Name of the operations in a graph. Defaults to `"LinearWarmup"`.
+
+    Raises:
+        ValueError: For an argument outside its range.
+        TypeError: For an argument of another type.
+
+    Reference:
+        Goyal et al., "Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour" (2017),
+        section 2.2 ("gradual warmup").
+
+    Example:
+
+    >>> from keras_optlab.schedules import ExponentialDecay, LinearWarmup
+    >>> schedule = LinearWarmup(4, then=ExponentialDecay(0.1, decay_steps=10, decay_rate=0.5))
+    >>> [schedule.at(step) for step in (0, 1, 2, 4, 14)]
+    [0.0, 0.025, 0.05, 0.1, 0.05]
+    """
+
+    steps: int = argument(Integer(low=0))
+    then: float | LearningRateSchedule = argument(NumberOrSchedule())
+    initial_fraction: float = argument(FRACTION, default=0.0)
+    name: str = argument(Text(), default="LinearWarmup")
+
+    def value(self, step: Any, ops: ModuleType) -> Any:
+        left = ops.clip(self.steps - step, 0, self.steps) / max(self.steps, 1)
+        after = ops.clip(step - self.steps, 0, math.inf)
+        return value_of(self.then, after, ops) * (1 - (1 - self.initial_fraction) * left)
