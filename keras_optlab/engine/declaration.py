@@ -85,9 +85,7 @@ class Argument:
         return inspect.Parameter(self.name, kind, default=self.default)
 
 
-def argument(
-    domain: Domain, default: Any = REQUIRED, section: Section = Section.OWN
-) -> Any:
+def argument(domain: Domain, default: Any = REQUIRED, section: Section = Section.OWN) -> Any:
     """Declare an argument that is fixed when the object is made. See `Argument`."""
     return Argument(domain, default, section)
 
@@ -111,9 +109,7 @@ class Declared:
         order = {**{name: value for name, value in found.items() if name not in own}, **own}
         arguments = sorted(order.values(), key=lambda argument: argument.section)
         cls.declared_arguments = {argument.name: argument for argument in arguments}
-        cls.__signature__ = inspect.Signature(
-            [argument.parameter() for argument in arguments]
-        )
+        cls.__signature__ = inspect.Signature([argument.parameter() for argument in arguments])
 
     @classmethod
     def bind(cls, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -136,6 +132,5 @@ class Declared:
     def configuration(self) -> dict[str, Any]:
         """Current values of all arguments, by name."""
         return {
-            name: argument.configuration(self)
-            for name, argument in self.declared_arguments.items()
+            name: argument.configuration(self) for name, argument in self.declared_arguments.items()
         }

@@ -53,17 +53,24 @@ class Setting:
             self.value = shortest(held)
         return self.value
 
-    def tensor(self, step: Any, dtype: str) -> Any:
-        """The value at this step as a scalar of `dtype`."""
+    def tensor(self, step: Any, dtype: str, rounded: bool = False) -> Any:
+        """The value at this step as a scalar of `dtype`, perhaps rounded to float32 before."""
         if self.is_schedule:
             return ops.cast(self.value(step), dtype)
-        return ops.cast(self.value if self.variable is None else self.variable, dtype)
+        value = self.value if self.variable is None else self.variable
+        if rounded:
+            value = ops.cast(value, "float32")
+        elif self.variable is None:
+            return ops.convert_to_tensor(value, dtype)
+        return ops.cast(value, dtype)
 
     def complement_tensor(self, step: Any, dtype: str) -> Any:
         """One minus the value, the difference taken in double precision where it can be."""
         if self.is_schedule:
             return 1.0 - self.tensor(step, dtype)
-        return ops.cast(1.0 - self.value if self.complement is None else self.complement, dtype)
+        if self.complement is None:
+            return ops.convert_to_tensor(1.0 - self.value, dtype)
+        return ops.cast(self.complement, dtype)
 
 
 class Hyperparameter(Argument):
@@ -80,6 +87,8 @@ class Hyperparameter(Argument):
             float32, `1 - 0.999` is off by 1e-5), or "rounded", the difference in float32.
         only_with: Name of an option without which the hyperparameter is not used.
         optional: Whether None is allowed; it is where it is the default.
+        cast_by_keras: Whether the built-in casts the number to the variable's dtype. For float64
+            variables on TensorFlow that rounds it to float32, and so do we.
     """
 
     def __init__(
@@ -91,11 +100,13 @@ class Hyperparameter(Argument):
         complement: str | None = None,
         only_with: str | None = None,
         optional: bool = False,
+        cast_by_keras: bool = False,
     ) -> None:
         super().__init__(domain, default, section)
         self.optional = optional or default is None
         self.off = off
         self.only_with = only_with
+        self.rounded = cast_by_keras and backend.CAST_ROUNDS_PYTHON_NUMBERS
         self.complement = complement
 
     def normalize(self, value: Any) -> Any:
@@ -229,9 +240,10 @@ def hyperparameter(
     complement: str | None = None,
     only_with: str | None = None,
     optional: bool = False,
+    cast_by_keras: bool = False,
 ) -> Any:
     """Declare a number that may be scheduled, set while training, and differ between groups."""
-    return Number(domain, default, section, off, complement, only_with, optional)
+    return Number(domain, default, section, off, complement, only_with, optional, cast_by_keras)
 
 
 def option(default: Any, domain: Domain, section: Section = Section.OWN) -> Any:

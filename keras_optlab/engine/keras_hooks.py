@@ -112,4 +112,3 @@ def built_in_exclusions(optimizer: keras.optimizers.Optimizer) -> tuple[set, Any
     identities = getattr(optimizer, "_exclude_from_weight_decay", set())
     pattern = getattr(optimizer, "_exclude_from_weight_decay_pattern", None)
     return identities, pattern
-

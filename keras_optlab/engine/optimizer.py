@@ -52,9 +52,7 @@ class GroupList(Argument):
     """The `groups` argument, shown in a config only where there are any."""
 
     def __init__(self) -> None:
-        super().__init__(
-            Optional(Listing(Instance(ParameterGroup))), None, Section.KEYWORD_ONLY
-        )
+        super().__init__(Optional(Listing(Instance(ParameterGroup))), None, Section.KEYWORD_ONLY)
 
     def write(self, instance: Any, value: Any) -> None:
         """Check and store the groups; they are fixed once the optimizer is built."""
@@ -124,7 +122,9 @@ class Optimizer(Declared, HookedOptimizer):
             slots all the same, so that they can be set while training.
     """
 
-    weight_decay: float | None = hyperparameter(None, NON_NEGATIVE, Section.SHARED)
+    weight_decay: float | None = hyperparameter(
+        None, NON_NEGATIVE, Section.SHARED, cast_by_keras=True
+    )
     clipnorm: float | None = hyperparameter(None, POSITIVE, Section.SHARED)
     clipvalue: float | None = hyperparameter(None, POSITIVE, Section.SHARED)
     global_clipnorm: float | None = hyperparameter(None, POSITIVE, Section.SHARED)
@@ -188,7 +188,10 @@ class Optimizer(Declared, HookedOptimizer):
         for argument_name, value in values.items():
             setattr(self, argument_name, value)
         for settable in self.settable or ():
-            if settable not in self.hyperparameters() or self.hyperparameters()[settable].off is None:
+            if (
+                settable not in self.hyperparameters()
+                or self.hyperparameters()[settable].off is None
+            ):
                 allowed = [n for n, declared in self.hyperparameters().items() if declared.off == 0]
                 raise ValueError(
                     f"`settable` names hyperparameters of {type(self).__name__} that 0 switches "
@@ -420,7 +423,7 @@ class Optimizer(Declared, HookedOptimizer):
             setting = self.setting_in_group(name, group)
             if setting.value is None or not self.uses(name):
                 continue
-            values[name] = setting.tensor(self.step_count, dtype)
+            values[name] = setting.tensor(self.step_count, dtype, declared.rounded)
             if declared.complement == "exact":
                 complement = setting.complement_tensor(self.step_count, dtype)
                 values[f"one_minus_{name}"] = complement
@@ -508,9 +511,7 @@ class Optimizer(Declared, HookedOptimizer):
                     h = Values(**self._scheduled(plan.group, plan.dtype, self.learning_rate))
                     slots = {name: ops.cast(slot, plan.dtype) for name, slot in plan.slots.items()}
                     parameter = ops.cast(variable, plan.dtype)
-                    variable.assign(
-                        ops.cast(point(parameter, Values(**slots), h), variable.dtype)
-                    )
+                    variable.assign(ops.cast(point(parameter, Values(**slots), h), variable.dtype))
 
     def finalize_variable_values(self, var_list: list[Any]) -> None:
         """Leave the variables as they are to be kept; Keras calls it at the end of `fit`."""

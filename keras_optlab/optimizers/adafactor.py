@@ -4,6 +4,7 @@ from typing import Any, final
 
 from keras import ops
 
+from keras_optlab.engine.backend import maximum, minimum
 from keras_optlab.engine.domain import NON_NEGATIVE, POSITIVE, Boolean, Real
 from keras_optlab.engine.hyperparameter import hyperparameter, learning_rate, option
 from keras_optlab.engine.optimizer import Optimizer, Values
@@ -45,7 +46,7 @@ class Adafactor(Optimizer):
     learning_rate: float = learning_rate(0.001)
     beta_2_decay: float = hyperparameter(-0.8, Real(high=0.0))
     epsilon_1: float = hyperparameter(1e-30, NON_NEGATIVE)
-    epsilon_2: float = hyperparameter(1e-3, NON_NEGATIVE)
+    epsilon_2: float = hyperparameter(1e-3, NON_NEGATIVE, cast_by_keras=True)
     clip_threshold: float = hyperparameter(1.0, POSITIVE)
     relative_step: bool = option(True, Boolean())
 
@@ -60,7 +61,7 @@ class Adafactor(Optimizer):
 
     def derive(self, h: Values) -> dict[str, Any]:
         return {
-            "rho": ops.minimum(h.learning_rate, 1 / ops.sqrt(h.t)),
+            "rho": minimum(h.learning_rate, 1 / ops.sqrt(h.t)),
             "beta_2": 1 - h.t**h.beta_2_decay,
             "one_minus_beta_2": h.t**h.beta_2_decay,
         }
@@ -71,7 +72,7 @@ class Adafactor(Optimizer):
         def average(old: Any, new: Any) -> Any:
             return h.beta_2 * old + h.one_minus_beta_2 * new
 
-        alpha = ops.maximum(h.epsilon_2, _rms(parameter)) * h.rho
+        alpha = maximum(h.epsilon_2, _rms(parameter)) * h.rho
         square = ops.square(gradient) + h.epsilon_1
         if len(parameter.shape) >= 2:
             r = average(slots.row, ops.mean(square, axis=-1))
@@ -83,7 +84,7 @@ class Adafactor(Optimizer):
             v = average(slots.velocity, square)
             new_slots = {"velocity": v}
         u = gradient / ops.sqrt(v)
-        return parameter - alpha * u / ops.maximum(1.0, _rms(u) / h.clip_threshold), new_slots
+        return parameter - alpha * u / maximum(1.0, _rms(u) / h.clip_threshold), new_slots
 
 
 def _rms(x: Any) -> Any:

@@ -4,6 +4,7 @@ from typing import Any, final
 
 from keras import ops
 
+from keras_optlab.engine.backend import maximum
 from keras_optlab.engine.declaration import Section
 from keras_optlab.engine.domain import DECAY_RATE, NON_NEGATIVE, Boolean, Choice
 from keras_optlab.engine.hyperparameter import hyperparameter, learning_rate, option
@@ -45,8 +46,8 @@ class Adam(Optimizer):
     """
 
     learning_rate: float = learning_rate(0.001)
-    beta_1: float = hyperparameter(0.9, DECAY_RATE, complement="exact")
-    beta_2: float = hyperparameter(0.999, DECAY_RATE, complement="exact")
+    beta_1: float = hyperparameter(0.9, DECAY_RATE, complement="exact", cast_by_keras=True)
+    beta_2: float = hyperparameter(0.999, DECAY_RATE, complement="exact", cast_by_keras=True)
     epsilon: float = hyperparameter(1e-7, NON_NEGATIVE)
     amsgrad: bool = option(False, Boolean())
     bias_correction: str = option(
@@ -75,5 +76,5 @@ class Adam(Optimizer):
         v = slots.velocity + (ops.square(gradient) - slots.velocity) * h.one_minus_beta_2
         new_slots = {"momentum": m, "velocity": v}
         if self.amsgrad:
-            v = new_slots["velocity_hat"] = ops.maximum(slots.velocity_hat, v)
+            v = new_slots["velocity_hat"] = maximum(slots.velocity_hat, v)
         return parameter - m * h.alpha / (ops.sqrt(v) + h.epsilon_hat), new_slots

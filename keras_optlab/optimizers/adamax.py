@@ -4,6 +4,7 @@ from typing import Any, final
 
 from keras import ops
 
+from keras_optlab.engine.backend import maximum
 from keras_optlab.engine.domain import DECAY_RATE, NON_NEGATIVE
 from keras_optlab.engine.hyperparameter import hyperparameter, learning_rate
 from keras_optlab.engine.optimizer import Optimizer, Values
@@ -33,7 +34,7 @@ class Adamax(Optimizer):
     """
 
     learning_rate: float = learning_rate(0.001)
-    beta_1: float = hyperparameter(0.9, DECAY_RATE, complement="exact")
+    beta_1: float = hyperparameter(0.9, DECAY_RATE, complement="exact", cast_by_keras=True)
     beta_2: float = hyperparameter(0.999, DECAY_RATE)
     epsilon: float = hyperparameter(1e-7, NON_NEGATIVE)
 
@@ -47,5 +48,5 @@ class Adamax(Optimizer):
         self, parameter: Any, gradient: Any, slots: Values, h: Values
     ) -> tuple[Any, dict[str, Any]]:
         m = slots.momentum + (gradient - slots.momentum) * h.one_minus_beta_1
-        u = ops.maximum(h.beta_2 * slots.norm, ops.abs(gradient))
+        u = maximum(h.beta_2 * slots.norm, ops.abs(gradient))
         return parameter - h.alpha * m / (u + h.epsilon), {"momentum": m, "norm": u}

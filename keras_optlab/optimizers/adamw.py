@@ -38,9 +38,9 @@ class AdamW(Optimizer):
     """
 
     learning_rate: float = learning_rate(0.001)
-    weight_decay: float = hyperparameter(0.004, NON_NEGATIVE)
-    beta_1: float = hyperparameter(0.9, DECAY_RATE, complement="exact")
-    beta_2: float = hyperparameter(0.999, DECAY_RATE, complement="exact")
+    weight_decay: float = hyperparameter(0.004, NON_NEGATIVE, cast_by_keras=True)
+    beta_1: float = hyperparameter(0.9, DECAY_RATE, complement="exact", cast_by_keras=True)
+    beta_2: float = hyperparameter(0.999, DECAY_RATE, complement="exact", cast_by_keras=True)
     epsilon: float = hyperparameter(1e-7, NON_NEGATIVE)
     amsgrad: bool = option(False, Boolean())
     bias_correction: str = option(

@@ -34,8 +34,10 @@ class Lion(Optimizer):
     """
 
     learning_rate: float = learning_rate(0.001)
-    beta_1: float = hyperparameter(0.9, Real(0.0, 1.0, open_low=True), complement="exact")
-    beta_2: float = hyperparameter(0.99, FRACTION, complement="exact")
+    beta_1: float = hyperparameter(
+        0.9, Real(0.0, 1.0, open_low=True), complement="rounded", cast_by_keras=True
+    )
+    beta_2: float = hyperparameter(0.99, FRACTION, complement="rounded", cast_by_keras=True)
 
     def slots(self, variable: Any) -> dict[str, Slot]:
         return {"momentum": Slot()}

@@ -72,11 +72,15 @@ class Muon(Optimizer):
     """
 
     learning_rate: float = learning_rate(0.001)
-    adam_beta_1: float = hyperparameter(0.9, DECAY_RATE, complement="exact")
-    adam_beta_2: float = hyperparameter(0.999, DECAY_RATE, complement="exact")
-    adam_weight_decay: float | None = hyperparameter(0.004, NON_NEGATIVE, optional=True)
+    adam_beta_1: float = hyperparameter(0.9, DECAY_RATE, complement="exact", cast_by_keras=True)
+    adam_beta_2: float = hyperparameter(0.999, DECAY_RATE, complement="exact", cast_by_keras=True)
+    adam_weight_decay: float | None = hyperparameter(
+        0.004, NON_NEGATIVE, optional=True, cast_by_keras=True
+    )
     epsilon: float = hyperparameter(1e-7, NON_NEGATIVE)
-    weight_decay: float | None = hyperparameter(0.004, NON_NEGATIVE, optional=True)
+    weight_decay: float | None = hyperparameter(
+        0.004, NON_NEGATIVE, optional=True, cast_by_keras=True
+    )
     exclude_layers: list[str] | None = option(None, Optional(Listing(Text())), Section.TRAILING)
     exclude_embeddings: bool = option(True, Boolean(), Section.TRAILING)
     muon_a: float = hyperparameter(3.4445, FINITE, Section.TRAILING)
@@ -140,6 +144,6 @@ class Muon(Optimizer):
             x = ops.transpose(x)
         x = x / (ops.sqrt(ops.sum(ops.square(x))) + 1e-7)
         for _ in range(self.ns_steps):
-            a = ops.matmul(x, ops.transpose(x))
-            x = h.muon_a * x + ops.matmul(h.muon_b * a + h.muon_c * ops.matmul(a, a), x)
+            a = x @ ops.transpose(x)
+            x = h.muon_a * x + (h.muon_b * a + h.muon_c * a @ a) @ x
         return ops.transpose(x) if tall else x

@@ -39,8 +39,8 @@ class Nadam(Optimizer):
     """
 
     learning_rate: float = learning_rate(0.001)
-    beta_1: float = hyperparameter(0.9, DECAY_RATE, complement=COMPLEMENT)
-    beta_2: float = hyperparameter(0.999, DECAY_RATE, complement=COMPLEMENT)
+    beta_1: float = hyperparameter(0.9, DECAY_RATE, complement=COMPLEMENT, cast_by_keras=True)
+    beta_2: float = hyperparameter(0.999, DECAY_RATE, complement=COMPLEMENT, cast_by_keras=True)
     epsilon: float = hyperparameter(1e-7, NON_NEGATIVE)
 
     def slots(self, variable: Any) -> dict[str, Slot]:

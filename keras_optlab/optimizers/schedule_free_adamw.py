@@ -4,6 +4,7 @@ from typing import Any, final
 
 from keras import ops
 
+from keras_optlab.engine.backend import maximum, minimum
 from keras_optlab.engine.domain import DECAY_RATE, NON_NEGATIVE, Integer, Real
 from keras_optlab.engine.hyperparameter import hyperparameter, learning_rate, option
 from keras_optlab.engine.optimizer import Optimizer, Values
@@ -66,9 +67,9 @@ class ScheduleFreeAdamW(Optimizer):
         return {"largest_rate": Scalar(-1.0), "weight_sum": Scalar(0.0)}
 
     def advance(self, state: Values, h: Values) -> dict[str, Any]:
-        warmup = ops.minimum(h.t / self.warmup_steps, 1.0) if self.warmup_steps else 1.0
+        warmup = minimum(h.t / self.warmup_steps, 1.0) if self.warmup_steps else 1.0
         rate = h.learning_rate * warmup
-        largest = ops.maximum(rate, state.largest_rate)
+        largest = maximum(rate, state.largest_rate)
         w = ops.square(largest)
         # A state saved by Keras has no sum of weights: it counted all steps alike.
         before = ops.where(state.largest_rate < 0, (h.t - 1) * w, state.weight_sum)

@@ -47,7 +47,7 @@ class SGD(Optimizer):
     """
 
     learning_rate: float = learning_rate(0.01)
-    momentum: float = hyperparameter(0.0, FRACTION, off=0.0)
+    momentum: float = hyperparameter(0.0, FRACTION, off=0.0, cast_by_keras=True)
     nesterov: bool = option(False, Boolean())
     learning_rate_in_velocity: bool = option(True, Boolean(), Section.KEYWORD_ONLY)
 

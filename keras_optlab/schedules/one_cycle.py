@@ -70,8 +70,9 @@ class OneCycleLearningRate(Schedule):
         cosine    b + (a - b) (1 + cos πx) / 2
         linear    a + (b - a) x
 
-    After step N - 1 the value stays η₂. Where the first phase has no length (pN = 1) the value at
-    step 0 is η₁; PyTorch raises `ZeroDivisionError`.
+    After step N - 1 the value stays what it is there: η₂, or more where p is so large that another
+    phase reaches the end. Where the first phase has no length (pN = 1) the value at step 0 is η₁;
+    PyTorch raises `ZeroDivisionError`.
 
     Args:
         max_learning_rate: η₁; >= 0.
@@ -98,7 +99,7 @@ class OneCycleLearningRate(Schedule):
     >>> from keras_optlab.schedules import OneCycleLearningRate
     >>> schedule = OneCycleLearningRate(1.0, total_steps=11, pct_start=0.5, anneal="linear")
     >>> [round(schedule.at(step), 6) for step in (0, 3, 9, 10, 100)]
-    [0.04, 0.68, 0.181822, 4e-06, 4e-06]
+    [0.04, 0.68, 0.181821, 4e-06, 4e-06]
     """
 
     max_learning_rate: float = argument(NON_NEGATIVE)
@@ -156,7 +157,7 @@ class OneCycleMomentum(Schedule):
     >>> from keras_optlab.schedules import OneCycleMomentum
     >>> schedule = OneCycleMomentum(total_steps=11, pct_start=0.5, anneal="linear")
     >>> [round(schedule.at(step), 6) for step in (0, 3, 4, 10, 100)]
-    [0.95, 0.883333, 0.860000, 0.95, 0.95]
+    [0.95, 0.883333, 0.861111, 0.95, 0.95]
     """
 
     total_steps: int = argument(Integer(low=1))

@@ -13,9 +13,13 @@ if keras.backend.backend() not in ("tensorflow", "jax", "torch"):
 
 _module = import_module(f"{__name__}.{keras.backend.backend()}")
 
+CAST_ROUNDS_PYTHON_NUMBERS = _module.CAST_ROUNDS_PYTHON_NUMBERS
 NADAM_ROUNDS_BETAS_FIRST = _module.NADAM_ROUNDS_BETAS_FIRST
 STEP_SEES_ONLY_ITS_VARIABLES = _module.STEP_SEES_ONLY_ITS_VARIABLES
 decayed = _module.decayed
 dense = _module.dense
+# `keras.ops.maximum` and `minimum` give float32 for float64 tensors on torch.
+maximum = _module.maximum
+minimum = _module.minimum
 no_gradient = _module.no_gradient
 to_host = _module.to_host

@@ -10,6 +10,10 @@ import tensorflow as tf
 # A tf.function captures variables by reference, wherever they are kept.
 STEP_SEES_ONLY_ITS_VARIABLES = False
 
+# Whether `keras.ops.cast(0.9, "float64")` is 0.9 rounded to float32, as it is for most
+# hyperparameters of the built-ins.
+CAST_ROUNDS_PYTHON_NUMBERS = True
+
 # Keras' Nadam takes 1 - beta after beta was rounded to float32 (0.99900001), except on torch:
 # 6e-6 of a step.
 NADAM_ROUNDS_BETAS_FIRST = True
@@ -37,3 +41,13 @@ def to_host(tensor: Any) -> np.ndarray | None:
 def decayed(parameter: Any, weight_decay: Any, learning_rate: Any) -> Any:
     """The parameter after decoupled weight decay, in the arithmetic of the built-ins."""
     return parameter - parameter * weight_decay * learning_rate
+
+
+def maximum(x: Any, y: Any) -> Any:
+    """The larger of two, element by element."""
+    return tf.maximum(x, y)
+
+
+def minimum(x: Any, y: Any) -> Any:
+    """The smaller of two, element by element."""
+    return tf.minimum(x, y)

@@ -10,6 +10,10 @@ import torch
 # Steps run eagerly and read variables wherever they are kept.
 STEP_SEES_ONLY_ITS_VARIABLES = False
 
+# Whether `keras.ops.cast(0.9, "float64")` is 0.9 rounded to float32, as it is for most
+# hyperparameters of the built-ins.
+CAST_ROUNDS_PYTHON_NUMBERS = False
+
 # Keras' Nadam takes 1 - beta after beta was rounded to float32 (0.99900001), except on torch:
 # 6e-6 of a step.
 NADAM_ROUNDS_BETAS_FIRST = False
@@ -36,3 +40,13 @@ def decayed(parameter: Any, weight_decay: Any, learning_rate: Any) -> Any:
     # Keras takes the factor in float32 here, also for float64 variables: 3e-8 of a weight a step.
     factor = 1 - weight_decay.to(torch.float32) * learning_rate.to(torch.float32)
     return parameter * factor.to(parameter.dtype)
+
+
+def maximum(x: Any, y: Any) -> Any:
+    """The larger of two, element by element."""
+    return torch.maximum(torch.as_tensor(x), torch.as_tensor(y))
+
+
+def minimum(x: Any, y: Any) -> Any:
+    """The smaller of two, element by element."""
+    return torch.minimum(torch.as_tensor(x), torch.as_tensor(y))
