@@ -1,0 +1,19 @@
+"""Optimizers, learning-rate schedules and callbacks for Keras 3, each a formula you can read."""
+
+from keras_optlab import callbacks as callbacks
+from keras_optlab import optimizers as optimizers
+from keras_optlab import schedules as schedules
+from keras_optlab.engine import evaluation as _evaluation
+from keras_optlab.engine.conversion import from_keras
+from keras_optlab.engine.groups import ParameterGroup, layerwise_decay
+from keras_optlab.version import __version__
+
+__all__ = [
+    "ParameterGroup",
+    "__version__",
+    "callbacks",
+    "from_keras",
+    "layerwise_decay",
+    "optimizers",
+    "schedules",
+]

@@ -228,7 +228,7 @@ class Option(Argument):
 
 
 def learning_rate(default: float, domain: Domain = NON_NEGATIVE) -> Any:
-    """Declare the learning rate: a number, a `LearningRateSchedule`, or a callable without arguments."""
+    """Declare the learning rate: a number, a schedule, or a callable without arguments."""
     return LearningRate(domain, default)
 
 

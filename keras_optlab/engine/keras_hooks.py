@@ -3,8 +3,11 @@
 `tests/engine/test_keras_hooks.py` fails with the name of the hook when Keras changes one.
 """
 
+import functools
+import re
 from abc import ABCMeta, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -104,11 +107,55 @@ class HookedOptimizer(keras.optimizers.Optimizer, metaclass=ABCMeta):
             super()._backend_update_step(grads, trainable_variables, values)
 
 
-def built_in_exclusions(optimizer: keras.optimizers.Optimizer) -> tuple[set, Any]:
-    """What `exclude_from_weight_decay` left on a built-in: identities, and a compiled pattern.
+def is_attached(variable: keras.Variable) -> bool:
+    """Whether a variable holds its value at present.
+
+    Why: in `fit` on JAX the trainer takes the values out of the variables, and an error in the
+    first step leaves them out.
+    """
+    return variable._value is not None
+
+
+@dataclass(frozen=True)
+class BuiltInParts:
+    """What a built-in optimizer keeps to itself and its successor needs."""
+
+    variables: list[Any]
+    excluded: set
+    excluded_pattern: re.Pattern | None
+
+
+def built_in_parts(optimizer: keras.optimizers.Optimizer) -> BuiltInParts:
+    """The variables that a built-in is built for, and what it excludes from weight decay.
 
     Why: Keras has no public way to ask.
     """
-    identities = getattr(optimizer, "_exclude_from_weight_decay", set())
-    pattern = getattr(optimizer, "_exclude_from_weight_decay_pattern", None)
-    return identities, pattern
+    return BuiltInParts(
+        variables=optimizer._trainable_variables,
+        excluded=getattr(optimizer, "_exclude_from_weight_decay", set()),
+        excluded_pattern=getattr(optimizer, "_exclude_from_weight_decay_pattern", None),
+    )
+
+
+def watch_callback_lists(
+    callback_for: Callable[[keras.Model, list], keras.callbacks.Callback | None],
+) -> None:
+    """Put a callback of our choice first into every list that Keras makes for a model.
+
+    Why: `fit`, `evaluate` and `predict` tell an optimizer neither when they begin nor when they
+    evaluate. They all make a `CallbackList`, a public class, whose constructor is the only place
+    to learn of it without the user's help.
+    """
+    original = keras.callbacks.CallbackList.__init__
+
+    @functools.wraps(original)
+    def constructor(self: Any, callbacks: Any = None, *args: Any, **kwargs: Any) -> None:
+        original(self, callbacks, *args, **kwargs)
+        model = kwargs.get("model")
+        added = callback_for(model, self.callbacks) if model is not None else None
+        if added is not None:
+            added.set_model(model)
+            added.set_params(self.params)
+            self.callbacks.insert(0, added)
+
+    keras.callbacks.CallbackList.__init__ = constructor

@@ -32,7 +32,7 @@ from keras_optlab.engine.hyperparameter import (
     hyperparameter,
     option,
 )
-from keras_optlab.engine.keras_hooks import HookedOptimizer
+from keras_optlab.engine.keras_hooks import HookedOptimizer, is_attached
 from keras_optlab.engine.slots import Scalar, Slot
 from keras_optlab.engine.state import ExtraState
 
@@ -320,7 +320,11 @@ class Optimizer(Declared, HookedOptimizer):
         """
         if self.built:
             return
-        variables = list(variables)
+        # Keras may build in the middle of tracing, where a saved state could not be taken over.
+        with backend.outside_trace():
+            self._build(list(variables))
+
+    def _build(self, variables: list[Any]) -> None:
         groups = plan.assign_groups(self, variables)
         super().build(variables)
         vars(self)["plans"] = plan.make_plans(self, variables, groups)
@@ -392,19 +396,19 @@ class Optimizer(Declared, HookedOptimizer):
         """The hyperparameters of this step, and what derives from them, by `Plan.key`."""
         if backend.to_host(self.step_count) is None:
             vars(self)["compiled"] = True
-        plans = [self.plans[self.position(variable)] for variable in variables]
-        plans = {plan.key: plan for plan in plans if not plan.frozen}
+        own_plans = [self.plans[self.position(variable)] for variable in variables]
+        plans = {own.key: own for own in own_plans if not own.frozen}
         state = {
             group: self._advance(group, learning_rate)
-            for group in sorted({plan.group for plan in plans.values()})
+            for group in sorted({shared.group for shared in plans.values()})
         }
         values = {}
-        for key, plan in plans.items():
-            values[key] = self._scheduled(plan.group, plan.dtype, learning_rate)
+        for key, shared in plans.items():
+            values[key] = self._scheduled(shared.group, shared.dtype, learning_rate)
             if self.training_point:
                 values[key]["evaluating"] = ops.convert_to_tensor(self.evaluating)
-            for name, value in state[plan.group].items():
-                values[key][name] = ops.cast(value, plan.dtype)
+            for name, value in state[shared.group].items():
+                values[key][name] = ops.cast(value, shared.dtype)
             if self.derive:
                 values[key] |= self.derive(Values(**values[key]))
         if self.training_point:
@@ -481,42 +485,54 @@ class Optimizer(Declared, HookedOptimizer):
         For the few algorithms that train elsewhere (`ScheduleFreeAdamW`); `fit`, `evaluate` and
         `predict` call it themselves. The training point is kept, to the last bit.
         """
-        if self.evaluation_point is None or not self.built or self._is_evaluating():
+        if self.evaluation_point is None or not self.built or self.is_evaluating:
             return
-        self.extra_state.arrays = {
-            f"training_point_{n}": ops.copy(variable) for n, variable in enumerate(self.built_on)
-        }
-        self._move(self.evaluation_point)
+        for n, variable in enumerate(self.built_on):
+            point = ops.copy(variable)
+            self.extra_state.arrays[f"training_point_{n}"] = point
+            variable.assign(self._point(self.evaluation_point, n, point))
         self.evaluating.assign(1.0)
 
     def to_training_point(self) -> None:
-        """Move the variables back to where training goes on; see `to_evaluation_point`."""
-        if self.training_point is None or not self.built or not self._is_evaluating():
+        """Move the variables back to where training goes on; see `to_evaluation_point`.
+
+        Where somebody has changed a variable in between, training goes on from there.
+        """
+        if self.training_point is None or not self.built or not self.is_evaluating:
             return
-        if self.extra_state.arrays:
-            for n, variable in enumerate(self.built_on):
-                variable.assign(self.extra_state.arrays[f"training_point_{n}"])
-        else:
-            self._move(self.training_point)
-        self.extra_state.arrays = {}
+        for n, variable in enumerate(self.built_on):
+            kept = self.extra_state.arrays.pop(f"training_point_{n}", None)
+            if kept is None:
+                kept = self._point(self.training_point, n, variable)
+            elif not ops.all(self._point(self.evaluation_point, n, kept) == variable.value):
+                kept = ops.copy(variable)
+                for name, slot in self.slots(variable).items():
+                    if callable(slot.initial):
+                        self.plans[n].slots[name].assign(ops.copy(slot.initial(variable)))
+            variable.assign(kept)
         self.evaluating.assign(0.0)
 
-    def _is_evaluating(self) -> bool:
-        return bool(backend.to_host(self.evaluating) > 0)
+    @property
+    def is_evaluating(self) -> bool:
+        """Whether the variables are at the evaluation point, not where training goes on."""
+        return self.training_point is not None and bool(backend.to_host(self.evaluating) > 0)
 
-    def _move(self, point: Callable[[Any, Values, Values], Any]) -> None:
+    def _point(self, formula: Callable[[Any, Values, Values], Any], n: int, point: Any) -> Any:
+        """What a formula makes of a value of variable number `n`."""
+        own = self.plans[n]
+        if own.frozen or not own.slots:
+            return ops.convert_to_tensor(point)
         with backend.no_gradient():
-            for variable, plan in zip(self.built_on, self.plans, strict=True):
-                if plan.slots and not plan.frozen:
-                    h = Values(**self._scheduled(plan.group, plan.dtype, self.learning_rate))
-                    slots = {name: ops.cast(slot, plan.dtype) for name, slot in plan.slots.items()}
-                    parameter = ops.cast(variable, plan.dtype)
-                    variable.assign(ops.cast(point(parameter, Values(**slots), h), variable.dtype))
+            h = Values(**self._scheduled(own.group, own.dtype, self.learning_rate))
+            slots = {name: ops.cast(slot, own.dtype) for name, slot in own.slots.items()}
+            result = formula(ops.cast(point, own.dtype), Values(**slots), h)
+            return ops.cast(result, self.built_on[n].dtype)
 
     def finalize_variable_values(self, var_list: list[Any]) -> None:
         """Leave the variables as they are to be kept; Keras calls it at the end of `fit`."""
         super().finalize_variable_values(var_list)
-        if not self.use_ema:
+        # Keras also comes here after an error that left the variables without values (JAX).
+        if self.training_point and not self.use_ema and is_attached(self.evaluating):
             self.to_evaluation_point()
 
     # Saving

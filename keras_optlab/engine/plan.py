@@ -126,7 +126,8 @@ def _make_slot(optimizer: "Optimizer", variable: Any, name: str, slot: Slot) -> 
     if callable(slot.initial):
 
         def initializer(shape: tuple, dtype: str | None = None) -> Any:
-            return ops.cast(slot.initial(variable), dtype)
+            # A copy: a slot that shares the variable's memory would be updated with it.
+            return ops.copy(ops.cast(slot.initial(variable), dtype))
     else:
         initializer = keras.initializers.Constant(slot.initial)
     dtype = arithmetic_dtype(variable)

@@ -58,6 +58,6 @@ class ExtraState(Saveable):
 
     def load_own_variables(self, store: Any) -> None:
         """Read everything from a Keras store; an empty one changes nothing."""
-        contents = {name: np.asarray(store[name]) for name in store.keys()}
+        contents = {name: np.asarray(store[name]) for name in tuple(store.keys())}
         if contents:
             self.restore(contents)

@@ -22,4 +22,5 @@ dense = _module.dense
 maximum = _module.maximum
 minimum = _module.minimum
 no_gradient = _module.no_gradient
+outside_trace = _module.outside_trace
 to_host = _module.to_host

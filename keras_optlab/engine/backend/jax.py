@@ -31,6 +31,11 @@ def no_gradient() -> AbstractContextManager:
     return nullcontext()
 
 
+def outside_trace() -> AbstractContextManager:
+    """A context in which variables are made and assigned at once, also while tracing."""
+    return nullcontext()
+
+
 def to_host(tensor: Any) -> np.ndarray | None:
     """The value as numpy, or None inside a trace, where there is none yet."""
     value = tensor.value if isinstance(tensor, keras.Variable) else tensor

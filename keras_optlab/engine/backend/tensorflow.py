@@ -31,6 +31,11 @@ def no_gradient() -> AbstractContextManager:
     return nullcontext()
 
 
+def outside_trace() -> AbstractContextManager:
+    """A context in which variables are made and assigned at once, also while tracing."""
+    return tf.init_scope()
+
+
 def to_host(tensor: Any) -> np.ndarray | None:
     """The value as numpy, or None inside a graph, where there is none yet."""
     if not tf.executing_eagerly():

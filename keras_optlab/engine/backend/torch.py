@@ -1,6 +1,6 @@
 """torch: steps run eagerly, and must not be recorded for differentiation."""
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import keras
@@ -28,6 +28,11 @@ def dense(gradient: Any) -> Any:
 def no_gradient() -> AbstractContextManager:
     """A context in which operations are not recorded for differentiation."""
     return torch.no_grad()
+
+
+def outside_trace() -> AbstractContextManager:
+    """A context in which variables are made and assigned at once, also while tracing."""
+    return nullcontext()
 
 
 def to_host(tensor: Any) -> np.ndarray | None:

@@ -1,0 +1,65 @@
+"""From a built-in optimizer to ours, with its state."""
+
+import keras
+import numpy as np
+
+from keras_optlab.engine.keras_hooks import built_in_parts
+from keras_optlab.engine.optimizer import Optimizer
+
+
+def from_keras(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    """Make this package's optimizer from a built-in one, with its settings and its state.
+
+    Training goes on where it was: step count, slots, learning rate or schedule, moving averages,
+    accumulated gradients and `exclude_from_weight_decay` are taken over. A
+    `LossScaleOptimizer` is made anew around the converted optimizer, with its scale.
+
+    Args:
+        optimizer: Instance of a built-in optimizer, built or not.
+
+    Returns:
+        Our optimizer of the same name. It is built where the given one is.
+
+    Raises:
+        TypeError: If it is not an optimizer that this package has.
+
+    Example:
+
+    >>> model.compile(keras_optlab.from_keras(model.optimizer), loss="mse")
+    """
+    if isinstance(optimizer, Optimizer):
+        return optimizer
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        config = {**optimizer.get_config(), "inner_optimizer": None}
+        del config["inner_optimizer"]
+        wrapped = from_keras(optimizer.inner_optimizer)
+        converted = keras.optimizers.LossScaleOptimizer(wrapped, **config)
+        own = len(optimizer.variables) - len(optimizer.inner_optimizer.variables)
+        if optimizer.built:
+            converted.build(built_in_parts(optimizer).variables)
+        for new, old in zip(converted.variables[:own], optimizer.variables[:own], strict=True):
+            new.assign(old)
+        return converted
+    ours = {cls.__name__: cls for cls in Optimizer.__subclasses__()}
+    name = next(
+        (
+            ancestor.__name__
+            for ancestor in type(optimizer).__mro__
+            if ancestor is getattr(keras.optimizers, ancestor.__name__, None)
+        ),
+        None,
+    )
+    if name not in ours:
+        raise TypeError(
+            "`from_keras` converts instances of keras.optimizers."
+            f"{{{', '.join(sorted(ours))}}}. Received: optimizer={optimizer!r}."
+        )
+    parts = built_in_parts(optimizer)
+    converted = ours[name].from_config(optimizer.get_config())
+    vars(converted)["exclusions"] = (parts.excluded, parts.excluded_pattern)
+    if optimizer.built:
+        converted.build(parts.variables)
+    state = [np.array(keras.ops.convert_to_numpy(variable)) for variable in optimizer.variables]
+    for variable, value in zip(converted.saved_variables, state, strict=True):
+        variable.assign(value)
+    return converted
