@@ -81,8 +81,8 @@ class SettableNames(Argument):
             name
             for name, declared in instance.hyperparameters().items()
             if declared.off is not None
+            and instance.uses(name)
             and declared.is_off(declared.read(instance))
-            and (declared.setting(instance).variable or name in (self.read(instance) or ()))
         ]
         return names or None
 

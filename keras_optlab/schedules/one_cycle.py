@@ -46,7 +46,8 @@ def anneal_through(
     # Of the phases that have not ended, the first one holds: it is written last.
     for (start, end), (before, after) in reversed(list(phases)):
         # A phase without length is over as soon as it begins; PyTorch divides by zero there.
-        fraction = (step - start) / (end - start) if end != start else ops.full_like(step, 1)
+        done = (step - start) / (end - start) if end != start else ops.full_like(step, 1)
+        fraction = ops.clip(done, 0, 1)
         left = half_cosine(fraction, ops) if anneal == "cosine" else 1 - fraction
         result = ops.where(step <= end, after + (before - after) * left, result)
     return result

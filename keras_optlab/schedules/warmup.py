@@ -51,6 +51,6 @@ class LinearWarmup(Schedule):
     name: str = argument(Text(), default="LinearWarmup")
 
     def value(self, step: Any, ops: ModuleType) -> Any:
-        left = ops.clip(self.steps - step, 0, self.steps) / max(self.steps, 1)
-        after = ops.clip(step - self.steps, 0, math.inf)
-        return value_of(self.then, after, ops) * (1 - (1 - self.initial_fraction) * left)
+        value = value_of(self.then, ops.clip(step - self.steps, 0, math.inf), ops)
+        rise = self.initial_fraction + (1 - self.initial_fraction) * step / max(self.steps, 1)
+        return ops.where(step < self.steps, value * rise, value)

@@ -56,6 +56,12 @@ def test_warmup_rises_to_the_first_value_and_then_follows(part, length, fraction
     np.testing.assert_allclose(on_host, expected, rtol=0, atol=tolerance)
 
 
+@pytest.mark.parametrize("length", [1, 3, 5, 7, 10, 49])
+def test_warmup_starts_at_exactly_0_and_arrives_exactly(length, compiled):
+    start, arrival = compiled(LinearWarmup(length, 0.1), [0, length])
+    assert start == 0.0 and arrival == np.float32(0.1)
+
+
 @pytest.mark.parametrize("first", PARTS)
 @pytest.mark.parametrize("second", PARTS)
 def test_each_part_of_a_sequence_counts_its_own_steps(first, second, eager):

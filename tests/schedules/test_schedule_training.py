@@ -7,7 +7,6 @@ import pkgutil
 import keras
 import numpy as np
 import pytest
-from conftest import compile_step
 
 from keras_optlab import schedules
 
@@ -85,7 +84,7 @@ def test_any_kind_of_integer_is_a_step(name):
         np.testing.assert_allclose(keras.ops.convert_to_numpy(actual), expected, atol=1e-8)
 
 
-def test_one_trace_serves_every_step():
+def test_one_trace_serves_every_step(compile_step):
     traces = []
 
     def value(step):

@@ -95,7 +95,7 @@ def test_polynomial_decay(eager, rate, end, period, power, cycle, steps):
     )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     rate=rates,
     period=periods,
@@ -118,7 +118,7 @@ def test_cosine_decay(eager, rate, period, alpha, target, warmup, steps):
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     rate=rates,
     first=st.integers(50, 10**4),
