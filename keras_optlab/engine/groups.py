@@ -124,7 +124,8 @@ def layerwise_decay(model: keras.Model, factor: float) -> list[ParameterGroup]:
 
     Example:
 
-    >>> optimizer = AdamW(1e-4, groups=layerwise_decay(model, 0.8))
+    >>> groups = keras_optlab.layerwise_decay(model, 0.8)
+    >>> optimizer = keras_optlab.optimizers.AdamW(1e-4, groups=groups)
     """
     factor = Real(0.0, 1.0, open_low=True).check("factor", factor)
     seen: set[int] = set()

@@ -406,7 +406,8 @@ class Optimizer(Declared, HookedOptimizer):
         for key, shared in plans.items():
             values[key] = self._scheduled(shared.group, shared.dtype, learning_rate)
             if self.training_point:
-                values[key]["evaluating"] = ops.convert_to_tensor(self.evaluating)
+                # A copy, since the variable is set back before the formula reads this.
+                values[key]["evaluating"] = ops.copy(self.evaluating)
             for name, value in state[shared.group].items():
                 values[key][name] = ops.cast(value, shared.dtype)
             if self.derive:
@@ -422,7 +423,8 @@ class Optimizer(Declared, HookedOptimizer):
             "learning_rate": ops.cast(learning_rate, dtype),
         }
         if group:
-            values["learning_rate"] *= self.groups[group - 1].learning_rate_multiplier
+            multiplier = self.groups[group - 1].learning_rate_multiplier
+            values["learning_rate"] = values["learning_rate"] * multiplier
         for name, declared in self.formula_hyperparameters().items():
             setting = self.setting_in_group(name, group)
             if setting.value is None or not self.uses(name):

@@ -1,0 +1,134 @@
+"""ScheduleFreeAdamW: trained at one point, evaluated and saved at another, in Keras' own loops."""
+
+import keras
+import numpy as np
+import pytest
+import torch
+from schedulefree import AdamWScheduleFree
+
+from keras_optlab import optimizers
+
+ARGUMENTS = {"learning_rate": 0.05, "warmup_steps": 5}
+
+
+class Authors:
+    """The authors' package on the same linear regression: loss and weights at their eval point."""
+
+    def __init__(self, task):
+        self.task = task
+        self.kernel = torch.nn.Parameter(torch.tensor(task.kernel.copy()))
+        self.optimizer = AdamWScheduleFree([self.kernel], lr=0.05, warmup_steps=5)
+
+    def error(self, rows=slice(None)):
+        x, y = torch.tensor(self.task.x[rows]), torch.tensor(self.task.y[rows])
+        return ((x @ self.kernel - y) ** 2).mean()
+
+    def epoch(self):
+        self.optimizer.train()
+        for start in range(0, 64, 16):
+            self.optimizer.zero_grad()
+            self.error(slice(start, start + 16)).backward()
+            self.optimizer.step()
+        self.optimizer.eval()
+        return float(self.error()), self.kernel.detach().numpy().copy()
+
+
+def model(task, **compile_arguments):
+    return task.linear(optimizers.ScheduleFreeAdamW(**ARGUMENTS), **compile_arguments)
+
+
+def test_validation_and_weights_after_fit_are_those_of_the_authors(task):
+    authors, ours = Authors(task), model(task)
+    expected = [authors.epoch() for _ in range(3)]
+    validation = {"validation_data": (task.x, task.y), "validation_batch_size": 64}
+    history = ours.fit(task.x, task.y, 16, 2, shuffle=False, verbose=0, **validation)
+    np.testing.assert_allclose(
+        history.history["val_loss"], [loss for loss, _ in expected[:2]], rtol=1e-6
+    )
+    np.testing.assert_allclose(ours.get_weights()[0], expected[1][1], atol=1e-6)
+    # Going on with fit goes on from the training point, though the weights stood at the other.
+    np.testing.assert_allclose(task.fit(ours)[0], expected[2][1], atol=1e-6)
+    assert ours.evaluate(task.x, task.y, 64, verbose=0) == pytest.approx(expected[2][0], rel=1e-6)
+    prediction = ours.predict(task.x, verbose=0)
+    np.testing.assert_allclose(prediction, task.x @ expected[2][1], atol=1e-5)
+
+
+def test_evaluating_in_between_changes_nothing_in_training(task):
+    plain = task.fit(model(task), 3)
+    watched = model(task)
+    seen = []
+
+    class Look(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            seen.append(np.array(self.model.get_weights()[0]))
+
+    validated = task.fit(watched, 3, callbacks=[Look()], validation_data=(task.x, task.y))
+    np.testing.assert_array_equal(validated[0], plain[0])
+    # The last look was at the point that fit leaves behind.
+    np.testing.assert_array_equal(seen[-1], plain[0])
+
+
+def test_files_hold_the_evaluation_point_and_go_on_bit_for_bit(task, tmp_path):
+    straight = model(task)
+    save = keras.callbacks.ModelCheckpoint(tmp_path / "{epoch}.keras")
+    task.fit(straight, 3, callbacks=[save])
+    authors = Authors(task)
+    for epoch in (1, 2):
+        _, expected = authors.epoch()
+        loaded = keras.saving.load_model(tmp_path / f"{epoch}.keras")
+        np.testing.assert_allclose(loaded.get_weights()[0], expected, atol=1e-6)
+        resumed = task.fit(loaded, 3 - epoch)
+        np.testing.assert_array_equal(resumed[0], straight.get_weights()[0])
+
+
+def test_weights_that_the_user_sets_after_fit_are_where_training_starts_anew(task):
+    ours = model(task)
+    task.fit(ours)
+    ours.set_weights([task.kernel])
+    ours.optimizer.learning_rate = 0.0
+    np.testing.assert_array_equal(task.fit(ours)[0], task.kernel)
+
+
+def test_a_loop_of_the_users_own_moves_by_hand(task):
+    authors, ours = Authors(task), model(task)
+    expected = [authors.epoch() for _ in range(2)]
+    for _, kernel in expected:
+        ours.optimizer.to_training_point()
+        for start in range(0, 64, 16):
+            rows = slice(start, start + 16)
+            ours.train_on_batch(task.x[rows], task.y[rows])
+        ours.optimizer.to_evaluation_point()
+        np.testing.assert_allclose(ours.get_weights()[0], kernel, atol=1e-6)
+
+
+def test_evaluate_between_steps_of_the_users_own_leaves_them_undisturbed(task):
+    disturbed, plain = model(task), model(task)
+    for ours in (disturbed, plain):
+        for start in range(0, 64, 16):
+            rows = slice(start, start + 16)
+            ours.train_on_batch(task.x[rows], task.y[rows])
+            if ours is disturbed:
+                ours.evaluate(task.x, task.y, verbose=0)
+    np.testing.assert_array_equal(disturbed.get_weights()[0], plain.get_weights()[0])
+
+
+def test_a_step_taken_at_the_evaluation_point_goes_on_from_the_training_point(task):
+    ours, reference = model(task), model(task)
+    for each in (ours, reference):
+        each.train_on_batch(task.x[:16], task.y[:16])
+        each.train_on_batch(task.x[16:32], task.y[16:32])
+    ours.optimizer.to_evaluation_point()
+    zero = keras.ops.zeros((4, 2))
+    for each in (ours, reference):
+        each.optimizer.apply([zero], each.trainable_variables)
+    np.testing.assert_allclose(ours.get_weights()[0], reference.get_weights()[0], atol=1e-6)
+    assert not ours.optimizer.is_evaluating
+
+
+def test_it_works_inside_a_loss_scale_optimizer(task):
+    inner = optimizers.ScheduleFreeAdamW(**ARGUMENTS)
+    ours = task.linear(keras.optimizers.LossScaleOptimizer(inner))
+    authors = Authors(task)
+    expected = [authors.epoch() for _ in range(2)]
+    np.testing.assert_allclose(task.fit(ours)[0], expected[0][1], atol=1e-6)
+    np.testing.assert_allclose(task.fit(ours)[0], expected[1][1], atol=1e-6)
