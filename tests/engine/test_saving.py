@@ -58,10 +58,16 @@ def assert_same(found, expected, start):
         assert (np.abs(ours - theirs) <= tolerance).all()
 
 
-@pytest.mark.parametrize("name", SWAPPABLE)
-@pytest.mark.parametrize("suffix", ["keras", "weights.h5"])
-@pytest.mark.parametrize("direction", ["from Keras", "to Keras"])
-def test_a_file_saved_by_one_goes_on_with_the_other(tmp_path, name, suffix, direction):
+@pytest.mark.parametrize(
+    ("suffix", "direction", "name"),
+    [
+        *(("keras", "from Keras", name) for name in SWAPPABLE),
+        *(("weights.h5", "to Keras", name) for name in SWAPPABLE),
+        ("keras", "to Keras", "Adam"),
+        ("weights.h5", "from Keras", "Adam"),
+    ],
+)
+def test_a_file_saved_by_one_goes_on_with_the_other(tmp_path, suffix, direction, name):
     modules = (keras.optimizers, optimizers)
     old, new = modules if direction == "from Keras" else reversed(modules)
     model = built(old, name)
