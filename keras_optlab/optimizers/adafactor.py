@@ -4,7 +4,6 @@ from typing import Any, final
 
 from keras import ops
 
-from keras_optlab.engine.backend import maximum, minimum
 from keras_optlab.engine.domain import NON_NEGATIVE, POSITIVE, Boolean, Real
 from keras_optlab.engine.hyperparameter import hyperparameter, learning_rate, option
 from keras_optlab.engine.optimizer import Optimizer, Values
@@ -25,7 +24,11 @@ class Adafactor(Optimizer):
         θ ← θ − α u / max(1, RMS(u) / clip_threshold)
 
     As in Keras, ρ falls as 1/√t also with `relative_step=False`, which therefore changes
-    nothing, and v is kept as a slot that the update writes and does not read.
+    nothing, and v of a matrix is kept as a slot that the update writes and does not read.
+
+    Float64 variables: on JAX and torch, means are float32 here as in Keras (`keras.ops.mean`). On
+    torch Keras also rounds d to float32, which takes it 4e-8 of the distance travelled away
+    from ours.
 
     Args:
         learning_rate: Float >= 0, a `LearningRateSchedule`, or a callable without arguments,
@@ -61,7 +64,7 @@ class Adafactor(Optimizer):
 
     def derive(self, h: Values) -> dict[str, Any]:
         return {
-            "rho": minimum(h.learning_rate, 1 / ops.sqrt(h.t)),
+            "rho": ops.minimum(h.learning_rate, 1 / ops.sqrt(h.t)),
             "beta_2": 1 - h.t**h.beta_2_decay,
             "one_minus_beta_2": h.t**h.beta_2_decay,
         }
@@ -72,7 +75,7 @@ class Adafactor(Optimizer):
         def average(old: Any, new: Any) -> Any:
             return h.beta_2 * old + h.one_minus_beta_2 * new
 
-        alpha = maximum(h.epsilon_2, _rms(parameter)) * h.rho
+        alpha = ops.maximum(h.epsilon_2, _rms(parameter)) * h.rho
         square = ops.square(gradient) + h.epsilon_1
         if len(parameter.shape) >= 2:
             r = average(slots.row, ops.mean(square, axis=-1))
@@ -84,7 +87,7 @@ class Adafactor(Optimizer):
             v = average(slots.velocity, square)
             new_slots = {"velocity": v}
         u = gradient / ops.sqrt(v)
-        return parameter - alpha * u / maximum(1.0, _rms(u) / h.clip_threshold), new_slots
+        return parameter - alpha * u / ops.maximum(1.0, _rms(u) / h.clip_threshold), new_slots
 
 
 def _rms(x: Any) -> Any:

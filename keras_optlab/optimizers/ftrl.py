@@ -62,7 +62,7 @@ class Ftrl(Optimizer):
     ) -> tuple[Any, dict[str, Any]]:
         n_old, n = slots.accumulator, slots.accumulator + ops.square(gradient)
         sigma = (n**h.p - n_old**h.p) / h.learning_rate
-        z = slots.linear + gradient + h.l2_shrinkage * parameter - sigma * parameter
+        z = slots.linear + (gradient + h.l2_shrinkage * parameter - sigma * parameter)
         clipped = minimum(maximum(z, -h.l1), h.l1)
         parameter = (clipped - z) / (n**h.p / h.learning_rate + h.l2)
         return parameter, {"accumulator": n, "linear": z}

@@ -1,0 +1,1 @@
+"""What the `optlab` command does: training comparisons, parity with Keras, reports."""

@@ -1,0 +1,235 @@
+"""What a comparison trains: each algorithm and schedule in a setting that suits a short run."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, final
+
+import keras
+
+from keras_optlab import callbacks, optimizers, schedules
+from keras_optlab.lab.catalogue import NOTES
+
+# Learning rates that come far in a few hundred steps. The defaults of Adagrad or Adadelta, which
+# are made for long runs, would hardly move.
+LEARNING_RATES = {
+    "SGD": 0.05,
+    "Adadelta": 5.0,
+    "Adafactor": 0.05,
+    "Adagrad": 0.1,
+    "Adam": 0.01,
+    "AdamW": 0.01,
+    "Adamax": 0.02,
+    "Ftrl": 0.2,
+    "Lamb": 0.01,
+    "Lion": 0.002,
+    "Muon": 0.01,
+    "Nadam": 0.01,
+    "RMSprop": 0.005,
+    "ScheduleFreeAdamW": 0.02,
+}
+OTHER_SETTINGS = {"SGD": {"momentum": 0.9}}
+
+# The optimizer that all schedules and 1cycle are tried with: SGD, with this rate at the top.
+SCHEDULED_RATE = 0.2
+MOMENTUM = 0.9
+CONSTANT = "constant rate"
+ONE_CYCLE = "OneCycle"
+
+
+@final
+@dataclass(frozen=True)
+class Side:
+    """One training of a contender: how to make what goes into `compile` and `fit`.
+
+    Args:
+        optimizer: Makes the optimizer.
+        callbacks: Makes the callbacks.
+    """
+
+    optimizer: Callable[[], keras.optimizers.Optimizer]
+    callbacks: Callable[[], list[keras.callbacks.Callback]] = list
+
+
+@final
+@dataclass(frozen=True)
+class Contender:
+    """One row of a comparison.
+
+    Args:
+        kind: `"optimizer"` or `"schedule"`.
+        name: Name of the class.
+        setting: Its arguments, as they would be typed.
+        ours: This package's side.
+        built_in: Keras' side, or None where Keras has nothing of the kind.
+        rate_at: Learning rate as a function of the step, counted from 0.
+        note: What a reader has to know.
+    """
+
+    kind: str
+    name: str
+    setting: str
+    ours: Side
+    built_in: Side | None
+    rate_at: Callable[[int], float]
+    note: str = ""
+
+
+def schedule_names() -> list[str]:
+    """What may be named as a schedule: all schedules, and the 1cycle callback."""
+    return [*schedules.__all__, ONE_CYCLE]
+
+
+def optimizer_contender(name: str) -> Contender:
+    """An algorithm against the built-in of its name, with the same arguments."""
+    rate = LEARNING_RATES[name]
+    arguments = {"learning_rate": rate, **OTHER_SETTINGS.get(name, {})}
+    return Contender(
+        kind="optimizer",
+        name=name,
+        setting=typed(arguments),
+        ours=Side(lambda: getattr(optimizers, name)(**arguments)),
+        built_in=Side(lambda: getattr(keras.optimizers, name)(**arguments)),
+        rate_at=lambda step: rate,
+        note=NOTES.get(name, ""),
+    )
+
+
+def schedule_contenders(names: list[str], steps: int) -> list[Contender]:
+    """The schedules, and before them the constant rate that they are measured by.
+
+    Args:
+        names: From `schedule_names()`.
+        steps: Steps of the whole training.
+    """
+    if not names:
+        return []
+    special = {ONE_CYCLE: one_cycle_contender, "OneCycleMomentum": cycled_momentum_contender}
+    tried = [
+        special[name](steps) if name in special else schedule_contender(name, steps)
+        for name in names
+    ]
+    return [constant_contender(), *tried]
+
+
+def constant_contender() -> Contender:
+    """The constant rate."""
+    return Contender(
+        kind="schedule",
+        name=CONSTANT,
+        setting=f"{SCHEDULED_RATE}",
+        ours=momentum_sgd(optimizers, SCHEDULED_RATE),
+        built_in=momentum_sgd(keras.optimizers, SCHEDULED_RATE),
+        rate_at=lambda step: SCHEDULED_RATE,
+    )
+
+
+def schedule_contender(name: str, steps: int) -> Contender:
+    """A schedule of the learning rate, against the built-in of its name if there is one."""
+    arguments = schedule_arguments(steps)[name]
+    schedule = getattr(schedules, name)(**arguments)
+    theirs = getattr(keras.optimizers.schedules, name, None)
+    return Contender(
+        kind="schedule",
+        name=name,
+        setting=typed(arguments),
+        ours=momentum_sgd(optimizers, schedule),
+        built_in=theirs and momentum_sgd(keras.optimizers, theirs(**arguments)),
+        rate_at=schedule.at,
+    )
+
+
+def cycled_momentum_contender(steps: int) -> Contender:
+    """Both schedules of a 1cycle, one for the learning rate and one for momentum."""
+    rate = schedules.OneCycleLearningRate(SCHEDULED_RATE, steps)
+    momentum = schedules.OneCycleMomentum(steps)
+    return Contender(
+        kind="schedule",
+        name="OneCycleMomentum",
+        setting=f"total_steps={steps}, beside OneCycleLearningRate",
+        ours=Side(lambda: optimizers.SGD(rate, momentum=momentum)),
+        built_in=None,
+        rate_at=rate.at,
+    )
+
+
+def one_cycle_contender(steps: int) -> Contender:
+    """The 1cycle callback, which sets both while `fit` runs."""
+    return Contender(
+        kind="schedule",
+        name=ONE_CYCLE,
+        setting=f"callback, max_learning_rate={SCHEDULED_RATE}, total_steps={steps}",
+        ours=Side(
+            momentum_sgd(optimizers, SCHEDULED_RATE).optimizer,
+            lambda: [callbacks.OneCycle(SCHEDULED_RATE, steps)],
+        ),
+        built_in=None,
+        rate_at=schedules.OneCycleLearningRate(SCHEDULED_RATE, steps).at,
+    )
+
+
+def schedule_arguments(steps: int) -> dict[str, dict[str, Any]]:
+    """Arguments of each schedule that bring the rate down by the last of so many steps."""
+    rate = SCHEDULED_RATE
+    warmup, half = max(1, steps // 10), max(1, steps // 2)
+    return {
+        "CosineDecay": {"initial_learning_rate": rate, "decay_steps": steps},
+        "CosineDecayRestarts": {
+            "initial_learning_rate": rate,
+            "first_decay_steps": max(1, steps // 3),
+            "m_mul": 0.5,
+        },
+        "ExponentialDecay": {
+            "initial_learning_rate": rate,
+            "decay_steps": steps,
+            "decay_rate": 0.01,
+        },
+        "InverseTimeDecay": {
+            "initial_learning_rate": rate,
+            "decay_steps": max(1, steps // 10),
+            "decay_rate": 1.0,
+        },
+        "LinearWarmup": {
+            "steps": warmup,
+            "then": schedules.CosineDecay(rate, max(1, steps - warmup)),
+        },
+        "OneCycleLearningRate": {"max_learning_rate": rate, "total_steps": steps},
+        "PiecewiseConstantDecay": {
+            "boundaries": [half, half + max(1, steps // 4)],
+            "values": [rate, rate / 10, rate / 100],
+        },
+        "PolynomialDecay": {
+            "initial_learning_rate": rate,
+            "decay_steps": steps,
+            "end_learning_rate": 0.0,
+        },
+        "PowerDecay": {
+            "initial_learning_rate": rate,
+            "decay_steps": max(1, steps // 20),
+            "power": 0.5,
+        },
+        "Sequence": {
+            "schedules": [rate, schedules.PolynomialDecay(rate, max(1, steps - half), 0.0)],
+            "boundaries": [half],
+        },
+    }
+
+
+def momentum_sgd(library: Any, rate: Any) -> Side:
+    """SGD with momentum, ours or Keras'."""
+    return Side(lambda: library.SGD(rate, momentum=MOMENTUM))
+
+
+def typed(arguments: dict[str, Any]) -> str:
+    """Arguments as they would be typed; a schedule among them by its name."""
+    return ", ".join(f"{name}={shown(value)}" for name, value in arguments.items())
+
+
+def shown(value: Any) -> str:
+    """A value as it would be typed, numbers to six digits."""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, list):
+        return f"[{', '.join(shown(item) for item in value)}]"
+    if isinstance(value, keras.optimizers.schedules.LearningRateSchedule):
+        return f"{type(value).__name__}(...)"
+    return repr(value)

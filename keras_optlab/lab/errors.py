@@ -1,0 +1,36 @@
+"""What the user can put right, as against a fault of ours."""
+
+import difflib
+from collections.abc import Iterable
+from typing import final
+
+
+@final
+class InputError(Exception):
+    """Wrong input: the command prints the message in one line and exits with 2."""
+
+
+def pick(names: Iterable[str], known: Iterable[str], what: str) -> list[str]:
+    """The known names that are meant, each once, whatever their upper and lower case.
+
+    Args:
+        names: What the user wrote; an item may list several names with commas between them.
+        known: The names that there are.
+        what: What they name, for the error: `"optimizer"`.
+
+    Raises:
+        InputError: For a name that is not known, with the nearest that is.
+    """
+    by_lower_case = {name.lower(): name for name in known}
+    picked: dict[str, None] = {}
+    for name in (part.strip() for item in names for part in item.split(",")):
+        if not name:
+            continue
+        if name.lower() not in by_lower_case:
+            close = difflib.get_close_matches(name.lower(), by_lower_case, 1)
+            hint = f"did you mean {by_lower_case[close[0]]}?" if close else "see `optlab list`"
+            raise InputError(f"unknown {what} {name!r}: {hint}")
+        picked[by_lower_case[name.lower()]] = None
+    if not picked:
+        raise InputError(f"no {what} named: see `optlab list`")
+    return list(picked)

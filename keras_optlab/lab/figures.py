@@ -1,0 +1,187 @@
+"""Learning curves: a small panel for each contender, so that none hides another.
+
+A figure is drawn once and saved twice: as PNG, and as SVG whose colours are CSS variables, so
+that the page that holds it decides between light and dark.
+"""
+
+import io
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
+
+from keras_optlab.lab.compare import Comparison, Training
+
+COLUMNS = 5
+PANEL_WIDTH = 2.2
+
+# Blue and orange of Okabe and Ito, told apart with any colour vision. The names are those of the
+# page's CSS variables, and no two colours are equal.
+PALETTE = {
+    "ink": "#1f2329",
+    "muted": "#68707a",
+    "rule": "#d5dae0",
+    "context": "#b9c1ca",
+    "ours": "#0072b2",
+    "built-in": "#f0b040",
+}
+LINE_WIDTHS = {"context": 0.8, "built-in": 4.5, "ours": 1.6}
+STYLE = {
+    "axes.edgecolor": PALETTE["rule"],
+    "axes.grid": True,
+    "axes.labelcolor": PALETTE["muted"],
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "font.size": 9,
+    "grid.color": PALETTE["rule"],
+    "grid.linewidth": 0.5,
+    "lines.solid_capstyle": "round",
+    "svg.fonttype": "none",
+    "text.color": PALETTE["ink"],
+    "xtick.color": PALETTE["muted"],
+    "xtick.labelsize": 8,
+    "ytick.color": PALETTE["muted"],
+    "ytick.labelsize": 8,
+    "ytick.minor.size": 0,
+}
+
+
+def draw_optimizers(comparisons: Sequence[Comparison], png: Path) -> str:
+    """Validation loss of each algorithm, ours upon the built-in's; returns the SVG."""
+    with matplotlib.rc_context(STYLE | {"svg.hashsalt": png.stem}):
+        figure, rows, columns = new_figure(len(comparisons), height=1.9)
+        panels = figure.subplots(rows, columns, sharex=True, squeeze=False)
+        draw_losses(panels, comparisons, context=comparisons)
+        for panel, comparison in zip(panels.flat, comparisons, strict=False):
+            panel.set_title(comparison.name)
+        add_legend(figure, "the other algorithms, ours")
+        return save(figure, png)
+
+
+def draw_schedules(comparisons: Sequence[Comparison], png: Path) -> str:
+    """The learning rate of each schedule, and below it the validation loss; returns the SVG.
+
+    Args:
+        comparisons: The constant rate first, to which each is compared.
+        png: File to write.
+    """
+    with matplotlib.rc_context(STYLE | {"svg.hashsalt": png.stem}):
+        figure, rows, columns = new_figure(len(comparisons), height=2.6)
+        heights = {"height_ratios": [1, 2] * rows}
+        grid = figure.subplots(2 * rows, columns, sharex=True, squeeze=False, gridspec_kw=heights)
+        draw_losses(grid[1::2], comparisons, context=comparisons[:1])
+        rates = grid[::2]
+        highest = max(max(comparison.learning_rate) for comparison in comparisons)
+        for panel, comparison in zip(rates.flat, comparisons, strict=False):
+            draw_rate(panel, comparison)
+            panel.set_ylim(0, 1.1 * highest)
+            panel.label_outer()
+            panel.set_title(comparison.name)
+        for panel in rates[:, 0]:
+            panel.set_ylabel("rate")
+        switch_off_rest(rates, len(comparisons))
+        add_legend(figure, f"{comparisons[0].name}, ours")
+        return save(figure, png)
+
+
+def new_figure(count: int, height: float) -> tuple[Figure, int, int]:
+    """A figure for so many panels of a height in inches, with its rows and columns."""
+    columns = min(COLUMNS, max(count, 3))
+    rows = math.ceil(count / columns)
+    size = (PANEL_WIDTH * columns, height * rows + 0.5)
+    return Figure(figsize=size, layout="constrained"), rows, columns
+
+
+def draw_losses(
+    panels: np.ndarray, comparisons: Sequence[Comparison], context: Sequence[Comparison]
+) -> None:
+    """One panel for each comparison's validation loss, all on the same scale."""
+    limits = loss_limits(comparisons)
+    used, columns = len(comparisons), panels.shape[1]
+    for panel, comparison in zip(panels.flat, comparisons, strict=False):
+        for other in context:
+            draw_loss(panel, other.ours, "context")
+        if comparison.built_in:
+            draw_loss(panel, comparison.built_in, "built-in")
+        draw_loss(panel, comparison.ours, "ours")
+        panel.set_yscale("log")
+        panel.set_ylim(limits)
+        panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        panel.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        panel.yaxis.set_minor_formatter(NullFormatter())
+        panel.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        panel.label_outer()
+    for panel in panels[:, 0]:
+        panel.set_ylabel("validation loss")
+    for panel in panels.flat[max(0, used - columns) : used]:
+        panel.set_xlabel("epoch")
+        panel.tick_params(labelbottom=True)
+    switch_off_rest(panels, used)
+
+
+def loss_limits(comparisons: Sequence[Comparison]) -> tuple[float, float]:
+    """A scale for the losses after the first epoch; what starts or diverges above it leaves it."""
+    sides = [side for one in comparisons for side in (one.ours, one.built_in) if side]
+    start = max(side.validation_loss[0] for side in sides)
+    losses = np.concatenate([side.validation_loss[1:] for side in sides])
+    losses = losses[(losses > 0) & (losses < start)]
+    return 0.85 * losses.min(initial=start), 1.2 * losses.max(initial=0.1 * start)
+
+
+def draw_loss(panel: Axes, training: Training, role: str) -> None:
+    """One line of validation losses, from before the first epoch."""
+    epochs = range(len(training.validation_loss))
+    style = {"color": PALETTE[role], "linewidth": LINE_WIDTHS[role]}
+    panel.plot(epochs, training.validation_loss, **style)
+
+
+def draw_rate(panel: Axes, comparison: Comparison) -> None:
+    """The learning rate of each step."""
+    epochs = len(comparison.ours.training_loss)
+    steps = np.linspace(0, epochs, len(comparison.learning_rate), endpoint=False)
+    panel.fill_between(
+        steps, comparison.learning_rate, color=PALETTE["context"], alpha=0.35, linewidth=0
+    )
+    panel.plot(steps, comparison.learning_rate, color=PALETTE["muted"], linewidth=1.2)
+
+
+def switch_off_rest(panels: np.ndarray, used: int) -> None:
+    """Hide the panels for which there is nothing left."""
+    for panel in panels.flat[used:]:
+        panel.set_axis_off()
+
+
+def add_legend(figure: Figure, context: str) -> None:
+    """What the three lines are, above all panels."""
+    labels = {"ours": "keras-optlab", "built-in": "Keras built-in", "context": context}
+    lines = [
+        Line2D([], [], color=PALETTE[role], linewidth=LINE_WIDTHS[role], label=label)
+        for role, label in labels.items()
+    ]
+    figure.legend(handles=lines, loc="outside upper left", ncols=3, frameon=False)
+
+
+def save(figure: Figure, png: Path) -> str:
+    """Write the PNG, and return the SVG for a page that defines the palette's names."""
+    figure.savefig(png, dpi=160, facecolor="white")
+    file = io.StringIO()
+    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    figure.savefig(file, format="svg", transparent=True, metadata=nothing)
+    svg = file.getvalue()
+    svg = svg[svg.index("<svg") :]
+    # Identifiers such as `axes_1` would occur twice in a page; only shapes that are used need one.
+    used = set(re.findall(r"#(\w+)", svg))
+    svg = re.sub(r' id="([\w.]+)"', lambda found: found[0] if found[1] in used else "", svg)
+    for name, colour in PALETTE.items():
+        svg = svg.replace(colour, f"var(--{name})")
+    return svg

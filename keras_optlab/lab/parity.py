@@ -1,0 +1,362 @@
+"""How far our optimizers are from the built-ins: the same start, gradients and arguments.
+
+    for case in parity.cases(["Adam", "Muon"]):
+        print(parity.measure(case))
+
+Both are run for `STEPS` steps, compiled as `fit` compiles them, on a scalar, a vector, a matrix
+and a 4-D kernel. The gradients are a slope of each element's own plus noise.
+
+The error of a variable is the largest difference between ours and the reference, beyond `ULPS`
+units in the last place of the weight in float32, divided by the distance that the variable
+travelled. That distance is its net displacement: the largest |end - start| of its elements, which
+is never more than the length of its path. The error of a case is that of its worst variable.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import keras
+import numpy as np
+
+from keras_optlab import optimizers
+from keras_optlab.engine.domain import Choice, Integer
+
+STEPS = 50
+SHAPES = {"scalar": (), "vector": (5,), "matrix": (4, 3), "kernel": (2, 2, 3, 4)}
+ULPS = {"float32": 8, "float64": 0}
+TOLERANCES = {"float32": 2e-6, "float64": 1e-8}
+# Newton and Schulz' iteration multiplies a rounding error by up to `muon_a` each time.
+MUON_TOLERANCES = {"float32": 2e-5, "float64": 1e-8}
+
+# Built-ins that are no reference for float64 variables, by algorithm and backend, and why.
+NO_FLOAT64_BUILT_IN = {
+    ("Muon", "tensorflow"): "Keras' Muon multiplies float64 by float32, which raises",
+    ("Muon", "torch"): "Keras' Muon rounds 1 - beta of its Adam part to float32",
+    ("Adafactor", "torch"): "Keras' Adafactor rounds beta_2_decay to float32",
+}
+
+DECAY = {"weight_decay": 0.05, "clipnorm": 1.0}
+AVERAGED = {
+    "clipvalue": 0.5,
+    "use_ema": True,
+    "ema_momentum": 0.9,
+    "ema_overwrite_frequency": 7,
+}
+ACCUMULATED = {
+    "global_clipnorm": 1.0,
+    "loss_scale_factor": 2.0,
+    "gradient_accumulation_steps": 4,
+}
+
+Gradients = list[list[np.ndarray]]
+
+
+def _falling(rate: float) -> keras.optimizers.schedules.LearningRateSchedule:
+    return keras.optimizers.schedules.ExponentialDecay(rate, 10, 0.8)
+
+
+def _warm(rate: float) -> keras.optimizers.schedules.LearningRateSchedule:
+    return keras.optimizers.schedules.CosineDecay(0.0, 40, warmup_target=rate, warmup_steps=10)
+
+
+# Three configurations of each algorithm, which together use every base argument.
+ARGUMENTS: dict[str, list[dict[str, Any]]] = {
+    "SGD": [
+        {},
+        {"learning_rate": _warm(0.05), "momentum": 0.9, **AVERAGED},
+        {"momentum": 0.8, "nesterov": True, **DECAY},
+    ],
+    "Adadelta": [{}, {"learning_rate": 1.0, "rho": 0.9, **DECAY}, {"epsilon": 1e-4, **AVERAGED}],
+    "Adafactor": [
+        {},
+        {"learning_rate": _falling(0.1), "beta_2_decay": -0.6, "epsilon_2": 0.01, **ACCUMULATED},
+        {"learning_rate": 0.5, "clip_threshold": 0.5, "relative_step": False, **DECAY},
+    ],
+    "Adagrad": [
+        {},
+        {"learning_rate": _falling(0.1), "initial_accumulator_value": 0.5, **DECAY},
+        {"epsilon": 1e-3, **AVERAGED},
+    ],
+    "Adam": [
+        {},
+        {"learning_rate": _warm(0.01), "beta_1": 0.8, "beta_2": 0.95, **AVERAGED},
+        {"amsgrad": True, "epsilon": 1e-4, **DECAY},
+    ],
+    "AdamW": [
+        {},
+        {"weight_decay": 0.1, "beta_2": 0.9, **ACCUMULATED},
+        {"learning_rate": _falling(0.02), "amsgrad": True, **AVERAGED},
+    ],
+    "Adamax": [
+        {},
+        {"learning_rate": _falling(0.01), "beta_1": 0.5, **ACCUMULATED},
+        {"beta_2": 0.9, **DECAY},
+    ],
+    "Ftrl": [
+        {},
+        {"learning_rate": 0.1, "l1_regularization_strength": 0.5, "beta": 0.5, **DECAY},
+        {
+            "learning_rate": _falling(0.05),
+            "learning_rate_power": -0.8,
+            "l2_regularization_strength": 0.1,
+            "l2_shrinkage_regularization_strength": 0.1,
+            **AVERAGED,
+        },
+    ],
+    "Lamb": [{}, {"learning_rate": _falling(0.02), **DECAY}, {"beta_1": 0.5, **ACCUMULATED}],
+    "Lion": [
+        {},
+        {"learning_rate": _warm(0.01), "beta_1": 0.95, "beta_2": 0.98, **DECAY},
+        {"beta_1": 0.5, **ACCUMULATED},
+    ],
+    "Muon": [
+        {},
+        {"learning_rate": _falling(0.02), "nesterov": False, "ns_steps": 3, **AVERAGED},
+        {
+            "rms_rate": None,
+            "momentum": 0.8,
+            "adam_lr_ratio": 0.5,
+            "adam_weight_decay": 0.1,
+            "adam_beta_1": 0.8,
+            **DECAY,
+        },
+    ],
+    "Nadam": [{}, {"beta_1": 0.8, "beta_2": 0.95, **DECAY}, {"epsilon": 1e-3, **AVERAGED}],
+    "RMSprop": [
+        {},
+        {"learning_rate": _falling(0.01), "momentum": 0.9, **DECAY},
+        {"centered": True, "rho": 0.8, "momentum": 0.5, **ACCUMULATED},
+    ],
+    "ScheduleFreeAdamW": [
+        {},
+        {"beta_1": 0.8, "beta_2": 0.95},
+        {"learning_rate": 0.02, "warmup_steps": 10, "weight_decay": 0.05},
+    ],
+}
+
+
+@final
+@dataclass(frozen=True)
+class Case:
+    """An algorithm with constructor arguments."""
+
+    algorithm: str
+    arguments: dict[str, Any]
+
+    @property
+    def label(self) -> str:
+        """The arguments as they would be typed; a schedule by its class."""
+        shown = {
+            name: value
+            if isinstance(value, (bool, int, float, type(None)))
+            else type(value).__name__
+            for name, value in self.arguments.items()
+        }
+        return ", ".join(f"{name}={value}" for name, value in shown.items()) or "defaults"
+
+
+@final
+@dataclass(frozen=True)
+class Result:
+    """What `measure` found.
+
+    Args:
+        case: What was measured.
+        reference: `"keras"`, or `"authors"` where the built-in is not to be followed
+            (`ScheduleFreeAdamW`) and the authors' equations take its place.
+        dtype: Dtype of the variables.
+        where: Variable with the largest error: `"scalar"`, `"vector"`, `"matrix"`, `"kernel"`.
+        difference: Largest absolute difference of its elements.
+        distance: Distance that it travelled.
+        error: Its difference beyond `ULPS` units in the last place, relative to the distance.
+        tolerance: What the error may be.
+    """
+
+    case: Case
+    reference: str
+    dtype: str
+    where: str
+    difference: float
+    distance: float
+    error: float
+    tolerance: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether the error is within the tolerance; NaN is not."""
+        return self.error <= self.tolerance
+
+
+def cases(names: Iterable[str] | None = None, dtype: str = "float32") -> list[Case]:
+    """The table of cases, without those for which the backend has no reference.
+
+    Args:
+        names: Names of algorithms; None for all.
+        dtype: `"float32"` or `"float64"`.
+
+    Raises:
+        ValueError: For a name that is not an algorithm's.
+    """
+    known = Choice(tuple(ARGUMENTS))
+    backend = keras.backend.backend()
+    return [
+        Case(name, arguments)
+        for name in (ARGUMENTS if names is None else names)
+        for arguments in ARGUMENTS[known.check("names", name)]
+        if dtype == "float32" or (name, backend) not in NO_FLOAT64_BUILT_IN
+    ]
+
+
+def measure_all(
+    names: Iterable[str] | None = None, seed: int = 0, dtype: str = "float32"
+) -> list[Result]:
+    """`measure` each of `cases(names, dtype)`."""
+    return [measure(case, seed, dtype) for case in cases(names, dtype)]
+
+
+def measure(case: Case, seed: int = 0, dtype: str = "float32") -> Result:
+    """Run ours and its reference, and compare the weights that training ends on.
+
+    Args:
+        case: `Case`.
+        seed: Integer >= 0, of the start and the gradients.
+        dtype: `"float32"` or `"float64"`, of the variables. On JAX, float64 needs
+            `JAX_ENABLE_X64=1`.
+
+    Raises:
+        ValueError: For a seed, a dtype or constructor arguments that are not allowed.
+    """
+    dtype = Choice(tuple(TOLERANCES)).check("dtype", dtype)
+    start, gradients = problem(Integer(0).check("seed", seed), dtype)
+    ours = run(getattr(optimizers, case.algorithm)(**case.arguments), start, gradients)
+    if case.algorithm == "ScheduleFreeAdamW":
+        reference, theirs = "authors", _schedule_free_adamw(start, gradients, **case.arguments)
+    else:
+        reference = "keras"
+        theirs = run(getattr(keras.optimizers, case.algorithm)(**case.arguments), start, gradients)
+    table = MUON_TOLERANCES if case.algorithm == "Muon" else TOLERANCES
+    return compare(case, reference, start, ours, theirs, table[dtype])
+
+
+def problem(seed: int, dtype: str) -> tuple[list[np.ndarray], Gradients]:
+    """Start of each variable, and the gradients of each step."""
+    random = np.random.default_rng(seed)
+
+    def normal() -> list[np.ndarray]:
+        return [random.normal(size=shape) for shape in SHAPES.values()]
+
+    start, slopes = normal(), normal()
+    gradients = [
+        [np.asarray(slope + noise, dtype) for slope, noise in zip(slopes, normal(), strict=True)]
+        for _ in range(STEPS)
+    ]
+    return [np.asarray(value, dtype) for value in start], gradients
+
+
+def run(
+    optimizer: keras.optimizers.Optimizer, start: Sequence[np.ndarray], gradients: Gradients
+) -> list[np.ndarray]:
+    """The weights that training with these gradients ends on."""
+    variables = [
+        # A copy, because torch would go on using the memory of the array.
+        keras.Variable(value.copy(), dtype=str(value.dtype), name=name)
+        for value, name in zip(start, SHAPES, strict=True)
+    ]
+    optimizer.build(variables)
+    step = _compiled_step(optimizer, variables)
+    for gradient in gradients:
+        step([keras.ops.convert_to_tensor(value) for value in gradient])
+    optimizer.finalize_variable_values(variables)
+    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
+
+
+def compare(
+    case: Case,
+    reference: str,
+    start: Sequence[np.ndarray],
+    ours: Sequence[np.ndarray],
+    theirs: Sequence[np.ndarray],
+    tolerance: float,
+) -> Result:
+    """The `Result` of two runs from the same start."""
+    dtype = str(start[0].dtype)
+    differences, distances, errors = [], [], []
+    for begin, mine, other in zip(start, ours, theirs, strict=True):
+        difference = np.abs(mine.astype("float64") - other)
+        allowed = ULPS[dtype] * np.spacing(np.abs(other).astype(dtype))
+        excess = np.max(np.maximum(difference - allowed, 0.0))
+        distance = np.max(np.abs(other.astype("float64") - begin))
+        differences.append(float(np.max(difference)))
+        distances.append(float(distance))
+        errors.append(float(excess / distance) if excess else 0.0)
+    worst = max(
+        range(len(errors)), key=lambda n: (np.nan_to_num(errors[n], nan=np.inf), differences[n])
+    )
+    return Result(
+        case=case,
+        reference=reference,
+        dtype=dtype,
+        where=list(SHAPES)[worst],
+        difference=differences[worst],
+        distance=distances[worst],
+        error=errors[worst],
+        tolerance=tolerance,
+    )
+
+
+def _compiled_step(
+    optimizer: keras.optimizers.Optimizer, variables: list[keras.Variable]
+) -> Callable[[list[Any]], None]:
+    """`optimizer.apply` as a training step of the backend runs it."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(lambda gradients: optimizer.apply(gradients, variables))
+    if backend == "jax":
+        import jax
+
+        apply = jax.jit(optimizer.stateless_apply)
+
+        def step(gradients: list[Any]) -> None:
+            state = [variable.value for variable in optimizer.variables]
+            weights = [variable.value for variable in variables]
+            weights, state = apply(state, gradients, weights)
+            for variable, value in zip(
+                [*variables, *optimizer.variables], [*weights, *state], strict=True
+            ):
+                variable.assign(value)
+
+        return step
+    return lambda gradients: optimizer.apply(gradients, variables)
+
+
+def _schedule_free_adamw(
+    start: Sequence[np.ndarray],
+    gradients: Gradients,
+    learning_rate: float = 0.0025,
+    beta_1: float = 0.9,
+    beta_2: float = 0.999,
+    epsilon: float = 1e-8,
+    warmup_steps: int = 0,
+    weight_decay: float = 0.0,
+) -> list[np.ndarray]:
+    """Point x of Defazio et al., 2024, as `schedulefree.AdamWScheduleFree` has it, in float64."""
+    # An optimizer keeps its learning rate in float32.
+    learning_rate = float(np.float32(learning_rate))
+    ends = []
+    for position, value in enumerate(start):
+        x = z = y = value.astype("float64")
+        v, weights = np.zeros_like(x), 0.0
+        for t, gradient in enumerate(gradients, 1):
+            g = gradient[position].astype("float64")
+            rate = learning_rate * min(1.0, t / max(warmup_steps, 1))
+            weights += rate**2
+            c = rate**2 / weights
+            v = beta_2 * v + (1 - beta_2) * g**2
+            z = z - rate * (g / (np.sqrt(v / (1 - beta_2**t)) + epsilon) + weight_decay * y)
+            x = (1 - c) * x + c * z
+            y = (1 - beta_1) * z + beta_1 * x
+        ends.append(x)
+    return ends

@@ -1,0 +1,100 @@
+"""The report folder: written aside and moved into place when all of it is there."""
+
+import contextlib
+import dataclasses
+import json
+import math
+import shutil
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from keras_optlab.lab import figures
+from keras_optlab.lab.compare import Results
+from keras_optlab.lab.errors import InputError
+from keras_optlab.lab.page import page
+
+DRAWINGS = {
+    "optimizer": (figures.draw_optimizers, "optimizers.png"),
+    "schedule": (figures.draw_schedules, "schedules.png"),
+}
+FILES = ("report.html", "results.json", "optimizers.png", "schedules.png")
+
+
+@contextlib.contextmanager
+def replacing(folder: Path) -> Iterator[Path]:
+    """A folder to write a report into, which takes the place of the old one at the end.
+
+    If the block raises, or is interrupted, the old report stays as it was. Other files in the
+    folder are left alone.
+
+    Raises:
+        InputError: If the folder cannot be made or written to.
+    """
+    existed = folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=folder))
+    except OSError as error:
+        reason = "it is not a folder" if folder.is_file() else error.strerror or error
+        raise InputError(f"cannot write to {folder}: {reason}") from None
+    try:
+        yield aside
+        with uninterrupted():
+            for name in FILES:
+                if (aside / name).exists():
+                    (aside / name).replace(folder / name)
+                else:
+                    (folder / name).unlink(missing_ok=True)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+        if not existed and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ctrl-C waits until the block is done."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pressed = []
+    before = signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        raise KeyboardInterrupt
+
+
+def write(results: Results, folder: Path, command: str) -> None:
+    """Write the pictures, the page and the numbers into a folder.
+
+    Args:
+        results: `Results`.
+        folder: The folder, see `replacing`.
+        command: What to type to get the same again.
+    """
+    drawings = {
+        kind: draw(results.of_kind(kind), folder / name)
+        for kind, (draw, name) in DRAWINGS.items()
+        if results.of_kind(kind)
+    }
+    html = page(results, drawings, command)
+    (folder / "report.html").write_text(html, encoding="utf-8")
+    numbers = finite({"command": command, **dataclasses.asdict(results)})
+    text = json.dumps(numbers, indent=1, allow_nan=False, ensure_ascii=False)
+    (folder / "results.json").write_text(text + "\n", encoding="utf-8")
+
+
+def finite(value: Any) -> Any:
+    """The same with None in place of NaN and infinity, which JSON does not have."""
+    if isinstance(value, dict):
+        return {name: finite(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

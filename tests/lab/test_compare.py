@@ -1,0 +1,248 @@
+"""A real, short comparison: what it measures, and the report that it writes."""
+
+import json
+import struct
+from html.parser import HTMLParser
+
+import keras
+import numpy as np
+import pytest
+
+from keras_optlab import schedules
+from keras_optlab.lab import command, compare, contenders, data, report
+from keras_optlab.lab.contenders import LEARNING_RATES, Contender, Side
+from keras_optlab.lab.errors import InputError
+
+EPOCHS, BATCH = 2, 16
+
+
+@pytest.fixture(scope="module")
+def blobs(tmp_path_factory):
+    """A file of three clouds of points that a small network can tell apart."""
+    random = np.random.default_rng(5)
+    labels = np.arange(150) % 3
+    centers = np.array([[0, 0, 0, 9], [4, 0, 0, 9], [0, 4, 0, 9]])
+    path = tmp_path_factory.mktemp("data") / "blobs <&>.npz"
+    np.savez(path, x=centers[labels] + random.normal(size=(150, 4)), y=labels)
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(blobs, tmp_path_factory):
+    """The report of two algorithms, one schedule and the 1cycle callback."""
+    out = tmp_path_factory.mktemp("out") / "new" / "report"
+    arguments = ["--optimizers", "SGD", "Adam", "--schedules", "CosineDecay,OneCycle"]
+    arguments += ["--epochs", str(EPOCHS), "--batch-size", str(BATCH)]
+    assert command.main(["compare", *arguments, "--data", str(blobs), "--out", str(out)]) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def results(folder):
+    return json.loads((folder / "results.json").read_text(encoding="utf-8"))
+
+
+def test_the_folder_holds_the_report_and_nothing_else(folder):
+    assert sorted(file.name for file in folder.iterdir()) == [
+        "optimizers.png",
+        "report.html",
+        "results.json",
+        "schedules.png",
+    ]
+    for name in ("optimizers.png", "schedules.png"):
+        header = (folder / name).read_bytes()[:24]
+        assert header[:8] == b"\x89PNG\r\n\x1a\n"
+        width, height = struct.unpack(">II", header[16:24])
+        assert width > 800 and height > 300
+
+
+def test_results_say_what_was_compared(results):
+    assert results["settings"]["optimizers"] == ["SGD", "Adam"]
+    assert results["data"]["training_rows"] == 120
+    assert results["data"]["validation_rows"] == 30
+    assert results["data"]["steps_per_epoch"] == 120 // BATCH
+    assert results["versions"]["keras"] == keras.__version__
+    assert results["versions"]["backend"] == keras.backend.backend()
+    names = [comparison["name"] for comparison in results["comparisons"]]
+    assert names == ["SGD", "Adam", "constant rate", "CosineDecay", "OneCycle"]
+
+
+def test_ours_and_the_built_in_learn_the_same(results):
+    for comparison in results["comparisons"]:
+        ours, built_in = comparison["ours"], comparison["built_in"]
+        assert ours["validation_accuracy"][-1] > 0.8 > ours["validation_accuracy"][0]
+        assert len(ours["validation_loss"]) == EPOCHS + 1
+        assert len(ours["training_loss"]) == EPOCHS
+        assert ours["step_seconds"] > 0
+        if comparison["name"] == "OneCycle":
+            assert (built_in, comparison["weight_difference"]) == (None, None)
+            continue
+        assert comparison["weight_difference"] <= 1e-5
+        np.testing.assert_allclose(ours["validation_loss"], built_in["validation_loss"], rtol=1e-5)
+        ratio = ours["step_seconds"] / built_in["step_seconds"]
+        assert comparison["time_ratio"] == pytest.approx(ratio)
+
+
+def test_the_learning_rates_drawn_are_those_of_the_formula(results):
+    steps = EPOCHS * (120 // BATCH)
+    rates = {one["name"]: one["learning_rate"] for one in results["comparisons"]}
+    cosine = 0.5 * (1 + np.cos(np.pi * np.arange(steps) / steps))
+    np.testing.assert_allclose(rates["CosineDecay"], contenders.SCHEDULED_RATE * cosine)
+    np.testing.assert_allclose(rates["SGD"], [LEARNING_RATES["SGD"]] * steps)
+
+
+class Page(HTMLParser):
+    """What a page refers to, and how it is built."""
+
+    VOID = ("meta", "br", "link", "img", "input", "hr")
+    FETCHING = ("src", "srcset", "href", "xlink:href", "data", "poster", "action", "background")
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.references, self.tags = [], [], []
+        self.identifiers, self.headers, self.texts = [], [], []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.handle_startendtag(tag, attributes)
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.tags.append(tag)
+        self.references += [value for name, value in attributes if name in self.FETCHING]
+        self.identifiers += [value for name, value in attributes if name == "id"]
+        if tag == "th":
+            self.headers.append(dict(attributes).get("scope"))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, text):
+        self.texts.append(text)
+
+
+def test_the_page_is_self_contained_and_well_formed(folder):
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    page = Page(text)
+    assert page.open == []
+    assert page.references and all(reference.startswith("#") for reference in page.references)
+    assert not {"script", "link", "iframe", "object", "embed", "base"} & set(page.tags)
+    assert "url(" not in text.replace("url(#", "") and "@import" not in text
+    assert {reference[1:] for reference in page.references} <= set(page.identifiers)
+    assert len(page.identifiers) == len(set(page.identifiers))
+    assert page.tags.count("svg") == page.tags.count("table") == 2
+    assert page.headers and set(page.headers) == {"col", "colgroup", "row"}
+    assert "prefers-color-scheme: dark" in text
+
+
+def test_the_page_shows_the_figures_and_escapes_what_the_user_named(folder, results):
+    page = Page((folder / "report.html").read_text(encoding="utf-8"))
+    assert "optlab compare: blobs <&>.npz" in page.texts
+    for comparison in results["comparisons"]:
+        assert comparison["name"] in page.texts
+        assert f"{comparison['ours']['validation_accuracy'][-1]:.1%}" in page.texts
+
+
+def test_both_sides_start_from_the_same_weights_and_see_the_same_batches(blobs):
+    """SGD without momentum, by hand in NumPy: one step on the first batch of the first epoch."""
+    dataset = data.read(blobs, None, 0)
+    settings = compare.Settings((), (), 1, 120, 7)
+    sides = [Side(lambda: contenders.optimizers.SGD(0.1)), Side(lambda: keras.optimizers.SGD(0.1))]
+    examiner = compare.new_network(dataset, settings)
+    trainees = [compare.Trainee(side, dataset, settings, examiner) for side in sides]
+    expected = one_step([weight.astype("float64") for weight in trainees[0].initial], dataset, 0.1)
+    for trainee in trainees:
+        trainee.train(0, np.arange(120))
+        for weight, wanted in zip(trainee.model.get_weights(), expected, strict=True):
+            np.testing.assert_allclose(weight, wanted, atol=1e-6)
+
+
+def one_step(weights, dataset, rate):
+    """Gradient descent on the mean cross-entropy of softmax(tanh(x A + a) B + b)."""
+    a_kernel, a_bias, b_kernel, b_bias = weights
+    x, y = dataset.x_train.astype("float64"), np.eye(3)[dataset.y_train]
+    hidden = np.tanh(x @ a_kernel + a_bias)
+    outputs = np.exp(hidden @ b_kernel + b_bias)
+    slope = (outputs / outputs.sum(axis=1, keepdims=True) - y) / len(x)
+    inner = slope @ b_kernel.T * (1 - hidden**2)
+    gradients = [x.T @ inner, inner.sum(axis=0), hidden.T @ slope, slope.sum(axis=0)]
+    return [weight - rate * gradient for weight, gradient in zip(weights, gradients, strict=True)]
+
+
+def test_a_difference_between_the_two_is_measured(blobs):
+    dataset = data.read(blobs, None, 0)
+    settings = compare.Settings((), (), 1, 120, 0)
+    contender = Contender(
+        kind="optimizer",
+        name="SGD",
+        setting="",
+        ours=Side(lambda: keras.optimizers.SGD(0.1 * 1.01)),
+        built_in=Side(lambda: keras.optimizers.SGD(0.1)),
+        rate_at=lambda step: 0.1,
+    )
+    # One step: each weight travels in proportion to the rate, so all differ by a hundredth.
+    comparison = compare.duel(contender, dataset, settings, compare.new_network(dataset, settings))
+    assert comparison.weight_difference == pytest.approx(0.01, rel=1e-3)
+
+
+def test_every_schedule_has_arguments_that_suit_any_number_of_steps():
+    for steps in (1, 2, 9):
+        made = contenders.schedule_contenders(contenders.schedule_names(), steps)
+        assert [one.name for one in made] == ["constant rate", *schedules.__all__, "OneCycle"]
+        for one in made:
+            rates = [one.rate_at(step) for step in range(steps)]
+            assert all(0 <= rate <= contenders.SCHEDULED_RATE * (1 + 1e-9) for rate in rates)
+            assert one.ours.optimizer().learning_rate is not None
+
+
+def test_every_algorithm_has_a_learning_rate():
+    assert set(LEARNING_RATES) == set(contenders.optimizers.__all__)
+
+
+def test_a_batch_larger_than_the_data_is_refused(blobs):
+    with pytest.raises(InputError, match="at most the number of training rows, 120"):
+        compare.compare(data.read(blobs, None, 0), compare.Settings(("SGD",), (), 1, 121, 0), print)
+
+
+def test_a_report_replaces_the_old_one_whole_and_leaves_other_files(tmp_path):
+    for name in ("report.html", "schedules.png", "notes.txt"):
+        (tmp_path / name).write_text("old")
+    with report.replacing(tmp_path) as aside:
+        (aside / "report.html").write_text("new")
+        assert (tmp_path / "report.html").read_text() == "old"
+    assert (tmp_path / "report.html").read_text() == "new"
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["notes.txt", "report.html"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError, ValueError])
+def test_a_report_that_is_not_finished_changes_nothing(tmp_path, error):
+    (tmp_path / "report.html").write_text("old")
+    with pytest.raises(error), report.replacing(tmp_path) as aside:
+        (aside / "report.html").write_text("half")
+        raise error
+    assert (tmp_path / "report.html").read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 1
+    with pytest.raises(error), report.replacing(tmp_path / "fresh"):
+        raise error
+    assert not (tmp_path / "fresh").exists()
+
+
+def test_ctrl_c_while_files_are_moved_waits_until_all_are(tmp_path):
+    import signal
+
+    moved = []
+    with pytest.raises(KeyboardInterrupt), report.uninterrupted():
+        signal.raise_signal(signal.SIGINT)
+        moved.append("all")
+    assert moved == ["all"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_numbers_that_json_does_not_have_become_null():
+    assert report.finite({"a": (1.0, float("nan")), "b": [float("inf")], "c": "x"}) == {
+        "a": [1.0, None],
+        "b": [None],
+        "c": "x",
+    }

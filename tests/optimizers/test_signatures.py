@@ -1,0 +1,66 @@
+"""Constructors are those of Keras: names, order, defaults; what is ours comes after, by keyword."""
+
+import inspect
+import re
+
+import keras
+import pytest
+
+from keras_optlab import optimizers
+
+EXTRAS = {"decoupled_weight_decay", "groups", "settable"}
+FORMS = {
+    "SGD": {"learning_rate_in_velocity"},
+    "Adagrad": {"epsilon_inside_root"},
+    "RMSprop": {"epsilon_inside_root"},
+    "Adam": {"bias_correction"},
+    "AdamW": {"bias_correction"},
+}
+
+
+def arguments(cls):
+    return [p for p in inspect.signature(cls).parameters.values() if p.kind != p.VAR_KEYWORD]
+
+
+def unnumbered(name):
+    return re.sub(r"_\d+$", "", name)
+
+
+def by_keyword(cls):
+    return [p for p in arguments(cls) if p.kind == p.KEYWORD_ONLY]
+
+
+@pytest.mark.parametrize("name", optimizers.__all__)
+def test_arguments_are_those_of_keras_in_order_with_its_defaults(name):
+    ours, theirs = getattr(optimizers, name), getattr(keras.optimizers, name)
+    positional = [(p.name, p.default) for p in arguments(ours) if p.kind != p.KEYWORD_ONLY]
+    assert positional == [(p.name, p.default) for p in arguments(theirs)]
+    assert unnumbered(ours().name) == unnumbered(theirs().name)
+
+
+@pytest.mark.parametrize("name", optimizers.__all__)
+def test_what_keras_does_not_have_is_by_keyword_only(name):
+    found = {p.name for p in by_keyword(getattr(optimizers, name))}
+    assert found == EXTRAS | FORMS.get(name, set())
+
+
+@pytest.mark.parametrize("name", optimizers.__all__)
+def test_every_class_is_final_registered_and_documented(name):
+    cls = getattr(optimizers, name)
+    assert cls.__final__
+    assert keras.saving.get_registered_name(cls) == f"keras_optlab>{name}"
+    own = {p.name for p in arguments(cls)} & set(vars(cls))
+    described = {line.partition(":")[0].strip() for line in cls.__doc__.splitlines() if ":" in line}
+    assert own <= described
+    assert "Source" in cls.__doc__ and "Example:" in cls.__doc__
+
+
+def test_all_fourteen_built_in_algorithms_are_here():
+    base = keras.optimizers.Optimizer
+    built_in = {
+        name
+        for name, cls in vars(keras.optimizers).items()
+        if inspect.isclass(cls) and issubclass(cls, base)
+    }
+    wrappers = {"LossScaleOptimizer", "MultiOptimizer", "Optimizer"}
+    assert built_in - wrappers == set(optimizers.__all__)

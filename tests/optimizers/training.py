@@ -1,0 +1,47 @@
+"""How the tests of optimizers train: a few arrays, given gradients, step by step."""
+
+import contextlib
+
+import keras
+import numpy as np
+import pytest
+
+SHAPES = [(), (5,), (4, 3), (2, 5), (2, 2, 3, 4)]
+
+
+def problem(steps, seed=0, shapes=SHAPES, dtype="float64"):
+    """Start of each array, and the gradients of each step."""
+    random = np.random.default_rng(seed)
+
+    def arrays():
+        return [np.asarray(random.normal(size=shape), dtype) for shape in shapes]
+
+    return arrays(), [arrays() for _ in range(steps)]
+
+
+def train(optimizer, start, gradients):
+    """The weights after a step of the optimizer for each list of gradients."""
+    # Copies, because on torch variables share the memory of the array that they are made from.
+    variables = [keras.Variable(w.copy(), dtype=str(w.dtype), name="w") for w in start]
+    for gradient in gradients:
+        optimizer.apply([keras.ops.convert_to_tensor(g) for g in gradient], variables)
+    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
+
+
+def largest_difference(ours, theirs):
+    """The largest difference between two lists of arrays."""
+    return max(np.max(np.abs(a - b)) for a, b in zip(ours, theirs, strict=True))
+
+
+@contextlib.contextmanager
+def double_precision():
+    """A context in which JAX has float64, which the other backends have anyway."""
+    if keras.backend.backend() != "jax":
+        yield
+        return
+    import jax
+
+    if not hasattr(jax, "enable_x64"):
+        pytest.skip("JAX before 0.8 has float64 only where JAX_ENABLE_X64=1 is set")
+    with jax.enable_x64(True):
+        yield
