@@ -1,10 +1,8 @@
 """Optimizers, learning-rate schedules and callbacks for Keras 3, each a formula you can read."""
 
-from keras_optlab import callbacks as callbacks
-from keras_optlab import optimizers as optimizers
-from keras_optlab import schedules as schedules
-from keras_optlab.engine import evaluation as _evaluation
+from keras_optlab import callbacks, optimizers, schedules
 from keras_optlab.engine.conversion import from_keras
+from keras_optlab.engine.evaluation import install as _install
 from keras_optlab.engine.groups import ParameterGroup, layerwise_decay
 from keras_optlab.version import __version__
 
@@ -17,3 +15,5 @@ __all__ = [
     "optimizers",
     "schedules",
 ]
+
+_install()

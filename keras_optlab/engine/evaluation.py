@@ -116,4 +116,6 @@ def switch_for(
     return PointSwitch(others) if two_point_optimizers(model) else None
 
 
-watch_callback_lists(switch_for)
+def install() -> None:
+    """Have Keras' training loops serve these optimizers; the package does it when imported."""
+    watch_callback_lists(switch_for)

@@ -233,17 +233,13 @@ def learning_rate(default: float, domain: Domain = NON_NEGATIVE) -> Any:
 
 
 def hyperparameter(
-    default: float | None,
-    domain: Domain,
-    section: Section = Section.OWN,
-    off: float | None = None,
-    complement: str | None = None,
-    only_with: str | None = None,
-    optional: bool = False,
-    cast_by_keras: bool = False,
+    default: float | None, domain: Domain, section: Section = Section.OWN, **use: Any
 ) -> Any:
-    """Declare a number that may be scheduled, set while training, and differ between groups."""
-    return Number(domain, default, section, off, complement, only_with, optional, cast_by_keras)
+    """Declare a number that may be scheduled, set while training, and differ between groups.
+
+    The further arguments are those of `Hyperparameter`.
+    """
+    return Number(domain, default, section, **use)
 
 
 def option(default: Any, domain: Domain, section: Section = Section.OWN) -> Any:

@@ -33,7 +33,9 @@ p { max-width: 46rem; margin: .5rem 0; }
 table { border-collapse: collapse; width: 100%; margin: 1rem 0; font-size: .9rem; }
 caption { text-align: left; padding-bottom: .5rem; max-width: 46rem; }
 th, td { padding: .4rem .7rem; text-align: right; border-bottom: 1px solid var(--rule); }
-th { font-weight: 600; vertical-align: bottom; }
+th, td { vertical-align: baseline; }
+th { font-weight: 600; }
+thead th { vertical-align: bottom; }
 th[scope=row], td.setting, th.text { text-align: left; }
 th[scope=colgroup] { text-align: center; }
 td { font-variant-numeric: tabular-nums; white-space: nowrap; }

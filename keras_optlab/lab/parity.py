@@ -342,21 +342,25 @@ def _schedule_free_adamw(
     warmup_steps: int = 0,
     weight_decay: float = 0.0,
 ) -> list[np.ndarray]:
-    """Point x of Defazio et al., 2024, as `schedulefree.AdamWScheduleFree` has it, in float64."""
+    """Point x of Defazio et al., 2024, by the operations of `schedulefree.AdamWScheduleFree`.
+
+    In the dtype of the start, because a weight of 1 that moves by 1e-4 loses more to rounding
+    than the tolerance has room for, in whatever implementation.
+    """
     # An optimizer keeps its learning rate in float32.
     learning_rate = float(np.float32(learning_rate))
     ends = []
-    for position, value in enumerate(start):
-        x = z = y = value.astype("float64")
-        v, weights = np.zeros_like(x), 0.0
+    for position, start_value in enumerate(start):
+        y = z = start_value
+        v, weights = np.zeros_like(y), 0.0
         for t, gradient in enumerate(gradients, 1):
-            g = gradient[position].astype("float64")
+            g = gradient[position]
             rate = learning_rate * min(1.0, t / max(warmup_steps, 1))
             weights += rate**2
             c = rate**2 / weights
-            v = beta_2 * v + (1 - beta_2) * g**2
-            z = z - rate * (g / (np.sqrt(v / (1 - beta_2**t)) + epsilon) + weight_decay * y)
-            x = (1 - c) * x + c * z
-            y = (1 - beta_1) * z + beta_1 * x
-        ends.append(x)
+            v = beta_2 * v + (1 - beta_2) * g * g
+            d = g / (np.sqrt(v / (1 - beta_2**t)) + epsilon) + weight_decay * y
+            y = y + c * (z - y) + rate * (beta_1 * (1 - c) - 1) * d
+            z = z - rate * d
+        ends.append(y + (1 - 1 / beta_1) * (z - y))
     return ends
