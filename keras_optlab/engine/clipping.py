@@ -5,6 +5,8 @@ from typing import Any
 
 from keras import ops
 
+from keras_optlab.engine import backend
+
 
 def by_norm(gradients: Sequence[Any], limit: Any) -> list[Any]:
     """Each gradient scaled down to a norm of at most `limit`: g * limit / max(|g|, limit)."""
@@ -20,7 +22,7 @@ def by_global_norm(gradients: Sequence[Any], limit: Any) -> list[Any]:
     """All gradients scaled by the same factor, so that together their norm is at most `limit`."""
     squares = [ops.sum(ops.square(_wide(gradient))) for gradient in gradients]
     norm = ops.sqrt(sum(ops.cast(square, limit.dtype) for square in squares))
-    scale = limit / ops.maximum(norm, limit)
+    scale = limit * ops.minimum(1.0 / norm, 1.0 / limit)
     # Infinity times 0 would be NaN in some places and 0 in others: NaN everywhere, as in Keras.
     scale = scale + (norm - norm)
     return [gradient * ops.cast(scale, gradient.dtype) for gradient in gradients]
@@ -31,7 +33,7 @@ def by_value(gradients: Sequence[Any], limit: Any) -> list[Any]:
     clipped = []
     for gradient in gradients:
         bound = ops.cast(limit, gradient.dtype)
-        clipped.append(ops.minimum(ops.maximum(gradient, -bound), bound))
+        clipped.append(backend.minimum(backend.maximum(gradient, -bound), bound))
     return clipped
 
 

@@ -18,7 +18,7 @@ NOTES = {
     ),
     "ScheduleFreeAdamW": (
         "The built-in differs: on TensorFlow and torch it reads a slot after updating it "
-        "(weights off by 6e-3 after 30 steps), and everywhere it leaves the model at the "
+        "(7 % of the way off after 30 steps), and everywhere it leaves the model at the "
         "training point. Ours follows the authors' package and ends at the evaluation point."
     ),
 }

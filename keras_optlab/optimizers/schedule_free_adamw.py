@@ -30,8 +30,8 @@ class ScheduleFreeAdamW(Optimizer):
 
     The numbers are those of the authors' package `schedulefree`, to rounding. Keras'
     ScheduleFreeAdamW differs: on TensorFlow and torch it reads z after it was updated (weights
-    off by 2e-3, 7 % of the distance travelled, after 30 steps); on all backends it averages with 1/t also during warmup, decays
-    y alone, and leaves the variables at y.
+    off by 2e-3, 7 % of the distance travelled, after 30 steps); on all backends it averages
+    with 1/t also during warmup, decays y alone, and leaves the variables at y.
 
     Args:
         learning_rate: Float >= 0, a `LearningRateSchedule`, or a callable without arguments.

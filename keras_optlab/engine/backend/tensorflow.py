@@ -50,9 +50,10 @@ def decayed(parameter: Any, weight_decay: Any, learning_rate: Any) -> Any:
 
 def maximum(x: Any, y: Any) -> Any:
     """The larger of two, element by element."""
-    return tf.maximum(x, y)
+    # The first argument decides the dtype of a Python number.
+    return tf.maximum(x, y) if tf.is_tensor(x) else tf.maximum(y, x)
 
 
 def minimum(x: Any, y: Any) -> Any:
     """The smaller of two, element by element."""
-    return tf.minimum(x, y)
+    return tf.minimum(x, y) if tf.is_tensor(x) else tf.minimum(y, x)
