@@ -30,7 +30,7 @@ def from_keras(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimi
     if isinstance(optimizer, Optimizer):
         return optimizer
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-        config = {**optimizer.get_config(), "inner_optimizer": None}
+        config = optimizer.get_config()
         del config["inner_optimizer"]
         wrapped = from_keras(optimizer.inner_optimizer)
         converted = keras.optimizers.LossScaleOptimizer(wrapped, **config)

@@ -579,7 +579,10 @@ class Optimizer(Declared, HookedOptimizer):
         Raises:
             ValueError: If the state is not that of this optimizer; nothing is changed then.
         """
-        self.restore([np.asarray(store[str(n)]) for n in range(len(store.keys()))])
+        state = [np.asarray(store[str(n)]) for n in range(len(store.keys()))]
+        # A file of weights alone, such as pretrained ones, says nothing about the optimizer.
+        if state:
+            self.restore(state)
 
     def restore(self, state: list[np.ndarray]) -> None:
         """Take over the values of the variables that a built-in has too, in its order."""

@@ -174,6 +174,16 @@ def test_an_optimizer_that_is_not_built_keeps_loaded_state_until_it_is(task, tmp
     assert_same(task.fit(other, 5), task.fit(model, 5), start)
 
 
+def test_a_file_of_weights_alone_loads_and_leaves_the_optimizer_as_it_is(task, tmp_path):
+    model = task.linear(optimizers.Adam(0.05))
+    bare = keras.Sequential([keras.layers.Input((4,)), *model.layers])
+    bare.save_weights(tmp_path / "pretrained.weights.h5")
+    task.fit(model)
+    model.load_weights(tmp_path / "pretrained.weights.h5")
+    np.testing.assert_array_equal(model.get_weights()[0], task.kernel)
+    assert int(model.optimizer.iterations) == 4
+
+
 def test_state_of_another_algorithm_is_refused_and_nothing_is_changed(task, tmp_path):
     model = task.linear(optimizers.Adam(0.05))
     task.fit(model)
