@@ -123,15 +123,15 @@ class Text(Domain):
 @final
 @dataclass(frozen=True)
 class Choice(Domain):
-    """One of a few strings."""
+    """One of a few strings or booleans."""
 
-    values: tuple[str, ...]
+    values: tuple[str | bool, ...]
 
     def describe(self) -> str:
         return "one of " + ", ".join(repr(value) for value in self.values)
 
-    def normalize(self, value: Any) -> str:
-        if not isinstance(value, str):
+    def normalize(self, value: Any) -> str | bool:
+        if not isinstance(value, tuple({type(allowed) for allowed in self.values})):
             raise TypeError
         if value not in self.values:
             raise ValueError

@@ -13,7 +13,7 @@ from typing import Any
 import keras
 from keras.src.saving.keras_saveable import KerasSaveable
 
-from keras_optlab.engine import backend
+from keras_optlab.engine import backend, sparse
 
 
 class Saveable(KerasSaveable):
@@ -36,6 +36,19 @@ class HookedOptimizer(keras.optimizers.Optimizer, metaclass=ABCMeta):
     @abstractmethod
     def step_values(self, variables: Sequence[Any], learning_rate: Any) -> dict[str, dict]:
         """What all variables of this step share."""
+
+    @abstractmethod
+    def update_all(self, gradients: list[Any], variables: Sequence[Any], values: dict) -> None:
+        """Update all variables by what `step_values` returned."""
+
+    @property
+    def is_distributed(self) -> bool:
+        """Whether Keras has to spread a step over the replicas of a `tf.distribute.Strategy`.
+
+        Why: only Keras' own step does that, one variable at a time.
+        """
+        strategy = getattr(self, "_distribution_strategy", None)
+        return strategy is not None and backend.is_distributed(strategy)
 
     @property
     def held_learning_rate(self) -> Any:
@@ -104,7 +117,11 @@ class HookedOptimizer(keras.optimizers.Optimizer, metaclass=ABCMeta):
         # rate reaches `update_step` unchanged.
         with backend.no_gradient():
             values = self.step_values(trainable_variables, learning_rate)
-            super()._backend_update_step(grads, trainable_variables, values)
+            if self.is_distributed:
+                grads = [sparse.native(gradient) for gradient in grads]
+                super()._backend_update_step(grads, trainable_variables, values)
+            else:
+                self.update_all(grads, trainable_variables, values)
 
 
 def is_attached(variable: keras.Variable) -> bool:

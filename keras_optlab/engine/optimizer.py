@@ -3,26 +3,27 @@
 import re
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_optlab.engine import backend, clipping, plan
+from keras_optlab.engine import backend, clipping, plan, sparse
 from keras_optlab.engine.declaration import Argument, Declared, Section, argument
 from keras_optlab.engine.domain import (
     FRACTION,
     NON_NEGATIVE,
     POSITIVE,
     Boolean,
+    Choice,
     Instance,
     Integer,
     Listing,
     Optional,
     Text,
 )
+from keras_optlab.engine.formula import Values
 from keras_optlab.engine.groups import ParameterGroup
 from keras_optlab.engine.hyperparameter import (
     Hyperparameter,
@@ -35,6 +36,7 @@ from keras_optlab.engine.hyperparameter import (
 from keras_optlab.engine.keras_hooks import HookedOptimizer, is_attached
 from keras_optlab.engine.slots import Scalar, Slot
 from keras_optlab.engine.state import ExtraState
+from keras_optlab.engine.update import Update
 
 CLIPPING = {
     "clipnorm": clipping.by_norm,
@@ -44,9 +46,6 @@ CLIPPING = {
 
 # Hyperparameters that the engine itself uses; all others belong to a formula.
 ENGINE_HYPERPARAMETERS = (*CLIPPING, "ema_momentum")
-
-Values = SimpleNamespace
-
 
 class GroupList(Argument):
     """The `groups` argument, shown in a config only where there are any."""
@@ -120,6 +119,19 @@ class Optimizer(Declared, HookedOptimizer):
         groups: List of `ParameterGroup`; the first that matches a variable applies.
         settable: List of hyperparameters that are 0 now, such as `["momentum"]`, and get their
             slots all the same, so that they can be set while training.
+        jit_compile: `"auto"`, True or False: whether the formula is compiled where the step around
+            it is not. `"auto"` does on TensorFlow (XLA, in graphs on CPU too) and JAX where it
+            saves time, and on torch uses fused kernels and blocks that fit the cache, which need no
+            compiler. True compiles every formula (torch: `torch.compile`, which takes some seconds
+            and a C++ compiler); False runs single operations.
+        lazy: Boolean. With sparse gradients of embedding tables, True leaves parameters and slots of
+            the rows that were not looked up as they are: fast, and another algorithm than the
+            dense one, whose momentum and decay go on in all rows. Weight decay then acts on the
+            rows looked up. False is exact: rows are left out only where the formula would not
+            change them.
+        slot_dtype: `"bfloat16"`, `"float32"` or None, the dtype in which slots are kept; None is that
+            of the arithmetic (float32, or float64 for float64 variables). bfloat16 halves the
+            state; slots are rounded at random, so that slow averages do not stand still.
     """
 
     weight_decay: float | None = hyperparameter(
@@ -137,6 +149,11 @@ class Optimizer(Declared, HookedOptimizer):
     decoupled_weight_decay: bool = option(True, Boolean(), Section.KEYWORD_ONLY)
     groups: Sequence[ParameterGroup] | None = GroupList()
     settable: Sequence[str] | None = SettableNames()
+    jit_compile: str | bool = option("auto", Choice(("auto", True, False)), Section.KEYWORD_ONLY)
+    lazy: bool = option(False, Boolean(), Section.KEYWORD_ONLY)
+    slot_dtype: str | None = option(
+        None, Optional(Choice(("bfloat16", "float32"))), Section.KEYWORD_ONLY
+    )
 
     # Optional hooks of a subclass. None where the formula has no use for them.
     #
@@ -150,6 +167,20 @@ class Optimizer(Declared, HookedOptimizer):
     decay_name: Callable[[Any], str] | None = None
     # Whether `update` itself decays the parameter, by `h.decay`.
     decays_in_update: ClassVar[bool] = False
+    # What `update` needs of a whole variable: functions (parameter, gradient, slots, h) -> dict of
+    # totals, taken one after another, each with those before it in `h`. A total over blocks of
+    # rows is the sum of the blocks' totals. `h.shape` is the shape of the whole variable.
+    totals: ClassVar[tuple[Callable[..., dict[str, Any]], ...]] = ()
+    # needs_whole(variable) -> whether `update` needs it whole for another reason.
+    needs_whole: Callable[[Any], bool] | None = None
+    # Whether the new parameter is computed from old slots, and so before them. Says nothing about
+    # the numbers: XLA then need not copy the slots.
+    parameter_first: ClassVar[bool] = False
+    # rests_at_zero() -> whether a zero gradient (without weight decay) changes nothing.
+    rests_at_zero: Callable[[], bool] | None = None
+    # Why `lazy=True` makes no sense, or why slots cannot be kept in bfloat16; "" where they can.
+    not_lazy: ClassVar[str] = ""
+    needs_exact_slots: ClassVar[str] = ""
     # Where training takes place at another point than evaluation, each from the other:
     # evaluation_point(parameter, slots, h) and training_point(parameter, slots, h) -> parameter.
     evaluation_point: Callable[[Any, Values, Values], Any] | None = None
@@ -197,6 +228,22 @@ class Optimizer(Declared, HookedOptimizer):
                     f"`settable` names hyperparameters of {type(self).__name__} that 0 switches "
                     f"off, which are {allowed}. Received: settable={self.settable}."
                 )
+        refusals = {
+            "lazy": self.lazy and self.not_lazy,
+            "slot_dtype": self.slot_dtype == "bfloat16" and self.needs_exact_slots,
+        }
+        for refused, reason in refusals.items():
+            if reason:
+                raise ValueError(
+                    f"{type(self).__name__} cannot have `{refused}`: {reason}. Received: "
+                    f"{refused}={values[refused]!r}. Leave it out."
+                )
+        if self.lazy and self.gradient_accumulation_steps:
+            raise ValueError(
+                "`lazy` and `gradient_accumulation_steps` exclude each other, since accumulated "
+                "gradients are dense. Received: lazy=True and gradient_accumulation_steps="
+                f"{self.gradient_accumulation_steps}. Leave one of them out."
+            )
         limits = {name: values[name] for name in CLIPPING}
         if sum(limit is not None for limit in limits.values()) > 1:
             raise ValueError(
@@ -380,14 +427,18 @@ class Optimizer(Declared, HookedOptimizer):
             trainable_variables: List of variables, which builds the optimizer where it is not
                 built yet. None for those that it was built with.
         """
-        super().apply([backend.dense(gradient) for gradient in grads], trainable_variables)
+        gradients = [sparse.RowGradient.of(gradient) for gradient in grads]
+        if self.gradient_accumulation_steps:
+            gradients = [sparse.dense(gradient) for gradient in gradients]
+        super().apply(gradients, trainable_variables)
 
     def clip(self, gradients: list[Any]) -> list[Any]:
         """The gradients, clipped as the arguments say."""
         for name, function in CLIPPING.items():
             if self.uses(name):
                 limit = self.setting_in_group(name, 0).tensor(self.step_count, self.dtype)
-                return function(gradients, limit)
+                values = function([sparse.values_of(gradient) for gradient in gradients], limit)
+                return [sparse.with_values(*pair) for pair in zip(gradients, values, strict=True)]
         return gradients
 
     def step_values(
@@ -449,35 +500,36 @@ class Optimizer(Declared, HookedOptimizer):
             self.assign(variable, new[name])
         return new
 
+    def update_all(self, gradients: list[Any], variables: Sequence[Any], values: dict) -> None:
+        """Run the formulas on all variables of a step, by what `step_values` returned."""
+        updates = []
+        for gradient, variable in zip(gradients, variables, strict=True):
+            own = self.plans[self.position(variable)]
+            if own.frozen:
+                continue
+            gradient = sparse.RowGradient.of(gradient)
+            if isinstance(gradient, sparse.RowGradient):
+                if self._updates_rows_alone(own):
+                    sparse.run(Update(variable, gradient, own, values[own.key]))
+                    continue
+                gradient = gradient.dense()
+            updates.append(Update(variable, gradient, own, values[own.key]))
+        backend.run(updates, self.jit_compile)
+
+    def _updates_rows_alone(self, own: plan.Plan) -> bool:
+        """Whether the rows of a table that were not looked up stay as they are."""
+        rests = self.rests_at_zero and self.rests_at_zero() and not own.formula.weight_decay
+        return bool(self.lazy or rests)
+
     def update_step(self, gradient: Any, variable: Any, learning_rate: dict) -> None:
-        """Run the formula on one variable.
+        """Run the formula on one variable, in a step that Keras spreads over replicas.
 
         Args:
             gradient: Its gradient.
             variable: A variable that the optimizer was built with.
             learning_rate: What `step_values` returned; Keras passes it on under this name.
         """
-        plan = self.plans[self.position(variable)]
-        if plan.frozen:
-            return
-        h = Values(**learning_rate[plan.key])
-        slots = {name: ops.convert_to_tensor(slot) for name, slot in plan.slots.items()}
-        parameter = ops.cast(variable, plan.dtype)
-        gradient = ops.cast(gradient, plan.dtype)
-        if self.training_point:
-            # A step of the user's own, taken at the evaluation point: come back by the formula.
-            at_training_point = self.training_point(parameter, Values(**slots), h)
-            parameter = ops.where(h.evaluating > 0, at_training_point, parameter)
-        h.decay = getattr(h, plan.weight_decay) if plan.weight_decay else 0.0
-        if plan.weight_decay and not self.decoupled_weight_decay:
-            gradient = gradient + parameter * h.decay
-            h.decay = 0.0
-        elif plan.weight_decay and not self.decays_in_update:
-            parameter = backend.decayed(parameter, h.decay, h.learning_rate)
-        parameter, new_slots = self.update(parameter, gradient, Values(**slots), h)
-        self.assign(variable, parameter)
-        for name, value in new_slots.items():
-            self.assign(plan.slots[name], value)
+        self.update_all([gradient], [variable], learning_rate)
 
     # Training at one point, evaluating at another
 

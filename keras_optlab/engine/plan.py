@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, final
 import keras
 from keras import ops
 
+from keras_optlab.engine.formula import Formula
 from keras_optlab.engine.groups import path_of
 from keras_optlab.engine.slots import Slot
 
@@ -23,16 +24,21 @@ class Plan:
     Args:
         group: Number of its `ParameterGroup` counted from 1; 0 where none matches.
         frozen: Whether it stays exactly as it is.
-        weight_decay: Name of the hyperparameter that decays it, or None.
-        dtype: Dtype of the arithmetic.
+        formula: What updates it; the same object for all variables of one kind.
         slots: Its slots by name.
+        partial_slots: Names of those whose first axis does not go with the variable's.
     """
 
     group: int
     frozen: bool
-    weight_decay: str | None
-    dtype: str
+    formula: Formula
     slots: dict[str, keras.Variable]
+    partial_slots: frozenset[str]
+
+    @property
+    def dtype(self) -> str:
+        """Dtype of the arithmetic."""
+        return self.formula.dtype
 
     @property
     def key(self) -> str:
@@ -83,17 +89,38 @@ def assign_groups(optimizer: "Optimizer", variables: list[Any]) -> list[int]:
 
 def make_plans(optimizer: "Optimizer", variables: list[Any], groups: list[int]) -> list[Plan]:
     """Make the slots of all variables, and the plan of each."""
-    all_slots = _make_slots(optimizer, variables)
+    declared = [
+        # Keras writes such a variable's "gradient" into it, without any update.
+        {} if getattr(variable, "overwrite_with_gradient", False) else optimizer.slots(variable)
+        for variable in variables
+    ]
+    made = _make_slots(optimizer, variables, declared)
+    formulas: dict[tuple, Formula] = {}
     return [
         Plan(
             group=group,
             frozen=group > 0 and optimizer.groups[group - 1].learning_rate_multiplier == 0.0,
-            weight_decay=_decay_name(optimizer, variable, group),
-            dtype=arithmetic_dtype(variable),
-            slots=slots,
+            formula=_formula(optimizer, variable, group, tuple(own), formulas),
+            slots=made_slots,
+            partial_slots=frozenset(name for name, slot in own.items() if not slot.by_rows),
         )
-        for variable, group, slots in zip(variables, groups, all_slots, strict=True)
+        for variable, group, own, made_slots in zip(
+            variables, groups, declared, made, strict=True
+        )
     ]
+
+
+def _formula(
+    optimizer: "Optimizer", variable: Any, group: int, slots: tuple, formulas: dict[tuple, Formula]
+) -> Formula:
+    """The formula of a variable, from those made already where one of its kind is."""
+    is_whole = optimizer.needs_whole and optimizer.needs_whole(variable)
+    kind = (
+        _decay_name(optimizer, variable, group),
+        arithmetic_dtype(variable),
+        not optimizer.totals and not is_whole,
+    )
+    return formulas.setdefault((slots, kind), Formula(optimizer, *kind))
 
 
 def _decay_name(optimizer: "Optimizer", variable: Any, group: int) -> str | None:
@@ -107,12 +134,9 @@ def _decay_name(optimizer: "Optimizer", variable: Any, group: int) -> str | None
     return None if optimizer.setting_in_group(name, group).value is None else name
 
 
-def _make_slots(optimizer: "Optimizer", variables: list[Any]) -> list[dict[str, keras.Variable]]:
-    declared = [
-        # Keras writes such a variable's "gradient" into it, without any update.
-        {} if getattr(variable, "overwrite_with_gradient", False) else optimizer.slots(variable)
-        for variable in variables
-    ]
+def _make_slots(
+    optimizer: "Optimizer", variables: list[Any], declared: list[dict[str, Slot]]
+) -> list[dict[str, keras.Variable]]:
     made: list[dict[str, keras.Variable]] = [{} for _ in variables]
     for block in sorted({slot.block for slots in declared for slot in slots.values()}):
         for variable, slots, own in zip(variables, declared, made, strict=True):
@@ -129,8 +153,10 @@ def _make_slot(optimizer: "Optimizer", variable: Any, name: str, slot: Slot) -> 
             # A copy: a slot that shares the variable's memory would be updated with it.
             return ops.copy(ops.cast(slot.initial(variable), dtype))
     else:
-        initializer = keras.initializers.Constant(slot.initial)
+        initializer = keras.initializers.Constant(slot.initial) if slot.initial else "zeros"
     dtype = arithmetic_dtype(variable)
+    if optimizer.slot_dtype and not slot.exact:
+        dtype = optimizer.slot_dtype
     whole = slot.shape is None
     if whole and dtype == keras.backend.standardize_dtype(variable.dtype):
         return optimizer.add_variable_from_reference(variable, name=name, initializer=initializer)

@@ -16,11 +16,16 @@ class Slot:
         block: The built-ins save some slots side by side (m, v of one variable, then of the
             next) and others as blocks (all accumulators, then all momentums). Slots of a lower
             block come first; within one they stand side by side.
+        by_rows: Whether its first axis goes with the variable's.
+        exact: Whether it must keep the precision of the arithmetic, whatever `slot_dtype` says:
+            the parameter is computed from it alone, or from a difference of large numbers.
     """
 
     initial: float | Callable[[Any], Any] = 0.0
     shape: tuple[int, ...] | None = None
     block: int = 0
+    by_rows: bool = True
+    exact: bool = False
 
 
 @final

@@ -33,7 +33,8 @@ MUON_TOLERANCES = {"float32": 2e-5, "float64": 1e-8}
 NO_FLOAT64_BUILT_IN = {
     ("Muon", "tensorflow"): "Keras' Muon multiplies float64 by float32, which raises",
     ("Muon", "torch"): "Keras' Muon rounds 1 - beta of its Adam part to float32",
-    ("Adafactor", "torch"): "Keras' Adafactor rounds beta_2_decay to float32",
+    ("Adafactor", "jax"): "`keras.ops.mean`, which Keras' Adafactor takes, is float32",
+    ("Adafactor", "torch"): "`keras.ops.mean`, which Keras' Adafactor takes, is float32",
 }
 
 DECAY = {"weight_decay": 0.05, "clipnorm": 1.0}

@@ -36,6 +36,8 @@ class Adadelta(Optimizer):
     rho: float = hyperparameter(0.95, FRACTION, complement="exact")
     epsilon: float = hyperparameter(1e-7, NON_NEGATIVE)
 
+    parameter_first = True
+
     def slots(self, variable: Any) -> dict[str, Slot]:
         return {"accumulated_grad": Slot(), "accumulated_delta_var": Slot()}
 

@@ -1,9 +1,11 @@
 """Adafactor."""
 
+import math
 from typing import Any, final
 
 from keras import ops
 
+from keras_optlab.engine.backend import maximum, minimum
 from keras_optlab.engine.domain import NON_NEGATIVE, POSITIVE, Boolean, Real
 from keras_optlab.engine.hyperparameter import hyperparameter, learning_rate, option
 from keras_optlab.engine.optimizer import Optimizer, Values
@@ -26,9 +28,8 @@ class Adafactor(Optimizer):
     As in Keras, ρ falls as 1/√t also with `relative_step=False`, which therefore changes
     nothing, and v of a matrix is kept as a slot that the update writes and does not read.
 
-    Float64 variables: on JAX and torch, means are float32 here as in Keras (`keras.ops.mean`). On
-    torch Keras also rounds d to float32, which takes it 4e-8 of the distance travelled away
-    from ours.
+    Float64 variables: on JAX and torch Keras' means are float32 (`keras.ops.mean`), which takes it
+    4e-8 of the distance travelled away from ours.
 
     Args:
         learning_rate: Float >= 0, a `LearningRateSchedule`, or a callable without arguments,
@@ -53,42 +54,72 @@ class Adafactor(Optimizer):
     clip_threshold: float = hyperparameter(1.0, POSITIVE)
     relative_step: bool = option(True, Boolean())
 
+    not_lazy = "its step depends on means over the whole table"
+
     def slots(self, variable: Any) -> dict[str, Slot]:
         shape = tuple(variable.shape)
+        is_matrix = len(shape) >= 2
         # Keras keeps empty scalars in place of r and c where there is no matrix.
         return {
-            "row": Slot(shape=shape[:-1] if len(shape) >= 2 else ()),
-            "column": Slot(shape=(*shape[:-2], shape[-1]) if len(shape) >= 2 else ()),
+            "row": Slot(shape=shape[:-1] if is_matrix else (), by_rows=is_matrix),
+            "column": Slot(shape=(*shape[:-2], shape[-1]) if is_matrix else (), by_rows=False),
             "velocity": Slot(),
         }
 
     def derive(self, h: Values) -> dict[str, Any]:
         return {
-            "rho": ops.minimum(h.learning_rate, 1 / ops.sqrt(h.t)),
+            "rho": minimum(h.learning_rate, 1 / ops.sqrt(h.t)),
             "beta_2": 1 - h.t**h.beta_2_decay,
             "one_minus_beta_2": h.t**h.beta_2_decay,
         }
 
+    def rows(self, parameter: Any, gradient: Any, slots: Values, h: Values) -> dict[str, Any]:
+        """Sums of θ² over all, and of r over rows."""
+        total = {"parameter_square": ops.sum(ops.square(parameter))}
+        if len(h.shape) >= 2:
+            total["row_sum"] = ops.sum(self.row(gradient, slots, h), axis=-1)
+        return total
+
+    def columns(self, parameter: Any, gradient: Any, slots: Values, h: Values) -> dict[str, Any]:
+        """Sums of G over rows, for each column."""
+        if len(h.shape) < 2:
+            return {}
+        return {"column_sum": ops.sum(ops.square(gradient) + h.epsilon_1, axis=-2)}
+
+    def change(self, parameter: Any, gradient: Any, slots: Values, h: Values) -> dict[str, Any]:
+        """Sum of u²."""
+        u = gradient / ops.sqrt(self.velocity(gradient, slots, h)["velocity"])
+        return {"u_square": ops.sum(ops.square(u))}
+
+    totals = (rows, columns, change)
+
     def update(
         self, parameter: Any, gradient: Any, slots: Values, h: Values
     ) -> tuple[Any, dict[str, Any]]:
-        def average(old: Any, new: Any) -> Any:
-            return h.beta_2 * old + h.one_minus_beta_2 * new
+        size = math.prod(h.shape)
+        new_slots = self.velocity(gradient, slots, h)
+        alpha = maximum(h.epsilon_2, ops.sqrt(h.parameter_square / size)) * h.rho
+        excess = maximum(1.0, ops.sqrt(h.u_square / size) / h.clip_threshold)
+        u = gradient / ops.sqrt(new_slots["velocity"])
+        return parameter - alpha * u / excess, new_slots
 
-        alpha = ops.maximum(h.epsilon_2, _rms(parameter)) * h.rho
+    def velocity(self, gradient: Any, slots: Values, h: Values) -> dict[str, Any]:
+        """The new second moment, and the row and column means that it is made from."""
+        if len(h.shape) < 2:
+            square = ops.square(gradient) + h.epsilon_1
+            return {"velocity": self.average(slots.velocity, square, h)}
+        rows = h.shape[-2]
+        r = self.row(gradient, slots, h)
+        c = self.average(slots.column, h.column_sum / rows, h)
+        share = r / ops.expand_dims(h.row_sum / rows, -1)
+        v = ops.expand_dims(share, -1) * ops.expand_dims(c, -2)
+        return {"row": r, "column": c, "velocity": v}
+
+    def row(self, gradient: Any, slots: Values, h: Values) -> Any:
+        """The new row means."""
         square = ops.square(gradient) + h.epsilon_1
-        if len(parameter.shape) >= 2:
-            r = average(slots.row, ops.mean(square, axis=-1))
-            c = average(slots.column, ops.mean(square, axis=-2))
-            share = r / ops.mean(r, axis=-1, keepdims=True)
-            v = ops.expand_dims(share, -1) * ops.expand_dims(c, -2)
-            new_slots = {"row": r, "column": c, "velocity": v}
-        else:
-            v = average(slots.velocity, square)
-            new_slots = {"velocity": v}
-        u = gradient / ops.sqrt(v)
-        return parameter - alpha * u / ops.maximum(1.0, _rms(u) / h.clip_threshold), new_slots
+        return self.average(slots.row, ops.sum(square, axis=-1) / h.shape[-1], h)
 
-
-def _rms(x: Any) -> Any:
-    return ops.sqrt(ops.mean(ops.square(x)))
+    def average(self, old: Any, new: Any, h: Values) -> Any:
+        """A moving average."""
+        return h.beta_2 * old + h.one_minus_beta_2 * new

@@ -41,6 +41,9 @@ class Adagrad(Optimizer):
     epsilon: float = hyperparameter(1e-7, NON_NEGATIVE)
     epsilon_inside_root: bool = option(True, Boolean(), Section.KEYWORD_ONLY)
 
+    def rests_at_zero(self) -> bool:
+        return True
+
     def slots(self, variable: Any) -> dict[str, Slot]:
         return {"accumulator": Slot(self.initial_accumulator_value)}
 

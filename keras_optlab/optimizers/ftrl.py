@@ -46,6 +46,8 @@ class Ftrl(Optimizer):
     l2_shrinkage_regularization_strength: float = hyperparameter(0.0, NON_NEGATIVE)
     beta: float = hyperparameter(0.0, NON_NEGATIVE)
 
+    needs_exact_slots = "its weights are computed from the slots alone"
+
     def slots(self, variable: Any) -> dict[str, Slot]:
         return {"accumulator": Slot(self.initial_accumulator_value), "linear": Slot()}
 

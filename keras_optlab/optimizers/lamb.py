@@ -38,20 +38,35 @@ class Lamb(Optimizer):
     beta_2: float = hyperparameter(0.999, DECAY_RATE, complement="exact", cast_by_keras=True)
     epsilon: float = hyperparameter(1e-7, NON_NEGATIVE)
 
+    not_lazy = "its step depends on the norm of the whole table"
+
     def slots(self, variable: Any) -> dict[str, Slot]:
         return {"momentum": Slot(), "velocity": Slot()}
 
     def derive(self, h: Values) -> dict[str, Any]:
         return {"m_share": 1 / (1 - h.beta_1**h.t), "v_share": 1 / (1 - h.beta_2**h.t)}
 
+    def norms(self, parameter: Any, gradient: Any, slots: Values, h: Values) -> dict[str, Any]:
+        """The squared norms of the weights and of the direction."""
+        _, _, d = self.direction(gradient, slots, h)
+        return {
+            "parameter_square": ops.sum(ops.square(parameter)),
+            "d_square": ops.sum(ops.square(d)),
+        }
+
+    totals = (norms,)
+
     def update(
         self, parameter: Any, gradient: Any, slots: Values, h: Values
     ) -> tuple[Any, dict[str, Any]]:
+        m, v, d = self.direction(gradient, slots, h)
+        usable = ops.logical_and(h.parameter_square > 0, h.d_square > 0)
+        d_norm = ops.sqrt(ops.where(usable, h.d_square, 1.0))
+        ratio = ops.where(usable, ops.sqrt(h.parameter_square) / d_norm, 1.0)
+        return parameter - ratio * h.learning_rate * d, {"momentum": m, "velocity": v}
+
+    def direction(self, gradient: Any, slots: Values, h: Values) -> tuple[Any, Any, Any]:
+        """The new m and v, and Adam's direction d."""
         m = slots.momentum + (gradient - slots.momentum) * h.one_minus_beta_1
         v = slots.velocity + (ops.square(gradient) - slots.velocity) * h.one_minus_beta_2
-        d = h.m_share * m / (ops.sqrt(h.v_share * v) + h.epsilon)
-        parameter_norm = ops.sqrt(ops.sum(ops.square(parameter)))
-        d_norm = ops.sqrt(ops.sum(ops.square(d)))
-        usable = ops.logical_and(parameter_norm > 0, d_norm > 0)
-        ratio = ops.where(usable, parameter_norm / ops.where(usable, d_norm, 1.0), 1.0)
-        return parameter - ratio * h.learning_rate * d, {"momentum": m, "velocity": v}
+        return m, v, h.m_share * m / (ops.sqrt(h.v_share * v) + h.epsilon)

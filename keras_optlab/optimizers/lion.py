@@ -39,6 +39,8 @@ class Lion(Optimizer):
     )
     beta_2: float = hyperparameter(0.99, FRACTION, complement="rounded", cast_by_keras=True)
 
+    parameter_first = True
+
     def slots(self, variable: Any) -> dict[str, Slot]:
         return {"momentum": Slot()}
 

@@ -95,11 +95,15 @@ class Muon(Optimizer):
     rms_rate: float | None = hyperparameter(0.2, POSITIVE, Section.TRAILING, optional=True)
 
     decays_in_update = True
+    not_lazy = "its matrices are made orthogonal as a whole"
 
     def slots(self, variable: Any) -> dict[str, Slot]:
         if self.is_orthogonalized(variable):
             return {"momentum": Slot()}
         return {"momentum": Slot(), "velocity": Slot()}
+
+    def needs_whole(self, variable: Any) -> bool:
+        return self.is_orthogonalized(variable)
 
     def is_orthogonalized(self, variable: Any) -> bool:
         """Whether a variable gets Muon's update, not Adam's."""

@@ -59,9 +59,14 @@ class ScheduleFreeAdamW(Optimizer):
     warmup_steps: int = option(0, Integer(0))
 
     decays_in_update = True
+    parameter_first = True
+    not_lazy = "the average that it evaluates takes in all weights in every step"
 
     def slots(self, variable: Any) -> dict[str, Slot]:
-        return {"momentum": Slot(initial=lambda variable: variable), "velocity": Slot()}
+        return {
+            "momentum": Slot(initial=lambda variable: variable, exact=True),
+            "velocity": Slot(),
+        }
 
     def scalars(self) -> dict[str, Scalar]:
         return {"largest_rate": Scalar(-1.0), "weight_sum": Scalar(0.0)}

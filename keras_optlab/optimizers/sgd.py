@@ -51,6 +51,9 @@ class SGD(Optimizer):
     nesterov: bool = option(False, Boolean())
     learning_rate_in_velocity: bool = option(True, Boolean(), Section.KEYWORD_ONLY)
 
+    def rests_at_zero(self) -> bool:
+        return not self.uses("momentum")
+
     def slots(self, variable: Any) -> dict[str, Slot]:
         return {"momentum": Slot()} if self.uses("momentum") else {}
 

@@ -121,7 +121,7 @@ def test_from_keras_takes_over_exclusions_from_weight_decay(task):
     built_in.exclude_from_weight_decay(var_names=["bias"])
     model = task.network(keras_optlab.from_keras(built_in))
     model.optimizer.build(model.trainable_variables)
-    decays = [plan.weight_decay for plan in model.optimizer.plans]
+    decays = [plan.formula.weight_decay for plan in model.optimizer.plans]
     assert decays == ["weight_decay", None, "weight_decay", None]
 
 

@@ -44,6 +44,9 @@ SHARED = {
     "decoupled_weight_decay": (NOT_BOOLEAN, st.booleans()),
     "groups": ([1, "kernel", ["kernel"]], st.none()),
     "settable": ([1, "momentum", [1]], st.none()),
+    "jit_compile": (["yes", "", 1, 0, None], st.sampled_from(["auto", True, False])),
+    "lazy": (NOT_BOOLEAN, st.just(False)),
+    "slot_dtype": (["float16", "float64", "", 1, True], st.none() | st.just("float32")),
 }
 DECAYS = {name: (NOT_DECAY + NONE, decay) for name in ("beta_1", "beta_2")}
 EPSILON = {"epsilon": (NEGATIVE + NONE, non_negative)}

@@ -8,7 +8,7 @@ import pytest
 
 from keras_optlab import optimizers
 
-EXTRAS = {"decoupled_weight_decay", "groups", "settable"}
+EXTRAS = {"decoupled_weight_decay", "groups", "settable", "jit_compile", "lazy", "slot_dtype"}
 FORMS = {
     "SGD": {"learning_rate_in_velocity"},
     "Adagrad": {"epsilon_inside_root"},

@@ -1,13 +1,21 @@
-"""JAX: a compiled step knows nothing but what is passed in, gradients may be sparse (BCOO)."""
+"""JAX: a compiled step knows nothing but what is passed in, gradients may be sparse (BCOO).
 
+Keras' trainer compiles the whole step, into which a formula is inlined, traced once for each shape.
+"""
+
+import math
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import keras
 import numpy as np
 from jax import numpy as jnp
-from jax.experimental.sparse import JAXSparse
+from jax.experimental.sparse import BCOO, JAXSparse
+
+if TYPE_CHECKING:
+    from keras_optlab.engine.formula import Formula
+    from keras_optlab.engine.update import Update
 
 # Whatever is not in `optimizer.variables` becomes a constant of the trace.
 STEP_SEES_ONLY_ITS_VARIABLES = True
@@ -19,6 +27,71 @@ CAST_ROUNDS_PYTHON_NUMBERS = False
 # Keras' Nadam takes 1 - beta after beta was rounded to float32 (0.99900001), except on torch:
 # 6e-6 of a step.
 NADAM_ROUNDS_BETAS_FIRST = True
+
+# Outside of a compiled step, fewer elements than this are not worth a compilation.
+LARGE = 1 << 16
+
+
+def run(updates: "list[Update]", jit_compile: str | bool) -> None:
+    """Update all variables."""
+    for update in updates:
+        value, slots = update.variable.value, update.plan.slots
+        size = math.prod(value.shape)
+        single = not isinstance(update.gradient, jax.core.Tracer) and (
+            jit_compile is False or (jit_compile == "auto" and size < LARGE)
+        )
+        formula = update.plan.formula if single else _traced_once(update.plan.formula)
+        old = {name: slot.value for name, slot in slots.items()}
+        parameter, new = formula(value, update.gradient, old, update.h)
+        update.variable.assign(parameter)
+        for name, new_slot in new.items():
+            slots[name].assign(new_slot)
+
+
+def _traced_once(formula: "Formula") -> Any:
+    if "call" not in formula.compiled:
+        # Only XLA for CPU copies buffers; elsewhere, and for sharded arrays, order costs something.
+        on_one_cpu = jax.default_backend() == "cpu" and jax.device_count() == 1
+        function = formula.in_order if on_one_cpu else formula
+        formula.compiled["call"] = jax.jit(function, inline=True)
+    return formula.compiled["call"]
+
+
+def is_distributed(strategy: Any) -> bool:
+    """Whether Keras has to spread a step over replicas; JAX does it by itself."""
+    return False
+
+
+def lookups(gradient: Any) -> tuple[Any, Any, tuple[int, ...]] | None:
+    """Row numbers, values and shape of a sparse gradient; None for any other."""
+    if not isinstance(gradient, BCOO) or (gradient.n_batch, gradient.n_sparse) != (0, 1):
+        return None
+    return gradient.indices[:, 0].astype("int32"), gradient.data, tuple(gradient.shape)
+
+
+def lookups_from(rows: Any, values: Any, shape: tuple[int, ...]) -> BCOO:
+    """The opposite of `lookups`."""
+    return BCOO((values, rows[:, None]), shape=shape)
+
+
+def read_rows(variable: Any, rows: Any) -> Any:
+    """Some rows of a variable."""
+    return variable.value[rows]
+
+
+def write_rows(variable: Any, rows: Any, values: Any) -> None:
+    """Overwrite some rows of a variable."""
+    variable.assign(variable.value.at[rows].set(values))
+
+
+def bits_of(x: Any) -> Any:
+    """The bits of a float32 array as int32."""
+    return jax.lax.bitcast_convert_type(x, jnp.int32)
+
+
+def float_of(bits: Any) -> Any:
+    """The float32 array that has these bits."""
+    return jax.lax.bitcast_convert_type(bits, jnp.float32)
 
 
 def dense(gradient: Any) -> Any:

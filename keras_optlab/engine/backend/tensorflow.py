@@ -1,11 +1,22 @@
-"""TensorFlow: a step reads any variable it is given, gradients of embeddings are IndexedSlices."""
+"""TensorFlow: a step reads any variable it is given, gradients of embeddings are IndexedSlices.
 
+Keras runs a step on CPU as a graph of single operations, each a pass over memory. Here a formula is
+one XLA call in that graph, compiled once for each shape; many variables of one shape share calls,
+which also makes the graph small, and with it the time to the first step.
+"""
+
+import math
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
+
+if TYPE_CHECKING:
+    from keras_optlab.engine.formula import Formula
+    from keras_optlab.engine.update import Update
 
 # A tf.function captures variables by reference, wherever they are kept.
 STEP_SEES_ONLY_ITS_VARIABLES = False
@@ -17,6 +28,125 @@ CAST_ROUNDS_PYTHON_NUMBERS = True
 # Keras' Nadam takes 1 - beta after beta was rounded to float32 (0.99900001), except on torch:
 # 6e-6 of a step.
 NADAM_ROUNDS_BETAS_FIRST = True
+
+# Fewer elements than this are updated as quickly by single operations, and need no compiling.
+LARGE = 1 << 16
+
+# Variables of one shape that share one call, the more the better; few of a shape are not worth it.
+BATCHES = (16, 4, 1)
+FEWEST_OF_A_SHAPE = 8
+
+
+def run(updates: "list[Update]", jit_compile: str | bool) -> None:
+    """Update all variables."""
+    in_xla = GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
+    by_shape: dict[tuple, list] = {}
+    for update in updates:
+        shape = tuple(update.variable.shape)
+        slots = update.plan.slots
+        dtypes = (str(update.gradient.dtype), *(slot.dtype for slot in slots.values()))
+        kind = (update.plan.formula, update.plan.key, shape, update.variable.dtype, dtypes)
+        by_shape.setdefault(kind, []).append(update)
+    for (formula, _, shape, _, _), alike in by_shape.items():
+        few = len(alike) < FEWEST_OF_A_SHAPE
+        if jit_compile is False or (few and in_xla):
+            calls = []
+        elif few and jit_compile != True and math.prod(shape) < LARGE:  # noqa: E712
+            calls = []
+        else:
+            calls = _in_batches(alike)
+        if not calls:
+            for update in alike:
+                _run_one(formula.in_order if in_xla else formula, *_resources(update), update.h)
+        for batch in calls:
+            resources = [_resources(update) for update in batch]
+            _call(formula)(resources, batch[0].h)
+
+
+def _in_batches(alike: list) -> list[list]:
+    """A list cut into pieces of the sizes that are compiled."""
+    batches, start = [], 0
+    for size in BATCHES:
+        while len(alike) - start >= size:
+            batches.append(alike[start : start + size])
+            start += size
+    return batches
+
+
+def _resources(update: "Update") -> tuple[tf.Variable, tf.Tensor, dict[str, tf.Variable]]:
+    slots = {name: _resource(slot) for name, slot in update.plan.slots.items()}
+    return _resource(update.variable), update.gradient, slots
+
+
+def _resource(variable: Any) -> tf.Variable:
+    return variable.value if isinstance(variable, keras.Variable) else variable
+
+
+def _call(formula: "Formula") -> Any:
+    """A formula as an XLA call that updates the variables it is given."""
+    if "call" not in formula.compiled:
+
+        @tf.function(jit_compile=True, autograph=False)
+        def call(resources: list, h: dict[str, Any]) -> None:
+            for variable, gradient, slots in resources:
+                _run_one(formula.in_order, variable, gradient, slots, h)
+
+        formula.compiled["call"] = call
+    return formula.compiled["call"]
+
+
+def _run_one(
+    formula: Any,
+    variable: tf.Variable,
+    gradient: tf.Tensor,
+    slots: dict[str, tf.Variable],
+    h: dict[str, Any],
+) -> None:
+    old = {name: tf.convert_to_tensor(slot) for name, slot in slots.items()}
+    parameter, new = formula(tf.convert_to_tensor(variable), gradient, old, h)
+    variable.assign(parameter, read_value=False)
+    for name, value in new.items():
+        slots[name].assign(value, read_value=False)
+
+
+def is_distributed(strategy: tf.distribute.Strategy) -> bool:
+    """Whether a strategy keeps variables on several devices."""
+    return strategy.num_replicas_in_sync > 1 or strategy.extended._in_multi_worker_mode()
+
+
+def lookups(gradient: Any) -> tuple[Any, Any, tuple[int, ...]] | None:
+    """Row numbers, values and shape of a sparse gradient; None for any other."""
+    if not isinstance(gradient, tf.IndexedSlices) or gradient.dense_shape is None:
+        return None
+    shape = tf.get_static_value(gradient.dense_shape)
+    if shape is None:
+        return None
+    return tf.cast(gradient.indices, "int32"), gradient.values, tuple(int(n) for n in shape)
+
+
+def lookups_from(rows: Any, values: Any, shape: tuple[int, ...]) -> tf.IndexedSlices:
+    """The opposite of `lookups`."""
+    return tf.IndexedSlices(values, rows, tf.constant(shape))
+
+
+def read_rows(variable: Any, rows: Any) -> Any:
+    """Some rows of a variable."""
+    return tf.gather(_resource(variable), rows)
+
+
+def write_rows(variable: Any, rows: Any, values: Any) -> None:
+    """Overwrite some rows of a variable."""
+    _resource(variable).scatter_update(tf.IndexedSlices(values, rows))
+
+
+def bits_of(x: Any) -> Any:
+    """The bits of a float32 tensor as int32."""
+    return tf.bitcast(x, tf.int32)
+
+
+def float_of(bits: Any) -> Any:
+    """The float32 tensor that has these bits."""
+    return tf.bitcast(bits, tf.float32)
 
 
 def dense(gradient: Any) -> Any:

@@ -1,11 +1,25 @@
-"""torch: steps run eagerly, and must not be recorded for differentiation."""
+"""torch: steps run eagerly, and must not be recorded for differentiation.
 
+Each operation of eager torch is a pass over memory into a buffer made for it, and costs some
+microseconds of Python. So large variables are updated in blocks that stay in the processor's cache,
+and small ones many at a time; torch's own fused kernels are used where one computes the same
+(`torch_kernels`); and `jit_compile=True` makes one compiled loop of a formula.
+"""
+
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 import torch
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from keras_optlab.engine.backend import torch_kernels
+
+if TYPE_CHECKING:
+    from keras_optlab.engine.formula import Formula
+    from keras_optlab.engine.update import Update
 
 # Steps run eagerly and read variables wherever they are kept.
 STEP_SEES_ONLY_ITS_VARIABLES = False
@@ -17,6 +31,245 @@ CAST_ROUNDS_PYTHON_NUMBERS = False
 # Keras' Nadam takes 1 - beta after beta was rounded to float32 (0.99900001), except on torch:
 # 6e-6 of a step.
 NADAM_ROUNDS_BETAS_FIRST = False
+
+# Elements of a block: all that a formula holds of it fits into the cache, and the time that torch
+# takes to start an operation is small beside the time for the block.
+BLOCK = 1 << 17
+
+
+def run(updates: "list[Update]", jit_compile: str | bool) -> None:
+    """Update all variables."""
+    if jit_compile is not True:
+        updates = torch_kernels.run(updates)
+    small: dict[tuple, list] = {}
+    for update in updates:
+        formula = update.plan.formula
+        value, gradient, slots = _tensors(update)
+        if value.numel() < BLOCK and jit_compile is not False:
+            shape = None if formula.elementwise else tuple(value.shape)
+            dtypes = (value.dtype, gradient.dtype, *(slot.dtype for slot in slots.values()))
+            kind = (formula, update.plan.key, value.device, dtypes, shape)
+            small.setdefault(kind, []).append((update, value, gradient, slots))
+        elif jit_compile is True:
+            _run_compiled(formula, value, gradient, slots, update.h)
+        elif jit_compile is False or value.device.type != "cpu":
+            _store(value, slots, *formula(value, gradient, slots, update.h))
+        else:
+            _run_in_blocks(update, value, gradient, slots)
+    for (formula, *_), alike in small.items():
+        _run_together(formula, alike, jit_compile is True)
+
+
+def _tensors(update: "Update") -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
+    # Detached: torch's compiler refuses views of what may require a gradient.
+    slots = {name: slot.value.detach() for name, slot in update.plan.slots.items()}
+    return update.variable.value.detach(), update.gradient.detach(), slots
+
+
+def _store(
+    value: torch.Tensor, slots: dict[str, torch.Tensor], new: Any, new_slots: dict[str, Any]
+) -> None:
+    value.copy_(new)
+    for name, new_slot in new_slots.items():
+        slots[name].copy_(new_slot)
+
+
+def _run_in_blocks(
+    update: "Update", value: torch.Tensor, gradient: torch.Tensor, slots: dict[str, torch.Tensor]
+) -> None:
+    formula, h, shape = update.plan.formula, update.h, tuple(value.shape)
+    by_rows = [name for name in slots if name not in update.plan.partial_slots]
+    tensors = {"value": value, "gradient": gradient} | {name: slots[name] for name in by_rows}
+    if formula.elementwise and all(tensor.is_contiguous() for tensor in tensors.values()):
+        tensors = {name: tensor.view(-1) for name, tensor in tensors.items()}
+    elif not formula.stages or len(shape) > 2:
+        _store(value, slots, *formula(value, gradient, slots, h))
+        return
+    partial = {name: slots[name] for name in update.plan.partial_slots}
+    for stage in range(formula.stages):
+        totals: dict[str, torch.Tensor] = {}
+        for block in _blocks(tensors):
+            part = _operations(formula, stage, shape, block | partial, h)
+            totals = {name: totals.get(name, 0) + total for name, total in part.items()}
+        h = h | totals
+    new_partial: dict[str, torch.Tensor] = {}
+    for block in _blocks(tensors):
+        new = _operations(formula, None, shape, block | partial, h)
+        new_partial = {name: new.pop(name) for name in partial if name in new}
+        _store(block["value"], block, new.pop("value"), new)
+    for name, x in new_partial.items():
+        partial[name].copy_(x)
+
+
+def _blocks(tensors: dict[str, torch.Tensor]) -> Iterator[dict[str, torch.Tensor]]:
+    """The tensors cut along their first axis, into blocks of about `BLOCK` elements."""
+    rows = max(1, BLOCK // tensors["value"][:1].numel())
+    pieces = [tensor.split(rows) for tensor in tensors.values()]
+    for block in zip(*pieces, strict=True):
+        yield dict(zip(tensors, block, strict=True))
+
+
+def _operations(
+    formula: "Formula",
+    stage: int | None,
+    shape: tuple[int, ...],
+    tensors: dict[str, torch.Tensor],
+    h: dict[str, Any],
+) -> dict[str, torch.Tensor]:
+    """Totals of a stage of a formula, or with None its new values, for some rows.
+
+    The formula is traced once to its bare operations, since Keras' take longer than a block does.
+    """
+    inputs = tensors | {("h", name): torch.as_tensor(x) for name, x in h.items()}
+    slots = [name for name in tensors if name not in ("value", "gradient")]
+
+    def function(*given: torch.Tensor) -> dict[str, torch.Tensor]:
+        named = dict(zip(inputs, given, strict=True))
+        own = {name: named[name] for name in slots}
+        numbers = {name: named["h", name] for name in h}
+        parts = (named["value"], named["gradient"], own, numbers, shape)
+        if stage is not None:
+            return formula.total(stage, *parts)
+        new, new_slots = formula.finish(*parts)
+        return {"value": new, **new_slots}
+
+    traced = _traced(formula, ("operations", stage), function, inputs)
+    return traced(*inputs.values())
+
+
+def _traced(
+    formula: "Formula", use: Any, function: Callable, inputs: dict[str, torch.Tensor]
+) -> torch.fx.GraphModule:
+    """A function as a graph of operations, from those traced already where it is the same."""
+    kinds = [
+        (name, x.dtype, x.device, x.dim() if formula.elementwise else x.shape)
+        for name, x in inputs.items()
+    ]
+    key = (use, *kinds)
+    if key not in formula.compiled:
+        graph = make_fx(function)(*inputs.values())
+        graph.graph.eliminate_dead_code()
+        graph.recompile()
+        formula.compiled[key] = graph
+    return formula.compiled[key]
+
+
+def _run_together(formula: "Formula", alike: list, compiled: bool) -> None:
+    """Update small variables of one kind, as many at a time as make a block."""
+    start = 0
+    while start < len(alike):
+        end, elements = start, 0
+        while end < len(alike) and (end == start or elements < BLOCK):
+            elements += alike[end][1].numel()
+            end += 1
+        updates, values, gradients, slots = zip(*alike[start:end], strict=True)
+        h = updates[0].h
+        if formula.elementwise:
+            _run_joined(formula, values, gradients, slots, h, compiled)
+        elif len(updates) > 1:
+            _run_stacked(formula, values, gradients, slots, h)
+        else:
+            _store(values[0], slots[0], *formula(values[0], gradients[0], slots[0], h))
+        start = end
+
+
+def _run_joined(
+    formula: "Formula", values: Any, gradients: Any, slots: Any, h: dict, compiled: bool
+) -> None:
+    """Update variables as one long vector, which an elementwise formula cannot tell from them."""
+    lists = {"value": values} | {name: [own[name] for own in slots] for name in slots[0]}
+    joined = {name: _joined(tensors) for name, tensors in lists.items()}
+    gradient = _joined(gradients)
+    if compiled:
+        own = {name: x for name, x in joined.items() if name != "value"}
+        _run_compiled(formula, joined["value"], gradient, own, h)
+        new = joined
+    else:
+        new = _operations(formula, None, (), joined | {"gradient": gradient}, h)
+    sizes = [value.numel() for value in values]
+    for name, vector in new.items():
+        parts = zip(vector.split(sizes), lists[name], strict=True)
+        torch._foreach_copy_(list(lists[name]), [part.view(x.shape) for part, x in parts])
+
+
+def _joined(tensors: Any) -> torch.Tensor:
+    return torch.cat([tensor.reshape(-1) for tensor in tensors])
+
+
+def _run_stacked(formula: "Formula", values: Any, gradients: Any, slots: Any, h: dict) -> None:
+    """Update variables of one shape side by side, each a whole of its own."""
+    lists = {name: [own[name] for own in slots] for name in slots[0]}
+    stacked = {name: torch.stack(tensors) for name, tensors in lists.items()}
+    side_by_side = torch.vmap(lambda p, g, own: formula(p, g, own, h))
+    new, new_slots = side_by_side(torch.stack(values), torch.stack(gradients), stacked)
+    torch._foreach_copy_(list(values), list(new))
+    for name, new_slot in new_slots.items():
+        torch._foreach_copy_(lists[name], list(new_slot))
+
+
+def _run_compiled(
+    formula: "Formula",
+    value: torch.Tensor,
+    gradient: torch.Tensor,
+    slots: dict[str, torch.Tensor],
+    h: dict[str, Any],
+) -> None:
+    """Update a variable by one compiled loop, which writes where it has read."""
+    tensors = {"value": value, "gradient": gradient, **slots}
+    if formula.elementwise and all(tensor.is_contiguous() for tensor in tensors.values()):
+        tensors = {name: tensor.view(-1) for name, tensor in tensors.items()}
+    inputs = tensors | {("h", name): torch.as_tensor(x) for name, x in h.items()}
+
+    def in_place(*given: torch.Tensor) -> None:
+        named = dict(zip(inputs, given, strict=True))
+        own = {name: named[name] for name in slots}
+        numbers = {name: named["h", name] for name in h}
+        new, new_slots = formula(named["value"], named["gradient"], own, numbers)
+        _store(named["value"], own, new, new_slots)
+
+    traced = _traced(formula, "in place", in_place, inputs)
+    if ("compiled", traced) not in formula.compiled:
+        formula.compiled["compiled", traced] = torch.compile(traced, dynamic=formula.elementwise)
+    formula.compiled["compiled", traced](*inputs.values())
+
+
+def is_distributed(strategy: Any) -> bool:
+    """Whether Keras has to spread a step over replicas; torch leaves it to the user."""
+    return False
+
+
+def lookups(gradient: Any) -> tuple[Any, Any, tuple[int, ...]] | None:
+    """Row numbers, values and shape of a sparse gradient; None for any other."""
+    is_sparse = isinstance(gradient, torch.Tensor) and gradient.is_sparse
+    if not is_sparse or gradient.sparse_dim() != 1:
+        return None
+    gradient = gradient.coalesce()
+    return gradient.indices()[0].to(torch.int32), gradient.values(), tuple(gradient.shape)
+
+
+def lookups_from(rows: Any, values: Any, shape: tuple[int, ...]) -> torch.Tensor:
+    """The opposite of `lookups`."""
+    return torch.sparse_coo_tensor(rows[None], values, shape)
+
+
+def read_rows(variable: Any, rows: Any) -> Any:
+    """Some rows of a variable."""
+    return variable.value.index_select(0, rows)
+
+
+def write_rows(variable: Any, rows: Any, values: Any) -> None:
+    """Overwrite some rows of a variable."""
+    variable.value.index_copy_(0, rows.long(), values)
+
+
+def bits_of(x: Any) -> Any:
+    """The bits of a float32 tensor as int32."""
+    return x.view(torch.int32)
+
+
+def float_of(bits: Any) -> Any:
+    """The float32 tensor that has these bits."""
+    return bits.view(torch.float32)
 
 
 def dense(gradient: Any) -> Any:

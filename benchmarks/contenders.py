@@ -1,0 +1,84 @@
+"""What is measured: one table of optimizers, each as ours and as Keras' own."""
+
+import argparse
+import dataclasses
+from typing import Any, final
+
+import keras
+
+from benchmarks import backend
+from keras_optlab import optimizers
+
+FLOAT32_BYTES = 4
+OURS, KERAS = "ours", "Keras"
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """An optimizer with its arguments.
+
+    Args:
+        name: What tables call it.
+        class_name: Its class, here and in Keras.
+        slots: Full-size slots that a step reads and writes.
+        written_slots: Full-size slots that a step writes without reading.
+        arguments: Arguments of both constructors.
+        same: Whether both are the same algorithm, so that weights can be compared.
+    """
+
+    name: str
+    class_name: str
+    slots: int
+    written_slots: int = 0
+    arguments: dict[str, Any] = dataclasses.field(default_factory=dict)
+    same: bool = True
+
+    @property
+    def bytes_per_element(self) -> int:
+        """Bytes that a float32 step has to move for each weight."""
+        gradient, parameter = 1, 2
+        return FLOAT32_BYTES * (gradient + parameter + 2 * self.slots + self.written_slots)
+
+    def make(self, side: str, mode: str | None = None, **more: Any) -> keras.optimizers.Optimizer:
+        """A new optimizer.
+
+        Args:
+            side: `OURS` or `KERAS`.
+            mode: How its steps will be run, where that takes an argument of ours.
+            more: Further arguments.
+        """
+        if side == KERAS:
+            return getattr(keras.optimizers, self.class_name)(**self.arguments, **more)
+        more |= backend.MODES[mode] if mode else {}
+        return getattr(optimizers, self.class_name)(**self.arguments, **more)
+
+
+CASES = {
+    case.name: case
+    for case in (
+        Case("SGD momentum", "SGD", 1, arguments={"momentum": 0.9}),
+        Case("SGD Nesterov", "SGD", 1, arguments={"momentum": 0.9, "nesterov": True}),
+        Case("Adagrad", "Adagrad", 1),
+        Case("RMSprop", "RMSprop", 1),
+        Case("Adadelta", "Adadelta", 2),
+        Case("Adam", "Adam", 2),
+        Case("AMSGrad", "Adam", 3, arguments={"amsgrad": True}),
+        Case("AdamW", "AdamW", 2),
+        Case("Adamax", "Adamax", 2),
+        Case("Nadam", "Nadam", 2),
+        Case("Lion", "Lion", 1),
+        Case("Lamb", "Lamb", 2),
+        Case("Adafactor", "Adafactor", 0, written_slots=1),
+        Case("Ftrl", "Ftrl", 2),
+        Case("ScheduleFreeAdamW", "ScheduleFreeAdamW", 2, same=False),
+    )
+}
+
+
+def case_named(name: str) -> Case:
+    """The case of a name, whatever its upper and lower case, or argparse's error."""
+    by_lower_case = {known.lower(): case for known, case in CASES.items()}
+    if name.lower() not in by_lower_case:
+        raise argparse.ArgumentTypeError(f"unknown {name!r}: one of {', '.join(CASES)}")
+    return by_lower_case[name.lower()]

@@ -1,0 +1,76 @@
+"""How long a step takes for many small variables, and the first one, which compiles.
+
+python -m benchmarks.many_variables --backend tensorflow --first-step
+"""
+
+import argparse
+import functools
+import itertools
+
+from benchmarks import backend, bandwidth, duel, measure, options, problem
+from benchmarks.contenders import CASES, KERAS, OURS, Case
+from benchmarks.problem import Shape
+
+SHAPES = ((64, 64), (64,))
+
+
+def main() -> None:
+    """Measure and report."""
+    parser = options.parser(
+        "many_variables", "Step time for many small variables.", rounds=15, modes=True
+    )
+    options.add_count(parser, "--variables", 500, "variables, by turns 64 x 64 and 64")
+    parser.add_argument(
+        "--first-step",
+        action="store_true",
+        help="the time to the first step: build, trace, compile, run",
+    )
+    options.add_cases(parser, list(CASES))
+    options.add_batch_seconds(parser)
+    chosen = options.parse(parser)
+    shapes = list(itertools.islice(itertools.cycle(SHAPES), chosen.variables))
+    key = ["many_variables", backend.NAME, chosen.mode]
+    if chosen.first_step:
+        what, key = "Time to the first step", [*key, "first_step"]
+        results = {case.name: first_steps(case, shapes, chosen) for case in chosen.cases}
+        notes = ["Build, trace, compile and run; optimizer and variables new in each round."]
+    else:
+        what, stream = "Step time", bandwidth.fastest()
+        results = {
+            case.name: duel.time_steps(case, shapes, chosen, stream) for case in chosen.cases
+        }
+        notes = [duel.memory_note(results, stream), duel.agreement(results)]
+    report = duel.report(
+        key=tuple(key),
+        title=f"{what}, {chosen.variables:,} variables, {backend.NAME}, {chosen.mode}",
+        results=results,
+        rounds=chosen.rounds,
+        notes=notes,
+    )
+    duel.draw(report.title, "ms", results, report.file(chosen.out, ".png"))
+    report.publish(chosen)
+
+
+def first_steps(case: Case, shapes: list[Shape], chosen: argparse.Namespace) -> duel.Result:
+    """Times to the first step, after a round that loads what only a process's first step needs."""
+    contenders = {
+        side: functools.partial(first_step, case, side, shapes, chosen.mode)
+        for side in (KERAS, OURS)
+    }
+    measure.in_turns(contenders, rounds=1)
+    return duel.Result(measure.in_turns(contenders, chosen.rounds))
+
+
+def first_step(case: Case, side: str, shapes: list[Shape], mode: str) -> float:
+    """Seconds to the end of the first step, with nothing left from steps before."""
+    backend.fresh_start()
+    variables, gradients = problem.variables(shapes), problem.gradients(shapes)
+
+    def first() -> None:
+        backend.Step(case.make(side, mode), variables, gradients, mode).run(1)
+
+    return measure.timed(first)
+
+
+if __name__ == "__main__":
+    main()

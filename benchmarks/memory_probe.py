@@ -1,0 +1,74 @@
+"""Memory of one case in a process of its own; prints JSON. Run by `benchmarks.memory`.
+
+python -m benchmarks.memory_probe --backend jax --case Adam --side ours
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from benchmarks import backend, contenders, options, problem
+from benchmarks.measure import WARM_UP_STEPS
+
+# What the kernel takes as: the peak counts from now.
+RESET_PEAK = "5"
+
+
+def main() -> None:
+    """Measure one case."""
+    parser = options.parser("memory_probe", "Memory of one case.", rounds=1, modes=True)
+    options.add_count(parser, "--size", 25_000_000, "elements of the matrix")
+    parser.add_argument("--case", type=contenders.case_named, required=True)
+    parser.add_argument("--side", choices=[contenders.KERAS, contenders.OURS], required=True)
+    parser.add_argument("--slot-dtype")
+    chosen = parser.parse_args()
+    shapes = [problem.matrix(chosen.size)]
+    more = {"slot_dtype": chosen.slot_dtype} if chosen.slot_dtype else {}
+    optimizer = chosen.case.make(chosen.side, chosen.mode, **more)
+    variables, gradients = problem.variables(shapes), problem.gradients(shapes)
+    optimizer.build(variables)
+    state_bytes = sum(map(size_in_bytes, optimizer.variables))
+    step = backend.Step(optimizer, variables, gradients, chosen.mode)
+    step.run(WARM_UP_STEPS)
+    weights = problem.elements(shapes)
+    variable_bytes = contenders.FLOAT32_BYTES * weights
+    temporary = backend.temporary_bytes(step)
+    found = {
+        "state_bytes_per_weight": state_bytes / weights,
+        "peak": extra_bytes(step) / variable_bytes,
+        "temporary": None if temporary is None else temporary / variable_bytes,
+    }
+    print(json.dumps(found))
+
+
+def size_in_bytes(variable: Any) -> int:
+    """Bytes of a variable's values."""
+    dtype = ml_dtypes.bfloat16 if variable.dtype == "bfloat16" else variable.dtype
+    return int(np.prod(variable.shape)) * np.dtype(dtype).itemsize
+
+
+def extra_bytes(step: Any) -> int:
+    """Most bytes that a step has in use beside those in use before it."""
+    if backend.gpu():
+        memory = backend.Memory()
+        before = memory.used()
+        step.run(1)
+        return memory.peak() - before
+    Path("/proc/self/clear_refs").write_text(RESET_PEAK)
+    before = resident("VmRSS")
+    step.run(1)
+    return resident("VmHWM") - before
+
+
+def resident(field: str) -> int:
+    """A field of this process's status, in bytes."""
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(re.search(rf"^{field}:\s+(\d+) kB", status, re.MULTILINE)[1])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""A table on the terminal, and beside it the JSON and the plot that the README is made from."""
+
+import argparse
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import Any, final
+
+from rich.console import Console
+
+from benchmarks.description import describe
+from benchmarks.measure import Spread, geometric_mean
+from keras_optlab.lab.command import simple_table
+from keras_optlab.lab.report import finite
+
+# Of the table where stdout is no terminal.
+WIDTH = 140
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """One table.
+
+    Args:
+        key: Module, backend, and what else tells it from others, such as the mode.
+        title: What it shows.
+        columns: Headings.
+        rows: Cells as they are printed, the row's name first.
+        notes: What a reader has to know, a sentence each.
+        data: The numbers themselves.
+    """
+
+    key: tuple[str, ...]
+    title: str
+    columns: list[str]
+    rows: list[list[str]]
+    notes: list[str]
+    data: dict[str, Any]
+
+    def file(self, folder: Path, suffix: str) -> Path:
+        """A file of this report in a folder."""
+        return folder / f"{'-'.join(self.key)}{suffix}"
+
+    def publish(self, options: argparse.Namespace) -> None:
+        """Print the table and write the JSON into `options.out`."""
+        table = simple_table(*self.columns)
+        for row in self.rows:
+            table.add_row(*row)
+        width = None if sys.stdout.isatty() else WIDTH
+        console = Console(width=width, highlight=False, markup=False)
+        console.print(f"\n{self.title}\n")
+        console.print(table)
+        for line in (*self.notes, describe(options.origin)):
+            console.print(line)
+        content = finite({**dataclasses.asdict(self), **options.origin})
+        text = json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False)
+        path = self.file(options.out, ".json")
+        path.write_text(text + "\n", encoding="utf-8")
+        console.print(f"Written: {path}, {self.file(options.out, '.png').name}", soft_wrap=True)
+
+
+def milliseconds(seconds: float) -> str:
+    """A time as a cell."""
+    return digits(1000 * seconds)
+
+
+def digits(value: float) -> str:
+    """A number to three digits, never with an exponent."""
+    if value >= 100:
+        return f"{value:.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 1 else f"{value:.3f}"
+
+
+def ratio(spread: Spread | None) -> str:
+    """A ratio with its quartiles as a cell."""
+    return f"{spread.median:.2f} ({spread.low:.2f}–{spread.high:.2f})" if spread else ""
+
+
+def mean_ratio(spreads: list[Spread | None]) -> str:
+    """The geometric mean of the ratios that there are, as a cell."""
+    medians = [spread.median for spread in spreads if spread]
+    return f"{geometric_mean(medians):.2f}" if medians else ""

@@ -1,0 +1,34 @@
+"""The choice of the backend, which has to stand before Keras is imported."""
+
+import argparse
+import importlib.util
+import os
+from collections.abc import Sequence
+from typing import NoReturn, final
+
+BACKENDS = ("tensorflow", "jax", "torch")
+WRONG_INPUT = 2
+
+
+@final
+class Parser(argparse.ArgumentParser):
+    """A parser that says in one line what is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(WRONG_INPUT, f"{self.prog}: {message}\n")
+
+
+def choose_backend(arguments: Sequence[str]) -> None:
+    """Set Keras' backend to that of `--backend`, else of KERAS_BACKEND, else TensorFlow."""
+    parser = Parser(prog="benchmarks", add_help=False, allow_abbrev=False)
+    parser.add_argument("--backend", default=os.environ.get("KERAS_BACKEND", "tensorflow"))
+    backend = parser.parse_known_args(arguments)[0].backend
+    if backend not in BACKENDS:
+        parser.error(f"--backend must be one of {', '.join(BACKENDS)}. Received: {backend}")
+    if not importlib.util.find_spec(backend):
+        parser.error(f'{backend} is not installed: pip install "keras-optlab[{backend}]"')
+    os.environ["KERAS_BACKEND"] = backend
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Where another process has one of the cores, threads that spin while they wait for each other
+    # make a step of torch a hundred times slower.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")

@@ -1,0 +1,33 @@
+"""How long a step takes for one large matrix, beside Keras, and beside what memory allows.
+
+python -m benchmarks.step_time --backend torch --mode compiled
+"""
+
+from benchmarks import backend, bandwidth, duel, options, problem
+from benchmarks.contenders import CASES
+
+
+def main() -> None:
+    """Measure and report."""
+    parser = options.parser("step_time", "Step time for one matrix.", rounds=15, modes=True)
+    options.add_count(parser, "--size", 25_000_000, "elements of the matrix")
+    options.add_cases(parser, list(CASES))
+    options.add_batch_seconds(parser)
+    chosen = options.parse(parser)
+    shapes = [problem.matrix(chosen.size)]
+    stream = bandwidth.fastest()
+    results = {case.name: duel.time_steps(case, shapes, chosen, stream) for case in chosen.cases}
+    rows, columns = shapes[0]
+    report = duel.report(
+        key=("step_time", backend.NAME, chosen.mode),
+        title=f"Step time of a {rows:,} x {columns:,} matrix, {backend.NAME}, {chosen.mode}",
+        results=results,
+        rounds=chosen.rounds,
+        notes=[duel.memory_note(results, stream), duel.agreement(results)],
+    )
+    duel.draw(report.title, "ms a step", results, report.file(chosen.out, ".png"))
+    report.publish(chosen)
+
+
+if __name__ == "__main__":
+    main()

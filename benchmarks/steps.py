@@ -1,0 +1,77 @@
+"""Ours and Keras' on the same weights and gradients: made and compared."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from benchmarks import backend, problem
+from benchmarks.contenders import KERAS, OURS, Case
+from benchmarks.problem import Gradient, Shape
+
+# Relative to the weight, and to the largest step that a weight of the variable took.
+TOLERANCE = 1e-5
+
+
+def new(
+    case: Case,
+    side: str,
+    shapes: list[Shape],
+    mode: str,
+    gradients: Sequence[Gradient] | None = None,
+    **more: Any,
+) -> Any:
+    """Steps of a new optimizer on new variables.
+
+    Args:
+        case: Which optimizer.
+        side: `OURS` or `KERAS`.
+        shapes: Of the variables.
+        mode: One of `backend.MODES`.
+        gradients: None for dense random ones.
+        more: Further arguments of the constructor.
+    """
+    if gradients is None:
+        gradients = problem.gradients(shapes)
+    optimizer = case.make(side, mode, **more)
+    return backend.Step(optimizer, problem.variables(shapes), gradients, mode)
+
+
+def both(case: Case, shapes: list[Shape], mode: str) -> dict[str, Any]:
+    """Steps of both sides."""
+    return {side: new(case, side, shapes, mode) for side in (KERAS, OURS)}
+
+
+def difference(steps: dict[str, Any], shapes: list[Shape]) -> float:
+    """Take one step of both sides, and compare the weights.
+
+    Args:
+        steps: Of `OURS` and `KERAS`, none taken yet.
+        shapes: Of the variables.
+
+    Returns:
+        The largest difference in units of what is tolerated: up to 1 they are equal.
+    """
+    for step in steps.values():
+        step.run(1)
+    sides = (problem.variables(shapes), steps[KERAS].weights(), steps[OURS].weights())
+    largest = 0.0
+    for variable, expected, found in zip(*sides, strict=True):
+        travelled = np.abs(expected - variable.numpy()).max()
+        tolerated = TOLERANCE * (np.abs(expected) + travelled)
+        largest = max(largest, float((np.abs(found - expected) / tolerated).max()))
+    return largest
+
+
+def agreement(differences: dict[str, float]) -> str:
+    """What came of comparing the weights, in a sentence."""
+    apart = [f"{name} ({value:.0f})" for name, value in differences.items() if not value <= 1]
+    if apart:
+        return (
+            f"AFTER ONE STEP THE WEIGHTS DIFFER from the built-in's, by so many times the "
+            f"{TOLERANCE:.0e} allowed: {', '.join(apart)}."
+        )
+    return (
+        f"Checked before timing: one step gives the built-in's weights to {TOLERANCE:.0e} in "
+        f"{len(differences)} of {len(differences)} cases compared."
+    )

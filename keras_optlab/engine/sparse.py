@@ -1,0 +1,99 @@
+"""Gradients of embedding tables: the rows that were looked up, and nothing for all others."""
+
+from typing import Any, final
+
+from keras import ops
+
+from keras_optlab.engine import backend
+from keras_optlab.engine.update import Update
+
+
+@final
+class RowGradient:
+    """A gradient that is zero but for some rows, each of them named once.
+
+    Rows that were looked up more than once are summed. The number of entries stays that of the
+    lookups, since XLA needs it fixed: what is left over repeats the first row.
+
+    Args:
+        rows: Row numbers, int32 of shape (lookups,).
+        values: Gradients of these rows, 0 in the entries that are left over.
+        in_use: Boolean of shape (lookups,): whether an entry is not a repetition.
+        shape: Shape of the variable.
+    """
+
+    def __init__(self, rows: Any, values: Any, in_use: Any, shape: tuple[int, ...]) -> None:
+        self.rows = rows
+        self.values = values
+        self.in_use = in_use
+        self.shape = shape
+
+    @classmethod
+    def of(cls, gradient: Any) -> Any:
+        """A backend's own sparse gradient as a `RowGradient`; anything else as it is."""
+        if isinstance(gradient, RowGradient):
+            return gradient
+        lookups = backend.lookups(gradient)
+        if lookups is None:
+            return backend.dense(gradient)
+        indices, values, shape = lookups
+        order = ops.argsort(indices)
+        indices, values = ops.take(indices, order), ops.take(values, order, axis=0)
+        is_new = ops.concatenate([indices[:1] == indices[:1], indices[1:] != indices[:-1]])
+        entry = ops.cumsum(ops.cast(is_new, "int32")) - 1
+        lookup_count = ops.shape(indices)[0]
+        summed = ops.segment_sum(values, entry, num_segments=lookup_count, sorted=True)
+        numbers = ops.where(is_new, indices, ops.zeros_like(indices))
+        rows = ops.segment_sum(numbers, entry, num_segments=lookup_count, sorted=True)
+        in_use = ops.arange(lookup_count, dtype="int32") < ops.sum(ops.cast(is_new, "int32"))
+        return cls(ops.where(in_use, rows, indices[:1]), summed, in_use, tuple(shape))
+
+    def __truediv__(self, scale: Any) -> "RowGradient":
+        return self.with_values(self.values / scale)
+
+    def with_values(self, values: Any) -> "RowGradient":
+        """The same rows with other gradients."""
+        return RowGradient(self.rows, values, self.in_use, self.shape)
+
+    def dense(self) -> Any:
+        """The gradient as an ordinary tensor."""
+        return ops.segment_sum(self.values, self.rows, num_segments=self.shape[0])
+
+    def by_entry(self) -> Any:
+        """The gradients with each entry that is left over a true repetition of the first row."""
+        in_use = ops.reshape(self.in_use, (-1,) + (1,) * (len(self.shape) - 1))
+        return ops.where(in_use, self.values, self.values[:1])
+
+
+def values_of(gradient: Any) -> Any:
+    """All numbers of a gradient that may differ from zero."""
+    return gradient.values if isinstance(gradient, RowGradient) else gradient
+
+
+def with_values(gradient: Any, values: Any) -> Any:
+    """A gradient with other values at the same places."""
+    return gradient.with_values(values) if isinstance(gradient, RowGradient) else values
+
+
+def dense(gradient: Any) -> Any:
+    """A gradient as an ordinary tensor."""
+    return gradient.dense() if isinstance(gradient, RowGradient) else backend.dense(gradient)
+
+
+def native(gradient: Any) -> Any:
+    """A gradient as the backend itself would have it."""
+    if not isinstance(gradient, RowGradient):
+        return gradient
+    return backend.lookups_from(gradient.rows, gradient.values, gradient.shape)
+
+
+def run(update: Update) -> None:
+    """Update the rows of a `RowGradient`, and leave all others as they are."""
+    rows = update.gradient.rows
+    parameter = backend.read_rows(update.variable, rows)
+    slots = {name: backend.read_rows(slot, rows) for name, slot in update.plan.slots.items()}
+    gradient = update.gradient.by_entry()
+    parameter, new_slots = update.plan.formula(parameter, gradient, slots, update.h)
+    backend.write_rows(update.variable, rows, parameter)
+    for name, value in new_slots.items():
+        backend.write_rows(update.plan.slots[name], rows, value)
