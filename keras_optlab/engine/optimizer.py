@@ -47,6 +47,7 @@ CLIPPING = {
 # Hyperparameters that the engine itself uses; all others belong to a formula.
 ENGINE_HYPERPARAMETERS = (*CLIPPING, "ema_momentum")
 
+
 class GroupList(Argument):
     """The `groups` argument, shown in a config only where there are any."""
 
@@ -427,10 +428,16 @@ class Optimizer(Declared, HookedOptimizer):
             trainable_variables: List of variables, which builds the optimizer where it is not
                 built yet. None for those that it was built with.
         """
-        gradients = [sparse.RowGradient.of(gradient) for gradient in grads]
+        if trainable_variables is not None:
+            trainable_variables = list(trainable_variables)
+        variables = trainable_variables or (self.built_on if self.built else [])
+        # Where the numbers differ, Keras says so.
+        if len(variables) == len(grads):
+            pairs = zip(grads, variables, strict=True)
+            grads = [sparse.RowGradient.of(g, tuple(variable.shape)) for g, variable in pairs]
         if self.gradient_accumulation_steps:
-            gradients = [sparse.dense(gradient) for gradient in gradients]
-        super().apply(gradients, trainable_variables)
+            grads = [sparse.dense(gradient) for gradient in grads]
+        super().apply(grads, trainable_variables)
 
     def clip(self, gradients: list[Any]) -> list[Any]:
         """The gradients, clipped as the arguments say."""
@@ -507,7 +514,7 @@ class Optimizer(Declared, HookedOptimizer):
             own = self.plans[self.position(variable)]
             if own.frozen:
                 continue
-            gradient = sparse.RowGradient.of(gradient)
+            gradient = sparse.RowGradient.of(gradient, tuple(variable.shape))
             if isinstance(gradient, sparse.RowGradient):
                 if self._updates_rows_alone(own):
                     sparse.run(Update(variable, gradient, own, values[own.key]))
@@ -621,7 +628,10 @@ class Optimizer(Declared, HookedOptimizer):
     def save_own_variables(self, store: Any) -> None:
         """Write the variables that a built-in has too, in its layout."""
         for position, variable in enumerate(self.saved_variables):
-            store[str(position)] = keras.ops.convert_to_numpy(variable)
+            # A built-in reads no bfloat16; float32 holds it exactly.
+            is_half = keras.backend.standardize_dtype(variable.dtype) == "bfloat16"
+            value = ops.cast(variable, "float32") if is_half else variable
+            store[str(position)] = ops.convert_to_numpy(value)
 
     def load_own_variables(self, store: Any) -> None:
         """Read what `save_own_variables` of this optimizer or of the built-in wrote.

@@ -104,9 +104,7 @@ def make_plans(optimizer: "Optimizer", variables: list[Any], groups: list[int]) 
             slots=made_slots,
             partial_slots=frozenset(name for name, slot in own.items() if not slot.by_rows),
         )
-        for variable, group, own, made_slots in zip(
-            variables, groups, declared, made, strict=True
-        )
+        for variable, group, own, made_slots in zip(variables, groups, declared, made, strict=True)
     ]
 
 

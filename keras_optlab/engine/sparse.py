@@ -29,24 +29,26 @@ class RowGradient:
         self.shape = shape
 
     @classmethod
-    def of(cls, gradient: Any) -> Any:
-        """A backend's own sparse gradient as a `RowGradient`; anything else as it is."""
+    def of(cls, gradient: Any, shape: tuple[int, ...]) -> Any:
+        """A backend's own sparse gradient of a variable as a `RowGradient`; all else as it is."""
         if isinstance(gradient, RowGradient):
             return gradient
         lookups = backend.lookups(gradient)
         if lookups is None:
             return backend.dense(gradient)
-        indices, values, shape = lookups
+        indices, values = lookups
+        if indices.shape[0] == 0:
+            return cls(indices, values, indices == indices, shape)
         order = ops.argsort(indices)
         indices, values = ops.take(indices, order), ops.take(values, order, axis=0)
         is_new = ops.concatenate([indices[:1] == indices[:1], indices[1:] != indices[:-1]])
         entry = ops.cumsum(ops.cast(is_new, "int32")) - 1
         lookup_count = ops.shape(indices)[0]
-        summed = ops.segment_sum(values, entry, num_segments=lookup_count, sorted=True)
+        summed = ops.segment_sum(values, entry, num_segments=lookup_count)
         numbers = ops.where(is_new, indices, ops.zeros_like(indices))
-        rows = ops.segment_sum(numbers, entry, num_segments=lookup_count, sorted=True)
+        rows = ops.segment_sum(numbers, entry, num_segments=lookup_count)
         in_use = ops.arange(lookup_count, dtype="int32") < ops.sum(ops.cast(is_new, "int32"))
-        return cls(ops.where(in_use, rows, indices[:1]), summed, in_use, tuple(shape))
+        return cls(ops.where(in_use, rows, indices[:1]), summed, in_use, shape)
 
     def __truediv__(self, scale: Any) -> "RowGradient":
         return self.with_values(self.values / scale)

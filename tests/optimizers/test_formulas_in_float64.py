@@ -26,9 +26,7 @@ EXACT = {
 }
 
 # What `keras.ops` takes in float32 whatever it is given, means and norms, on these backends.
-THROUGH_FLOAT32 = {
-    (name, backend): 1e-7 for name in ("Muon",) for backend in ("jax", "torch")
-}
+THROUGH_FLOAT32 = {(name, backend): 1e-7 for name in ("Muon",) for backend in ("jax", "torch")}
 
 CASES = [
     ("SGD", {}),

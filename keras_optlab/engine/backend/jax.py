@@ -62,15 +62,15 @@ def is_distributed(strategy: Any) -> bool:
     return False
 
 
-def lookups(gradient: Any) -> tuple[Any, Any, tuple[int, ...]] | None:
-    """Row numbers, values and shape of a sparse gradient; None for any other."""
+def lookups(gradient: Any) -> tuple[Any, Any] | None:
+    """Row numbers and values of a sparse gradient; None for any other."""
     if not isinstance(gradient, BCOO) or (gradient.n_batch, gradient.n_sparse) != (0, 1):
         return None
-    return gradient.indices[:, 0].astype("int32"), gradient.data, tuple(gradient.shape)
+    return gradient.indices[:, 0].astype("int32"), gradient.data
 
 
 def lookups_from(rows: Any, values: Any, shape: tuple[int, ...]) -> BCOO:
-    """The opposite of `lookups`."""
+    """A sparse gradient of a variable of a shape; the opposite of `lookups`."""
     return BCOO((values, rows[:, None]), shape=shape)
 
 

@@ -114,18 +114,15 @@ def is_distributed(strategy: tf.distribute.Strategy) -> bool:
     return strategy.num_replicas_in_sync > 1 or strategy.extended._in_multi_worker_mode()
 
 
-def lookups(gradient: Any) -> tuple[Any, Any, tuple[int, ...]] | None:
-    """Row numbers, values and shape of a sparse gradient; None for any other."""
-    if not isinstance(gradient, tf.IndexedSlices) or gradient.dense_shape is None:
+def lookups(gradient: Any) -> tuple[Any, Any] | None:
+    """Row numbers and values of a sparse gradient; None for any other."""
+    if not isinstance(gradient, tf.IndexedSlices):
         return None
-    shape = tf.get_static_value(gradient.dense_shape)
-    if shape is None:
-        return None
-    return tf.cast(gradient.indices, "int32"), gradient.values, tuple(int(n) for n in shape)
+    return tf.cast(gradient.indices, "int32"), gradient.values
 
 
 def lookups_from(rows: Any, values: Any, shape: tuple[int, ...]) -> tf.IndexedSlices:
-    """The opposite of `lookups`."""
+    """A sparse gradient of a variable of a shape; the opposite of `lookups`."""
     return tf.IndexedSlices(values, rows, tf.constant(shape))
 
 

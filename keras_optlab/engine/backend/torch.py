@@ -147,7 +147,8 @@ def _traced(
     ]
     key = (use, *kinds)
     if key not in formula.compiled:
-        graph = make_fx(function)(*inputs.values())
+        # With fake tensors, since tracing with real ones would make the step.
+        graph = make_fx(function, tracing_mode="fake")(*inputs.values())
         graph.graph.eliminate_dead_code()
         graph.recompile()
         formula.compiled[key] = graph
@@ -238,17 +239,17 @@ def is_distributed(strategy: Any) -> bool:
     return False
 
 
-def lookups(gradient: Any) -> tuple[Any, Any, tuple[int, ...]] | None:
-    """Row numbers, values and shape of a sparse gradient; None for any other."""
+def lookups(gradient: Any) -> tuple[Any, Any] | None:
+    """Row numbers and values of a sparse gradient; None for any other."""
     is_sparse = isinstance(gradient, torch.Tensor) and gradient.is_sparse
     if not is_sparse or gradient.sparse_dim() != 1:
         return None
     gradient = gradient.coalesce()
-    return gradient.indices()[0].to(torch.int32), gradient.values(), tuple(gradient.shape)
+    return gradient.indices()[0].to(torch.int32), gradient.values()
 
 
 def lookups_from(rows: Any, values: Any, shape: tuple[int, ...]) -> torch.Tensor:
-    """The opposite of `lookups`."""
+    """A sparse gradient of a variable of a shape; the opposite of `lookups`."""
     return torch.sparse_coo_tensor(rows[None], values, shape)
 
 

@@ -1,0 +1,56 @@
+"""Optimizer steps as a trainer makes them: in a compiled function where the backend has one."""
+
+import keras
+import numpy as np
+
+BACKEND = keras.backend.backend()
+
+
+def compiled_step(optimizer, variables, jit_compile=False):
+    """A function of gradients (the backend's own, sparse ones too) that makes one step."""
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(lambda g: optimizer.apply(g, variables), jit_compile=jit_compile)
+    if BACKEND == "torch":
+        return lambda gradients: optimizer.apply(gradients, variables)
+    import jax
+
+    apply = jax.jit(optimizer.stateless_apply, donate_argnums=(0, 2))
+
+    def step(gradients):
+        state = [variable.value for variable in optimizer.variables]
+        values, state = apply(state, gradients, [variable.value for variable in variables])
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+        for variable, value in zip(optimizer.variables, state, strict=True):
+            variable.assign(value)
+
+    return step
+
+
+def train(optimizer, start, gradients, jit_compile=False):
+    """The weights after a compiled step for each list of dense gradients."""
+    variables = [keras.Variable(value.copy(), name="w") for value in start]
+    optimizer.build(variables)
+    step = compiled_step(optimizer, variables, jit_compile)
+    for gradient in gradients:
+        step([keras.ops.convert_to_tensor(value) for value in gradient])
+    optimizer.finalize_variable_values(variables)
+    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
+
+
+def lookup_gradient(rows, values, shape):
+    """What a layer that looks up rows of a table returns as the gradient of the table."""
+    values = keras.ops.convert_to_tensor(values)
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        return tf.IndexedSlices(values, tf.constant(rows), tf.constant(shape))
+    if BACKEND == "torch":
+        import torch
+
+        return torch.sparse_coo_tensor(torch.as_tensor(rows)[None], values, shape)
+    from jax.experimental.sparse import BCOO
+
+    return BCOO((values, keras.ops.convert_to_tensor(rows)[:, None]), shape=shape)

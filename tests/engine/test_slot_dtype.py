@@ -1,0 +1,98 @@
+"""Slots in bfloat16: half the state, and averages that do not stand still."""
+
+import keras
+import numpy as np
+import pytest
+from steps import train
+
+from keras_optlab import optimizers
+
+SURVIVES = sorted(set(optimizers.__all__) - {"Ftrl"})
+MOMENTUM = {"SGD": {"momentum": 0.9}}
+
+
+def built(name, **arguments):
+    optimizer = getattr(optimizers, name)(**MOMENTUM.get(name, {}), **arguments)
+    optimizer.build([keras.Variable(np.ones((8, 8), "float32"), name="kernel")])
+    return optimizer
+
+
+def state_bytes(optimizer):
+    sizes = {"float32": 4, "bfloat16": 2, "int32": 4, "int64": 8}
+    whole = [v for v in optimizer.variables if tuple(v.shape) == (8, 8)]
+    return sum(64 * sizes[keras.backend.standardize_dtype(v.dtype)] for v in whole)
+
+
+@pytest.mark.parametrize("name", SURVIVES)
+def test_the_state_is_half_as_large(name):
+    share = state_bytes(built(name, slot_dtype="bfloat16")) / state_bytes(built(name))
+    # Schedule-free AdamW keeps z, from which its weights are made, as it is.
+    assert share == (0.75 if name == "ScheduleFreeAdamW" else 0.5)
+
+
+def test_ftrl_refuses_with_the_reason():
+    with pytest.raises(ValueError, match=r"Ftrl cannot have `slot_dtype`: .*Received: .*bfloat16"):
+        optimizers.Ftrl(slot_dtype="bfloat16")
+
+
+def quadratic(optimizer, steps=150):
+    """Mean squared distance from the minimum of a noisy quadratic, where it ends."""
+    random = np.random.default_rng(2)
+    weights = keras.Variable(np.ones(128, "float32"))
+    optimizer.build([weights])
+    for _ in range(steps):
+        gradient = keras.ops.convert_to_numpy(weights) + 0.1 * random.normal(size=128)
+        optimizer.apply([keras.ops.convert_to_tensor(gradient, "float32")], [weights])
+    optimizer.finalize_variable_values([weights])
+    return float(np.mean(np.square(keras.ops.convert_to_numpy(weights))))
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "Nadam", "RMSprop", "Lion"])
+def test_convergence_is_that_of_full_slots(name):
+    arguments = {"learning_rate": 1e-2, **MOMENTUM.get(name, {})}
+    cls = getattr(optimizers, name)
+    half, full = (quadratic(cls(**arguments, slot_dtype=d)) for d in ("bfloat16", "float32"))
+    assert abs(half - full) <= 0.1 * full + 0.002
+
+
+def second_moment(steps, slot_dtype):
+    """Adam's v after gradients near 1, in the end changing by less than bfloat16 can show."""
+    start = [np.ones(4096, "float32")]
+    gradient = np.random.default_rng(4).normal(1.0, 0.01, size=4096).astype("float32")
+    optimizer = optimizers.Adam(0.0, beta_2=0.99, slot_dtype=slot_dtype)
+    train(optimizer, start, [[gradient]] * steps)
+    return np.array(keras.ops.convert_to_numpy(keras.ops.cast(optimizer.variables[3], "float32")))
+
+
+def test_rounding_is_right_in_the_mean_and_random_from_element_to_element():
+    steps = 200
+    half, full = second_moment(steps, "bfloat16"), second_moment(steps, "float32")
+    assert np.unique(half).size > 1
+    np.testing.assert_allclose(np.mean(half), np.mean(full), rtol=0.002)
+
+
+def test_infinity_and_nan_stay_what_they_are():
+    gradient = np.array([np.inf, -np.inf, np.nan, 1.0], "float32")
+    optimizer = optimizers.SGD(1.0, momentum=0.5, slot_dtype="bfloat16")
+    train(optimizer, [np.zeros(4, "float32")], [[gradient]])
+    slot = np.array(keras.ops.convert_to_numpy(keras.ops.cast(optimizer.variables[2], "float32")))
+    assert slot[0] == -np.inf and slot[1] == np.inf and np.isnan(slot[2]) and slot[3] == -1.0
+
+
+def test_a_built_in_takes_over_saved_slots(task, tmp_path):
+    model = task.network(optimizers.Adam(0.01, slot_dtype="bfloat16"))
+    task.fit(model)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    for old, new in zip(model.optimizer.variables, again.optimizer.variables, strict=True):
+        assert old.dtype == new.dtype
+        assert np.array_equal(
+            *(keras.ops.convert_to_numpy(keras.ops.cast(v, "float32")) for v in (old, new))
+        )
+    successor = task.network(keras.optimizers.Adam(0.01))
+    model.save_weights(tmp_path / "model.weights.h5")
+    successor.optimizer.build(successor.trainable_variables)
+    successor.load_weights(tmp_path / "model.weights.h5")
+    theirs = np.array(keras.ops.convert_to_numpy(successor.optimizer.variables[2]))
+    ours = keras.ops.cast(model.optimizer.variables[2], "float32")
+    assert np.array_equal(theirs, np.array(keras.ops.convert_to_numpy(ours)))
