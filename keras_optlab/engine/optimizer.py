@@ -420,6 +420,7 @@ class Optimizer(Declared, HookedOptimizer):
 
     # The step
 
+    @backend.as_written
     def apply(self, grads: Sequence[Any], trainable_variables: Any = None) -> None:
         """Update the variables by their gradients.
 

@@ -16,6 +16,7 @@ _module = import_module(f"{__name__}.{keras.backend.backend()}")
 CAST_ROUNDS_PYTHON_NUMBERS = _module.CAST_ROUNDS_PYTHON_NUMBERS
 NADAM_ROUNDS_BETAS_FIRST = _module.NADAM_ROUNDS_BETAS_FIRST
 STEP_SEES_ONLY_ITS_VARIABLES = _module.STEP_SEES_ONLY_ITS_VARIABLES
+as_written = _module.as_written
 bits_of = _module.bits_of
 decayed = _module.decayed
 dense = _module.dense

@@ -4,6 +4,7 @@ Keras' trainer compiles the whole step, into which a formula is inlined, traced 
 """
 
 import math
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -97,6 +98,11 @@ def float_of(bits: Any) -> Any:
 def dense(gradient: Any) -> Any:
     """The gradient as an ordinary array; rows that occur more than once are summed."""
     return gradient.todense() if isinstance(gradient, JAXSparse) else gradient
+
+
+def as_written(function: Callable) -> Callable:
+    """The function itself; it is TensorFlow that rewrites functions."""
+    return function
 
 
 def no_gradient() -> AbstractContextManager:

@@ -6,6 +6,7 @@ which also makes the graph small, and with it the time to the first step.
 """
 
 import math
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -32,8 +33,9 @@ NADAM_ROUNDS_BETAS_FIRST = True
 # Fewer elements than this are updated as quickly by single operations, and need no compiling.
 LARGE = 1 << 16
 
-# Variables of one shape that share one call, the more the better; few of a shape are not worth it.
-BATCHES = (16, 4, 1)
+# How many variables of one shape share one call: the more, the fewer operations in the graph, and
+# the longer it takes to compile. Fewer of a shape than the last number are not worth compiling.
+BATCHES = (16, 1)
 FEWEST_OF_A_SHAPE = 8
 
 
@@ -151,6 +153,11 @@ def dense(gradient: Any) -> Any:
     if isinstance(gradient, tf.IndexedSlices):
         return tf.convert_to_tensor(gradient)
     return gradient
+
+
+def as_written(function: Callable) -> Callable:
+    """A function that `tf.function` traces as it is; rewriting by AutoGraph takes longer."""
+    return tf.autograph.experimental.do_not_convert(function)
 
 
 def no_gradient() -> AbstractContextManager:

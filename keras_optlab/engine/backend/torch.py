@@ -279,6 +279,11 @@ def dense(gradient: Any) -> Any:
     return gradient.to_dense() if is_sparse else gradient
 
 
+def as_written(function: Callable) -> Callable:
+    """The function itself; it is TensorFlow that rewrites functions."""
+    return function
+
+
 def no_gradient() -> AbstractContextManager:
     """A context in which operations are not recorded for differentiation."""
     return torch.no_grad()
