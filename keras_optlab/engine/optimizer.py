@@ -125,14 +125,17 @@ class Optimizer(Declared, HookedOptimizer):
             saves time, and on torch uses fused kernels and blocks that fit the cache, which need no
             compiler. True compiles every formula (torch: `torch.compile`, which takes some seconds
             and a C++ compiler); False runs single operations.
-        lazy: Boolean. With sparse gradients of embedding tables, True leaves parameters and slots of
-            the rows that were not looked up as they are: fast, and another algorithm than the
-            dense one, whose momentum and decay go on in all rows. Weight decay then acts on the
-            rows looked up. False is exact: rows are left out only where the formula would not
-            change them.
-        slot_dtype: `"bfloat16"`, `"float32"` or None, the dtype in which slots are kept; None is that
-            of the arithmetic (float32, or float64 for float64 variables). bfloat16 halves the
-            state; slots are rounded at random, so that slow averages do not stand still.
+        lazy: Boolean. With sparse gradients of embedding tables, True leaves parameters and
+            slots of rows that were not looked up as they are: fast, and another algorithm than
+            the dense one, whose momentum and decay go on in all rows. Weight decay then acts on
+            the rows looked up. False is exact: rows are left out only where the formula would
+            not change them. Sparse are gradients of `Embedding` on TensorFlow (`IndexedSlices`),
+            of `torch.nn.Embedding(sparse=True)`, and a `BCOO` that your own loop makes on JAX,
+            where Keras makes none. `use_ema` averages all rows, clipping sees those looked up.
+        slot_dtype: `"bfloat16"`, `"float32"` or None, the dtype in which slots are kept; None is
+            that of the arithmetic (float32, or float64 for float64 variables). bfloat16 halves
+            the state; slots are rounded at random, so that slow averages do not stand still.
+            All algorithms take it but `Ftrl`; `ScheduleFreeAdamW` keeps z in float32.
     """
 
     weight_decay: float | None = hyperparameter(

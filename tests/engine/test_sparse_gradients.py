@@ -1,4 +1,4 @@
-"""Gradients of embedding tables: only the rows looked up are touched, where that is asked or exact."""
+"""Gradients of embedding tables touch only the rows looked up, where that is asked or exact."""
 
 import keras
 import numpy as np
@@ -127,7 +127,7 @@ def test_lazy_is_refused_with_the_reason_where_it_makes_no_sense(name):
 
 
 def test_lazy_and_gradient_accumulation_exclude_each_other():
-    with pytest.raises(ValueError, match="`lazy` and `gradient_accumulation_steps`.*Received"):
+    with pytest.raises(ValueError, match=r"`lazy` and `gradient_accumulation_steps`.*Received"):
         optimizers.Adam(lazy=True, gradient_accumulation_steps=2)
 
 

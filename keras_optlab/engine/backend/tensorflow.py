@@ -41,6 +41,7 @@ FEWEST_OF_A_SHAPE = 8
 
 def run(updates: "list[Update]", jit_compile: str | bool) -> None:
     """Update all variables."""
+    # A private name: TensorFlow has no public way to ask whether XLA compiles what is traced now.
     in_xla = GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
     by_shape: dict[tuple, list] = {}
     for update in updates:
@@ -50,19 +51,15 @@ def run(updates: "list[Update]", jit_compile: str | bool) -> None:
         kind = (update.plan.formula, update.plan.key, shape, update.variable.dtype, dtypes)
         by_shape.setdefault(kind, []).append(update)
     for (formula, _, shape, _, _), alike in by_shape.items():
-        few = len(alike) < FEWEST_OF_A_SHAPE
-        if jit_compile is False or (few and in_xla):
-            calls = []
-        elif few and jit_compile != True and math.prod(shape) < LARGE:  # noqa: E712
-            calls = []
+        many = len(alike) >= FEWEST_OF_A_SHAPE
+        worth_it = many or (math.prod(shape) >= LARGE and not in_xla)
+        if (jit_compile == "auto" and worth_it) or (jit_compile is True and not in_xla):
+            for batch in _in_batches(alike):
+                resources = [_resources(update) for update in batch]
+                _call(formula)(resources, batch[0].h)
         else:
-            calls = _in_batches(alike)
-        if not calls:
             for update in alike:
                 _run_one(formula.in_order if in_xla else formula, *_resources(update), update.h)
-        for batch in calls:
-            resources = [_resources(update) for update in batch]
-            _call(formula)(resources, batch[0].h)
 
 
 def _in_batches(alike: list) -> list[list]:
