@@ -69,7 +69,8 @@ def _read(held: Any) -> tf.Tensor | tf.IndexedSlices:
 
 
 def _wait_for(variable: tf.Variable) -> None:
-    tf.reshape(variable, [-1])[:1].numpy()
+    # A row, not the whole: that would copy a variable that is updated by rows.
+    tf.gather(variable, [0]).numpy()
 
 
 def rival(name: str, shapes: list[tuple[int, ...]]) -> None:
