@@ -4,7 +4,7 @@ from typing import Any, final
 
 from keras import ops
 
-from keras_optlab.engine.backend import maximum, minimum
+from keras_optlab.engine.backend import maximum, minimum, power
 from keras_optlab.engine.domain import NON_NEGATIVE, POSITIVE, Real
 from keras_optlab.engine.hyperparameter import hyperparameter, learning_rate, option
 from keras_optlab.engine.optimizer import Optimizer, Values
@@ -63,8 +63,9 @@ class Ftrl(Optimizer):
         self, parameter: Any, gradient: Any, slots: Values, h: Values
     ) -> tuple[Any, dict[str, Any]]:
         n_old, n = slots.accumulator, slots.accumulator + ops.square(gradient)
-        sigma = (n**h.p - n_old**h.p) / h.learning_rate
+        root = power(n, h.p)
+        sigma = (root - power(n_old, h.p)) / h.learning_rate
         z = slots.linear + (gradient + h.l2_shrinkage * parameter - sigma * parameter)
         clipped = minimum(maximum(z, -h.l1), h.l1)
-        parameter = (clipped - z) / (n**h.p / h.learning_rate + h.l2)
+        parameter = (clipped - z) / (root / h.learning_rate + h.l2)
         return parameter, {"accumulator": n, "linear": z}

@@ -9,7 +9,7 @@ from keras_optlab import optimizers
 from keras_optlab.lab import parity
 
 # One variable above every backend's limit for "large", nine of one shape, and odd ones.
-LARGE = [(300, 500)]
+LARGE = [(500, 600)]
 ALIKE = [(6, 5)] * 9
 ODD = [(), (7,), (3, 2, 4, 5), (0,)]
 ALGORITHMS = {

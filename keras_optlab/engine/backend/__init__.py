@@ -29,6 +29,7 @@ maximum = _module.maximum
 minimum = _module.minimum
 no_gradient = _module.no_gradient
 outside_trace = _module.outside_trace
+power = _module.power
 read_rows = _module.read_rows
 run = _module.run
 to_host = _module.to_host

@@ -34,7 +34,7 @@ NADAM_ROUNDS_BETAS_FIRST = False
 
 # Elements of a block: all that a formula holds of it fits into the cache, and the time that torch
 # takes to start an operation is small beside the time for the block.
-BLOCK = 1 << 17
+BLOCK = 1 << 18
 
 
 def run(updates: "list[Update]", jit_compile: str | bool) -> None:
@@ -304,6 +304,11 @@ def decayed(parameter: Any, weight_decay: Any, learning_rate: Any) -> Any:
     # Keras takes the factor in float32 here, also for float64 variables: 3e-8 of a weight a step.
     factor = 1 - weight_decay.to(torch.float32) * learning_rate.to(torch.float32)
     return parameter * factor.to(parameter.dtype)
+
+
+def power(x: Any, exponent: Any) -> Any:
+    """x to a scalar power; a branch on its value would be fixed when the formula is traced."""
+    return x**exponent
 
 
 def maximum(x: Any, y: Any) -> Any:
