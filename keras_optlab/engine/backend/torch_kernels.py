@@ -5,7 +5,7 @@ formula in `optimizers/`, with whatever settings it takes to make it; where none
 out. The kernels are called by torch's functional interface (`torch.optim.adam.adam` and so on).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -124,13 +124,23 @@ def _sgd(optimizer: Any, lists: dict[str, list], h: dict[str, float]) -> bool:
     elif h["decay"]:
         return False
     else:
-        for value, gradient, velocity in zip(values, gradients, lists["momentum"], strict=True):
-            parts = [x.view(-1).split(BLOCK) for x in (value, gradient, velocity)]
-            for p, g, v in zip(*parts, strict=True):
-                # θ ← θ + β v with the new v, then θ ← θ − η g.
-                _fused_sgd([p], [g], [v], -momentum, momentum, 1.0 + rate, False, **shared)
-                _fused_sgd([p], [g], [None], rate, 0.0, 0.0, False, **shared)
+        for p, g, v in _batches(values, gradients, lists["momentum"]):
+            # θ ← θ + β v with the new v, then θ ← θ − η g.
+            _fused_sgd(p, g, v, -momentum, momentum, 1.0 + rate, False, **shared)
+            _fused_sgd(p, g, [None] * len(p), rate, 0.0, 0.0, False, **shared)
     return True
+
+
+def _batches(*lists: list[torch.Tensor]) -> Iterator[tuple[list[torch.Tensor], ...]]:
+    """Small tensors all together, and each block of a large one by itself."""
+    alike = list(zip(*lists, strict=True))
+    small = [tensors for tensors in alike if tensors[0].numel() <= BLOCK]
+    if small:
+        yield tuple(map(list, zip(*small, strict=True)))
+    for tensors in alike:
+        if tensors[0].numel() > BLOCK:
+            for parts in zip(*(x.view(-1).split(BLOCK) for x in tensors), strict=True):
+                yield tuple([part] for part in parts)
 
 
 def _fused_sgd(
