@@ -29,7 +29,7 @@ class Adafactor(Optimizer):
     nothing, and v of a matrix is kept as a slot that the update writes and does not read.
 
     Float64 variables: on JAX and torch Keras' means are float32 (`keras.ops.mean`), which takes it
-    4e-8 of the distance travelled away from ours.
+    up to 1e-7 of the distance travelled away from ours.
 
     Args:
         learning_rate: Float >= 0, a `LearningRateSchedule`, or a callable without arguments,

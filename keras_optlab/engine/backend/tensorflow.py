@@ -34,8 +34,10 @@ NADAM_ROUNDS_BETAS_FIRST = True
 LARGE = 1 << 16
 
 # How many variables of one shape share one call: the more, the fewer operations in the graph, and
-# the longer it takes to compile. Fewer of a shape than the last number are not worth compiling.
+# the longer it takes to compile.
 BATCHES = (16, 1)
+
+# Fewer small variables of one shape than this are not worth compiling.
 FEWEST_OF_A_SHAPE = 8
 
 

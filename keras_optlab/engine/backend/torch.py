@@ -39,7 +39,7 @@ BLOCK = 1 << 18
 
 def run(updates: "list[Update]", jit_compile: str | bool) -> None:
     """Update all variables."""
-    if jit_compile is not True:
+    if jit_compile == "auto":
         updates = torch_kernels.run(updates)
     small: dict[tuple, list] = {}
     for update in updates:
