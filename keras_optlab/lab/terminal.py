@@ -1,0 +1,68 @@
+"""What subcommands print to a terminal: tables, progress, and what is missing to run them."""
+
+import contextlib
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from keras_optlab.lab.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+# What the extra `lab` brings: module and package.
+LAB_PACKAGES = {"sklearn": "scikit-learn", "matplotlib": "matplotlib", "rich": "rich"}
+
+
+def require(*modules: str) -> None:
+    """Check that packages of the extra `lab` are there."""
+    missing = [LAB_PACKAGES[name] for name in modules if not importlib.util.find_spec(name)]
+    if missing:
+        raise InputError(
+            f'{", ".join(missing)} not installed: pip install "keras-optlab[lab]" brings what '
+            "this command needs"
+        )
+
+
+def wide_console() -> "Console":
+    """The terminal; where stdout is none, lines of 110 characters."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 110, highlight=False, markup=False)
+
+
+@contextlib.contextmanager
+def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar on stderr, where that is a terminal, and the function that moves it."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description:24}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    console = Console(stderr=True)
+    off = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=off) as bar:
+        task = bar.add_task("")
+
+        def progress(name: str, done: int, to_do: int) -> None:
+            bar.update(task, description=name, completed=done, total=to_do)
+
+        yield progress
+
+
+def simple_table(first: str, *headings: str) -> "Table":
+    """A table without lines between its rows, numbers on the right."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table.add_column(first, no_wrap=True)
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table
