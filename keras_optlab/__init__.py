@@ -15,13 +15,33 @@ __all__ = [
     "schedules",
 ]
 
-# The command picks the backend, or says that it is missing, before Keras may be imported.
+# The command picks the backend, or says that it is missing, before Keras may be imported; it then
+# calls `_load` itself.
 _IS_COMMAND = Path(*sys.argv[:1]).stem == "optlab" or sys.orig_argv[1:3] == ["-m", __name__]
 
-if not _IS_COMMAND:
+
+def _load() -> None:
+    """Bring in what needs Keras, once."""
+    if "from_keras" in globals():
+        return
     from keras_optlab import callbacks, optimizers, schedules
     from keras_optlab.engine.conversion import from_keras
-    from keras_optlab.engine.evaluation import install as _install
+    from keras_optlab.engine.evaluation import switch_for
+    from keras_optlab.engine.fault_watch import watch_for
     from keras_optlab.engine.groups import ParameterGroup, layerwise_decay
+    from keras_optlab.engine.keras_hooks import watch_callback_lists
 
-    _install()
+    # Keras' training loops then serve optimizers that need more of them than Keras' own.
+    watch_callback_lists(switch_for, watch_for)
+    globals().update(
+        ParameterGroup=ParameterGroup,
+        callbacks=callbacks,
+        from_keras=from_keras,
+        layerwise_decay=layerwise_decay,
+        optimizers=optimizers,
+        schedules=schedules,
+    )
+
+
+if not _IS_COMMAND:
+    _load()

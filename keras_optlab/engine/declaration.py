@@ -10,9 +10,9 @@ gives the signature, the checks, `get_config` and `from_config`.
 
 import inspect
 from enum import IntEnum
-from typing import Any, ClassVar, dataclass_transform
+from typing import Any, ClassVar, dataclass_transform, final
 
-from keras_optlab.engine.domain import Domain
+from keras_optlab.engine.domain import Domain, shown
 
 REQUIRED = inspect.Parameter.empty
 
@@ -62,13 +62,18 @@ class Argument:
                 f"'{type(instance).__name__}' object has no attribute '{self.name}'"
             ) from None
 
+    def normalize(self, value: Any) -> Any:
+        """The value as it is stored, or an error that names the argument."""
+        return self.domain.check(self.name, value)
+
     def write(self, instance: Any, value: Any) -> None:
         """Check and store a value on an instance."""
-        vars(instance)[self.name] = self.domain.check(self.name, value)
+        vars(instance)[self.name] = self.normalize(value)
 
     def configuration(self, instance: Any) -> Any:
         """The value as `get_config` shows it."""
-        return self.read(instance)
+        value = self.read(instance)
+        return list(value) if isinstance(value, tuple) else value
 
     def original(self, instance: Any) -> Any:
         """The value as the constructor takes it."""
@@ -85,9 +90,24 @@ class Argument:
         return inspect.Parameter(self.name, kind, default=self.default)
 
 
+@final
+class Fixed(Argument):
+    """An argument that cannot be changed, since what was made of it would not follow."""
+
+    def write(self, instance: Any, value: Any) -> None:
+        value = self.normalize(value)
+        if self.name in vars(instance) and value != self.read(instance):
+            kind = type(instance).__name__
+            raise ValueError(
+                f"`{self.name}` of a {kind} cannot be changed. Received: {self.name}="
+                f"{shown(value)} where it is {shown(self.read(instance))}. Make a new {kind}."
+            )
+        super().write(instance, value)
+
+
 def argument(domain: Domain, default: Any = REQUIRED, section: Section = Section.OWN) -> Any:
     """Declare an argument that is fixed when the object is made. See `Argument`."""
-    return Argument(domain, default, section)
+    return Fixed(domain, default, section)
 
 
 @dataclass_transform(field_specifiers=(argument,))
@@ -113,10 +133,11 @@ class Declared:
 
     @classmethod
     def bind(cls, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
-        """All constructor arguments by name, defaults filled in.
+        """All constructor arguments by name, checked, defaults filled in.
 
         Raises:
-            TypeError: For an argument that is missing, unknown or given twice.
+            TypeError: For an argument that is missing, unknown or given twice, or of a wrong type.
+            ValueError: For an argument outside its domain.
         """
         try:
             bound = cls.__signature__.bind(*args, **kwargs)
@@ -127,7 +148,10 @@ class Declared:
                 f"argument(s) and {sorted(kwargs)}."
             ) from None
         bound.apply_defaults()
-        return dict(bound.arguments)
+        return {
+            name: cls.declared_arguments[name].normalize(value)
+            for name, value in bound.arguments.items()
+        }
 
     def configuration(self) -> dict[str, Any]:
         """Current values of all arguments, by name."""

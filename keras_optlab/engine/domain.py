@@ -1,12 +1,21 @@
 """What values an argument may take, and the error for one that it may not."""
 
+import inspect
 import math
 import numbers
+import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, final
 
+import keras
 import numpy as np
+
+# Longer values are cut short in messages.
+LONGEST_SHOWN = 200
+
+# Keras counts steps in int32 on JAX.
+LARGEST_INTEGER = 2**31 - 1
 
 
 class Domain(ABC):
@@ -24,24 +33,57 @@ class Domain(ABC):
         """The normalized value, or an error in Keras' style that names the argument."""
         try:
             return self.normalize(value)
-        except (TypeError, ValueError) as error:
-            raise type(error)(
-                f"`{name}` must be {self.describe()}. Received: {name}={value!r} "
-                f"(of type {type(value).__name__})."
+        except (TypeError, ValueError, OverflowError) as error:
+            reason = f" {error}." if str(error) else ""
+            raise (TypeError if isinstance(error, TypeError) else ValueError)(
+                f"`{name}` must be {self.describe()}. Received: {name}={shown(value)} "
+                f"(of type {type(value).__name__}).{reason}"
             ) from None
+
+
+def shown(value: Any) -> str:
+    """A value as a message shows it, whatever it is: in one line of bounded length."""
+    try:
+        text = repr(value)
+    except Exception:
+        # The `repr` of an int of 5,000 digits raises, and so may anybody's.
+        text = object.__repr__(value)
+    text = " ".join(text.split())
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
 
 
 def _plain(value: Any) -> Any:
     """A numpy scalar, or an array of no dimensions, as the Python scalar it holds."""
-    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
+    is_scalar = isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0)
+    # A masked value would become 0.0, and a duration an integer.
+    if is_scalar and not isinstance(value, np.ma.MaskedArray) and value.dtype.kind != "m":
         return value.item()
     return value
+
+
+def _number(value: Any, kind: type) -> Any:
+    """A number of some kind, numpy's included; `TypeError` for anything else."""
+    value = _plain(value)
+    # Both count as integers otherwise.
+    if isinstance(value, (bool, np.timedelta64)) or not isinstance(value, kind):
+        raise TypeError
+    return value
+
+
+def _in_float32(value: float) -> float:
+    """A number as a step in float32 sees it."""
+    with np.errstate(over="ignore", under="ignore"):
+        return float(np.float32(value))
 
 
 @final
 @dataclass(frozen=True)
 class Real(Domain):
-    """A finite number between `low` and `high`; an open end is not allowed itself."""
+    """A finite number between `low` and `high`; an open end is not allowed itself.
+
+    The number must lie there in float32 too, in which most steps compute: a decay rate of
+    0.99999999 would be 1 there, and Adam would divide by 1 - 1.
+    """
 
     low: float = -math.inf
     high: float = math.inf
@@ -59,32 +101,32 @@ class Real(Domain):
         return f"a number in the range {left}{self.low:g}, {self.high:g}{right}"
 
     def normalize(self, value: Any) -> float:
-        value = _plain(value)
-        if isinstance(value, bool) or not isinstance(value, numbers.Real):
-            raise TypeError
-        value = float(value)
+        value = float(_number(value, numbers.Real))
+        if not self._contains(value):
+            raise ValueError
+        if not self._contains(_in_float32(value)):
+            raise ValueError(f"In float32 that is {_in_float32(value):g}")
+        return value
+
+    def _contains(self, value: float) -> bool:
         below = value <= self.low if self.open_low else value < self.low
         above = value >= self.high if self.open_high else value > self.high
-        if not math.isfinite(value) or below or above:
-            raise ValueError
-        return value
+        return math.isfinite(value) and not below and not above
 
 
 @final
 @dataclass(frozen=True)
 class Integer(Domain):
-    """A whole number of at least `low`."""
+    """A whole number of at least `low` that an int32 can hold."""
 
     low: int = 0
 
     def describe(self) -> str:
-        return f"an integer >= {self.low}"
+        return f"an integer >= {self.low} and < 2**31"
 
     def normalize(self, value: Any) -> int:
-        value = _plain(value)
-        if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-            raise TypeError
-        if value < self.low:
+        value = _number(value, numbers.Integral)
+        if not self.low <= value <= LARGEST_INTEGER:
             raise ValueError
         return int(value)
 
@@ -113,10 +155,68 @@ class Text(Domain):
         return "a string that is not empty"
 
     def normalize(self, value: Any) -> str:
+        value = _plain(value)
         if not isinstance(value, str):
             raise TypeError
         if not value:
             raise ValueError
+        return value
+
+
+@final
+@dataclass(frozen=True)
+class Name(Domain):
+    """A string that Keras and TensorFlow take as a name."""
+
+    def describe(self) -> str:
+        return "a string of characters other than '/' that is not empty"
+
+    def normalize(self, value: Any) -> str:
+        value = Text().normalize(value)
+        if "/" in value:
+            raise ValueError
+        if not value.isprintable():
+            raise ValueError("It has characters that cannot be printed")
+        return value
+
+
+@final
+@dataclass(frozen=True)
+class Pattern(Domain):
+    """A regular expression that is not empty."""
+
+    def describe(self) -> str:
+        return "a regular expression that is not empty"
+
+    def normalize(self, value: Any) -> str:
+        value = Text().normalize(value)
+        try:
+            re.compile(value)
+        except (re.error, RecursionError, OverflowError) as error:
+            raise ValueError(f"It is not a regular expression: {error}") from None
+        return value
+
+
+@final
+@dataclass(frozen=True)
+class Function(Domain):
+    """A function of a number of positional arguments."""
+
+    arguments: int
+
+    def describe(self) -> str:
+        return f"a function that can be called with {self.arguments} argument(s)"
+
+    def normalize(self, value: Any) -> Any:
+        # Classes and layers can be called as well, but nobody means their result.
+        if not callable(value) or isinstance(value, (type, keras.Layer)):
+            raise TypeError
+        try:
+            signature = inspect.signature(value)
+        except ValueError:
+            # Functions written in C may not tell.
+            return value
+        signature.bind(*[None] * self.arguments)
         return value
 
 
@@ -131,6 +231,7 @@ class Choice(Domain):
         return "one of " + ", ".join(repr(value) for value in self.values)
 
     def normalize(self, value: Any) -> str | bool:
+        value = _plain(value)
         if not isinstance(value, tuple({type(allowed) for allowed in self.values})):
             raise TypeError
         if value not in self.values:
@@ -148,10 +249,11 @@ class Listing(Domain):
     def describe(self) -> str:
         return f"a list in which each item is {self.item.describe()}"
 
-    def normalize(self, value: Any) -> list:
-        if not isinstance(value, (list, tuple, np.ndarray)):
+    def normalize(self, value: Any) -> tuple:
+        if not isinstance(value, (list, tuple, np.ndarray)) or isinstance(value, np.ma.MaskedArray):
             raise TypeError
-        return [self.item.normalize(item) for item in value]
+        # A tuple, since what is appended to a list later would go unchecked.
+        return tuple(self.item.normalize(item) for item in value)
 
 
 @final
@@ -166,6 +268,18 @@ class Optional(Domain):
 
     def normalize(self, value: Any) -> Any:
         return None if value is None else self.inner.normalize(value)
+
+
+@final
+@dataclass(frozen=True)
+class PatternOrFunction(Domain):
+    """A regular expression, or a function of one argument."""
+
+    def describe(self) -> str:
+        return f"{Pattern().describe()}, or {Function(1).describe()}"
+
+    def normalize(self, value: Any) -> Any:
+        return (Pattern() if isinstance(value, str) else Function(1)).normalize(value)
 
 
 FINITE = Real()

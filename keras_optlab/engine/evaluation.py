@@ -4,8 +4,7 @@ from typing import Any, final
 
 import keras
 
-from keras_optlab.engine.keras_hooks import watch_callback_lists
-from keras_optlab.engine.optimizer import Optimizer
+from keras_optlab.engine.optimizer import Optimizer, optimizers_of
 
 # Callbacks that act on every batch but have no use for the weights.
 INDIFFERENT = (
@@ -17,14 +16,7 @@ INDIFFERENT = (
 
 def two_point_optimizers(model: Any) -> list[Optimizer]:
     """The optimizers of a model, wrapped ones included, that evaluate elsewhere than they train."""
-    found = [getattr(model, "optimizer", None)]
-    found += [getattr(optimizer, "inner_optimizer", None) for optimizer in found]
-    found += [inner for optimizer in found for inner in getattr(optimizer, "optimizers", ())]
-    return [
-        optimizer
-        for optimizer in found
-        if isinstance(optimizer, Optimizer) and optimizer.evaluation_point
-    ]
+    return [optimizer for optimizer in optimizers_of(model) if optimizer.evaluation_point]
 
 
 def looks_at_weights_each_batch(callback: keras.callbacks.Callback) -> bool:
@@ -114,8 +106,3 @@ def switch_for(
 ) -> keras.callbacks.Callback | None:
     """The callback that a model's optimizer needs, if it needs one."""
     return PointSwitch(others) if two_point_optimizers(model) else None
-
-
-def install() -> None:
-    """Have Keras' training loops serve these optimizers; the package does it when imported."""
-    watch_callback_lists(switch_for)

@@ -1,12 +1,14 @@
 """Parameter groups: other hyperparameters for some of a model's variables."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, final
 
 import keras
 
-from keras_optlab.engine.domain import NON_NEGATIVE, Real
+from keras_optlab.engine.domain import NON_NEGATIVE, Optional, PatternOrFunction, Real, shown
+from keras_optlab.engine.schedule import NumberOrSchedule
 
 Match = str | Callable[[keras.Variable], bool]
 
@@ -14,7 +16,7 @@ Match = str | Callable[[keras.Variable], bool]
 @final
 @keras.saving.register_keras_serializable(package="keras_optlab")
 class ParameterGroup:
-    """Hyperparameters of their own for the variables that match.
+    """Hyperparameters of their own for the variables that match. A group cannot be changed.
 
     Args:
         match: Regular expression searched in `variable.path` (such as `"backbone/"` or
@@ -24,11 +26,14 @@ class ParameterGroup:
             whatever sets it: a number, a schedule or a callback. 0 freezes the variables: they
             and their slots stay exactly as they are. Defaults to `1.0`.
         **overrides: Any other hyperparameter of the optimizer, such as `weight_decay=0.0` or
-            `momentum=0.5`: a number or a `LearningRateSchedule`.
+            `momentum=0.5`: a number, a `LearningRateSchedule`, or None where the optimizer takes
+            it. Names and ranges are checked when the optimizer is built.
 
     Raises:
-        TypeError: If `match` is neither a string nor callable.
-        ValueError: If `match` is not a regular expression, or `learning_rate` is overridden.
+        TypeError: If `match` is neither a string nor a function of one argument, or another
+            argument is not a number.
+        ValueError: If `match` is not a regular expression, a number is out of range, or
+            `learning_rate` is overridden.
 
     Example:
 
@@ -41,28 +46,32 @@ class ParameterGroup:
     def __init__(
         self, match: Match, learning_rate_multiplier: float = 1.0, **overrides: Any
     ) -> None:
-        if isinstance(match, str):
-            try:
-                re.compile(match)
-            except re.error as error:
-                raise ValueError(
-                    f"`match` must be a regular expression. Received: match={match!r} ({error})."
-                ) from None
-        elif not callable(match):
-            raise TypeError(
-                "`match` must be a regular expression or a function of the variable. "
-                f"Received: match={match!r}."
-            )
         if "learning_rate" in overrides:
             raise ValueError(
-                "A group's learning rate follows the optimizer's. Received: learning_rate="
-                f"{overrides['learning_rate']!r}. Use `learning_rate_multiplier`."
+                "A group's `learning_rate` follows the optimizer's. Received: learning_rate="
+                f"{shown(overrides['learning_rate'])}. Use `learning_rate_multiplier`."
             )
-        self.match = match
-        self.learning_rate_multiplier = NON_NEGATIVE.check(
-            "learning_rate_multiplier", learning_rate_multiplier
+        vars(self).update(
+            match=PatternOrFunction().check("match", match),
+            learning_rate_multiplier=NON_NEGATIVE.check(
+                "learning_rate_multiplier", learning_rate_multiplier
+            ),
+            own={
+                name: Optional(NumberOrSchedule()).check(name, value)
+                for name, value in overrides.items()
+            },
         )
-        self.overrides = overrides
+
+    @property
+    def overrides(self) -> Mapping[str, Any]:
+        """The hyperparameters that the group overrides, by name; to be read only."""
+        return MappingProxyType(self.own)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise TypeError(
+            f"`{name}` of a ParameterGroup cannot be changed, since an optimizer is built with it. "
+            f"Received: {name}={shown(value)}. Make a new ParameterGroup."
+        )
 
     def matches(self, variable: keras.Variable) -> bool:
         """Whether a variable belongs to the group."""
@@ -120,13 +129,19 @@ def layerwise_decay(model: keras.Model, factor: float) -> list[ParameterGroup]:
         List of `ParameterGroup`, nearest the output first.
 
     Raises:
-        ValueError: If the model has no trainable variables yet.
+        TypeError: If `model` is not a model, or `factor` not a number.
+        ValueError: If the model has no trainable variables yet, or `factor` is out of range.
 
     Example:
 
     >>> groups = keras_optlab.layerwise_decay(model, 0.8)
     >>> optimizer = keras_optlab.optimizers.AdamW(1e-4, groups=groups)
     """
+    if not isinstance(model, keras.Model):
+        raise TypeError(
+            f"`model` must be a `keras.Model`. Received: model={shown(model)} (of type "
+            f"{type(model).__name__})."
+        )
     factor = Real(0.0, 1.0, open_low=True).check("factor", factor)
     seen: set[int] = set()
     layers = []

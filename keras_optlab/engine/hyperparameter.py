@@ -11,7 +11,7 @@ from keras import ops
 
 from keras_optlab.engine import backend
 from keras_optlab.engine.declaration import Argument, Section
-from keras_optlab.engine.domain import NON_NEGATIVE, Domain
+from keras_optlab.engine.domain import NON_NEGATIVE, Domain, Function, shown
 
 LearningRateSchedule = keras.optimizers.schedules.LearningRateSchedule
 
@@ -110,7 +110,6 @@ class Hyperparameter(Argument):
         self.complement = complement
 
     def normalize(self, value: Any) -> Any:
-        """The value as it is stored, or an error that names the argument."""
         if isinstance(value, LearningRateSchedule) or (value is None and self.optional):
             return value
         return self.domain.check(self.name, value)
@@ -149,15 +148,16 @@ class Number(Hyperparameter):
         if setting.is_schedule or isinstance(value, LearningRateSchedule):
             raise TypeError(
                 f"`{self.name}` cannot be set to or from a schedule once the optimizer is built, "
-                f"since the compiled step holds the schedule. Received: {self.name}={value!r}. "
-                f"Give the schedule to the constructor of {type(instance).__name__}."
+                f"since the compiled step holds the schedule. Received: "
+                f"{self.name}={shown(value)}. Give the schedule to the constructor of "
+                f"{type(instance).__name__}."
             )
         if setting.variable is None:
             if value != setting.value:
                 raise ValueError(
                     f"This {type(instance).__name__} was built with "
                     f"{self.name}={setting.value}, which does not use `{self.name}`, so it "
-                    f"cannot be set any more. Received: {self.name}={value!r}. Give a value "
+                    f"cannot be set any more. Received: {self.name}={shown(value)}. Give a value "
                     f"other than {setting.value} to the constructor"
                     + ("." if self.off is None else f", or settable=['{self.name}'].")
                 )
@@ -180,10 +180,10 @@ class LearningRate(Hyperparameter):
     """The learning rate, which Keras keeps itself: a variable, a schedule or a callable."""
 
     def normalize(self, value: Any) -> Any:
-        if isinstance(value, LearningRateSchedule) or (
-            callable(value) and not isinstance(value, keras.Variable)
-        ):
+        if isinstance(value, LearningRateSchedule):
             return value
+        if callable(value) and not isinstance(value, keras.Variable):
+            return Function(arguments=0).check(self.name, value)
         if isinstance(value, keras.Variable) or ops.is_tensor(value):
             held = backend.to_host(value)
             if held is None:
@@ -217,11 +217,11 @@ class Option(Argument):
     """An argument that decides what is built, and so is fixed from then on."""
 
     def write(self, instance: Any, value: Any) -> None:
-        value = self.domain.check(self.name, value)
+        value = self.normalize(value)
         if vars(instance).get("built", False) and value != self.read(instance):
             raise ValueError(
                 f"`{self.name}` decides what is built and cannot be changed afterwards. "
-                f"Received: {self.name}={value!r}. Give it to the constructor of "
+                f"Received: {self.name}={shown(value)}. Give it to the constructor of "
                 f"{type(instance).__name__}."
             )
         super().write(instance, value)

@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+from keras import ops
+from keras.src.backend.common import global_state
+from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR
 from keras.src.saving.keras_saveable import KerasSaveable
 
-from keras_optlab.engine import backend, sparse
+from keras_optlab.engine import backend
 
 
 class Saveable(KerasSaveable):
@@ -40,15 +43,6 @@ class HookedOptimizer(keras.optimizers.Optimizer, metaclass=ABCMeta):
     @abstractmethod
     def update_all(self, gradients: list[Any], variables: Sequence[Any], values: dict) -> None:
         """Update all variables by what `step_values` returned."""
-
-    @property
-    def is_distributed(self) -> bool:
-        """Whether Keras has to spread a step over the replicas of a `tf.distribute.Strategy`.
-
-        Why: only Keras' own step does that, one variable at a time.
-        """
-        strategy = getattr(self, "_distribution_strategy", None)
-        return strategy is not None and backend.is_distributed(strategy)
 
     @property
     def held_learning_rate(self) -> Any:
@@ -112,16 +106,42 @@ class HookedOptimizer(keras.optimizers.Optimizer, metaclass=ABCMeta):
     def _backend_update_step(
         self, grads: Sequence[Any], trainable_variables: Sequence[Any], learning_rate: Any
     ) -> None:
-        # Why: the only place that runs once a step, before the step is split into variables
-        # (and, under tf.distribute, into replicas). What it passes on in place of the learning
-        # rate reaches `update_step` unchanged.
+        # Why: the only place that runs once a step, before the step is split into variables. Under
+        # tf.distribute each replica updates its own copy of them.
         with backend.no_gradient():
             values = self.step_values(trainable_variables, learning_rate)
-            if self.is_distributed:
-                grads = [sparse.native(gradient) for gradient in grads]
-                super()._backend_update_step(grads, trainable_variables, values)
-            else:
-                self.update_all(grads, trainable_variables, values)
+            self.update_all(grads, trainable_variables, values)
+
+    def _update_model_variables_moving_average(self, trainable_variables: Sequence[Any]) -> None:
+        # Why: Keras computes in the dtype of the variable, where a half-precision average of many
+        # steps stands still.
+        is_first = ops.equal(self.iterations, 0)
+        for variable, average in zip(
+            trainable_variables, self._model_variables_moving_average, strict=True
+        ):
+            if average is not None:
+                momentum = ops.cast(ops.logical_not(is_first), average.dtype) * self.ema_momentum
+                latest = ops.cast(variable, average.dtype)
+                average.assign(momentum * average + (1 - momentum) * latest)
+
+    def _backend_increment_gradient_accumulators(
+        self, grads: Sequence[Any], acc_grads: Sequence[Any]
+    ) -> None:
+        # Why: on TensorFlow, Keras leaves the replica for it, in the branch of a condition.
+        if backend.has_replicas():
+            for gradient, accumulator in zip(grads, acc_grads, strict=True):
+                accumulator.assign(accumulator + gradient)
+        else:
+            super()._backend_increment_gradient_accumulators(grads, acc_grads)
+
+    def _overwrite_model_variables_with_average_value(
+        self, trainable_variables: Sequence[Any]
+    ) -> None:
+        # Why: as for the accumulators.
+        averages = self._model_variables_moving_average
+        for variable, average in zip(trainable_variables, averages, strict=True):
+            if average is not None:
+                variable.assign(average)
 
 
 def is_attached(variable: keras.Variable) -> bool:
@@ -131,6 +151,37 @@ def is_attached(variable: keras.Variable) -> bool:
     first step leaves them out.
     """
     return variable._value is not None
+
+
+def held_learning_rate(optimizer: keras.optimizers.Optimizer) -> Any:
+    """The learning rate as any optimizer of Keras holds it: variable, schedule or callable.
+
+    Why: `learning_rate` gives the value of a schedule, not the schedule.
+    """
+    return optimizer._learning_rate
+
+
+def parts_to_build(model: keras.Model) -> list[Any]:
+    """What `compile` made of the losses and metrics, as far as no data has built it yet.
+
+    Why: where there is any, `fit` takes a batch to build it from before it begins, and draws
+    random numbers for that; whoever calls `fit` without a trace has to leave them unbuilt.
+    """
+    parts = [model._compile_loss, model._compile_metrics]
+    return [part for part in parts if part is not None and not part.built]
+
+
+def global_seed_generator() -> keras.random.SeedGenerator | None:
+    """The generator of `keras.random`'s functions that are given no seed, None before any was.
+
+    Why: Keras has no public way to it.
+    """
+    return global_state.get_global_attribute(GLOBAL_SEED_GENERATOR)
+
+
+def replace_global_seed_generator(generator: keras.random.SeedGenerator | None) -> None:
+    """Put another one in its place; None has Keras make one when it is needed."""
+    global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, generator)
 
 
 @dataclass(frozen=True)
@@ -155,9 +206,9 @@ def built_in_parts(optimizer: keras.optimizers.Optimizer) -> BuiltInParts:
 
 
 def watch_callback_lists(
-    callback_for: Callable[[keras.Model, list], keras.callbacks.Callback | None],
+    *callback_for: Callable[[keras.Model, list], keras.callbacks.Callback | None],
 ) -> None:
-    """Put a callback of our choice first into every list that Keras makes for a model.
+    """Put callbacks of our choice first into every list that Keras makes for a model.
 
     Why: `fit`, `evaluate` and `predict` tell an optimizer neither when they begin nor when they
     evaluate. They all make a `CallbackList`, a public class, whose constructor is the only place
@@ -169,10 +220,13 @@ def watch_callback_lists(
     def constructor(self: Any, callbacks: Any = None, *args: Any, **kwargs: Any) -> None:
         original(self, callbacks, *args, **kwargs)
         model = kwargs.get("model")
-        added = callback_for(model, self.callbacks) if model is not None else None
-        if added is not None:
-            added.set_model(model)
-            added.set_params(self.params)
-            self.callbacks.insert(0, added)
+        if model is None:
+            return
+        others = list(self.callbacks)
+        for added in [choose(model, others) for choose in callback_for]:
+            if added is not None:
+                added.set_model(model)
+                added.set_params(self.params)
+                self.callbacks.insert(0, added)
 
     keras.callbacks.CallbackList.__init__ = constructor

@@ -1,5 +1,6 @@
 """The base class: everything about an optimizer that is not its formula."""
 
+import random
 import re
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
@@ -10,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from keras_optlab.engine import backend, clipping, plan, sparse
-from keras_optlab.engine.declaration import Argument, Declared, Section, argument
+from keras_optlab.engine.declaration import Argument, Declared, Section
 from keras_optlab.engine.domain import (
     FRACTION,
     NON_NEGATIVE,
@@ -20,20 +21,25 @@ from keras_optlab.engine.domain import (
     Instance,
     Integer,
     Listing,
+    Name,
     Optional,
     Text,
+    shown,
 )
+from keras_optlab.engine.faults import Faults, all_finite, first_not_finite
 from keras_optlab.engine.formula import Values
 from keras_optlab.engine.groups import ParameterGroup
 from keras_optlab.engine.hyperparameter import (
     Hyperparameter,
     LearningRate,
     LearningRateSchedule,
+    Option,
     Setting,
     hyperparameter,
     option,
 )
 from keras_optlab.engine.keras_hooks import HookedOptimizer, is_attached
+from keras_optlab.engine.rounding import LARGEST_SEED, is_half
 from keras_optlab.engine.slots import Scalar, Slot
 from keras_optlab.engine.state import ExtraState
 from keras_optlab.engine.update import Update
@@ -69,7 +75,7 @@ class GroupList(Argument):
         return groups and [keras.saving.serialize_keras_object(group) for group in groups]
 
 
-class SettableNames(Argument):
+class SettableNames(Option):
     """The `settable` argument, shown in a config only where it changes what is built."""
 
     def __init__(self) -> None:
@@ -85,6 +91,17 @@ class SettableNames(Argument):
             and declared.is_off(declared.read(instance))
         ]
         return names or None
+
+    def write(self, instance: Any, value: Any) -> None:
+        """Check and store the names; they are fixed once the optimizer is built."""
+        declared = instance.hyperparameters()
+        allowed = [name for name, each in declared.items() if each.off is not None]
+        if not set(self.normalize(value) or ()) <= set(allowed):
+            raise ValueError(
+                f"`settable` names hyperparameters of {type(instance).__name__} that 0 switches "
+                f"off, which are {allowed}. Received: settable={shown(value)}."
+            )
+        super().write(instance, value)
 
 
 class Optimizer(Declared, HookedOptimizer):
@@ -136,6 +153,19 @@ class Optimizer(Declared, HookedOptimizer):
             that of the arithmetic (float32, or float64 for float64 variables). bfloat16 halves
             the state; slots are rounded at random, so that slow averages do not stand still.
             All algorithms take it but `Ftrl`; `ScheduleFreeAdamW` keeps z in float32.
+        rounding: How a bfloat16 or float16 variable keeps an update that is smaller than its last
+            bit. `"compensated"`: what rounding takes away is kept in a slot of 16 bits and added
+            before the next step, so that training goes as with float32 variables (all 24 bits of a
+            float32 for bfloat16, 22 for float16). `"stochastic"`: rounded up or down at random,
+            right in the mean, without memory; the bits come from `keras.utils.set_random_seed`.
+            `"nearest"`: small updates are lost. Says nothing about float32 variables.
+        nonfinite: What a step does whose gradients hold a NaN or an infinity. `"apply"`: what
+            Keras does, the numbers reach the weights. `"skip"`: nothing; variables, slots and the
+            step count stay as they are, `skipped_steps` counts it and the first one warns.
+            `"raise"`: as `"skip"`, then a `ValueError` with the variable's path: at the end of
+            `apply` where it runs eagerly; in `fit` after the batch, on JAX after at most
+            100 batches and at the end of an epoch, in your own compiled step at the next
+            `optimizer.report_faults()`; until then, every step is skipped.
     """
 
     weight_decay: float | None = hyperparameter(
@@ -147,9 +177,9 @@ class Optimizer(Declared, HookedOptimizer):
     use_ema: bool = option(False, Boolean(), Section.SHARED)
     ema_momentum: float = hyperparameter(0.99, FRACTION, Section.SHARED, only_with="use_ema")
     ema_overwrite_frequency: int | None = option(None, Optional(Integer(1)), Section.SHARED)
-    loss_scale_factor: float | None = argument(Optional(POSITIVE), None, Section.SHARED)
+    loss_scale_factor: float | None = option(None, Optional(POSITIVE), Section.SHARED)
     gradient_accumulation_steps: int | None = option(None, Optional(Integer(2)), Section.SHARED)
-    name: str | None = argument(Optional(Text()), None, Section.SHARED)
+    name: str | None = option(None, Optional(Name()), Section.SHARED)
     decoupled_weight_decay: bool = option(True, Boolean(), Section.KEYWORD_ONLY)
     groups: Sequence[ParameterGroup] | None = GroupList()
     settable: Sequence[str] | None = SettableNames()
@@ -158,6 +188,10 @@ class Optimizer(Declared, HookedOptimizer):
     slot_dtype: str | None = option(
         None, Optional(Choice(("bfloat16", "float32"))), Section.KEYWORD_ONLY
     )
+    rounding: str = option(
+        "compensated", Choice(("compensated", "stochastic", "nearest")), Section.KEYWORD_ONLY
+    )
+    nonfinite: str = option("apply", Choice(("apply", "skip", "raise")), Section.KEYWORD_ONLY)
 
     # Optional hooks of a subclass. None where the formula has no use for them.
     #
@@ -207,8 +241,7 @@ class Optimizer(Declared, HookedOptimizer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         values = self.bind(args, kwargs)
-        rate = type(self).learning_rate.normalize(values.pop("learning_rate"))
-        name = type(self).name.domain.check("name", values.pop("name"))
+        rate, name = values.pop("learning_rate"), values.pop("name")
         super().__init__(learning_rate=rate, name=name, weight_decay=values["weight_decay"])
         # Not by setattr: Keras would take lists and dicts for state of its own to save.
         vars(self).update(
@@ -219,19 +252,19 @@ class Optimizer(Declared, HookedOptimizer):
             scale_setting=Setting(1.0),
             compiled=False,
             pending=None,
+            rounding_seed=None,
+            faults=None,
         )
         for argument_name, value in values.items():
             setattr(self, argument_name, value)
-        for settable in self.settable or ():
-            if (
-                settable not in self.hyperparameters()
-                or self.hyperparameters()[settable].off is None
-            ):
-                allowed = [n for n, declared in self.hyperparameters().items() if declared.off == 0]
-                raise ValueError(
-                    f"`settable` names hyperparameters of {type(self).__name__} that 0 switches "
-                    f"off, which are {allowed}. Received: settable={self.settable}."
-                )
+        self.check_combinations()
+
+    def check_combinations(self) -> None:
+        """Check what concerns several arguments; again in `build`, for what was set meanwhile.
+
+        Raises:
+            ValueError: For arguments that exclude each other, or that the algorithm cannot have.
+        """
         refusals = {
             "lazy": self.lazy and self.not_lazy,
             "slot_dtype": self.slot_dtype == "bfloat16" and self.needs_exact_slots,
@@ -240,7 +273,7 @@ class Optimizer(Declared, HookedOptimizer):
             if reason:
                 raise ValueError(
                     f"{type(self).__name__} cannot have `{refused}`: {reason}. Received: "
-                    f"{refused}={values[refused]!r}. Leave it out."
+                    f"{refused}={getattr(self, refused)!r}. Leave it out."
                 )
         if self.lazy and self.gradient_accumulation_steps:
             raise ValueError(
@@ -248,7 +281,7 @@ class Optimizer(Declared, HookedOptimizer):
                 "gradients are dense. Received: lazy=True and gradient_accumulation_steps="
                 f"{self.gradient_accumulation_steps}. Leave one of them out."
             )
-        limits = {name: values[name] for name in CLIPPING}
+        limits = {name: getattr(self, name) for name in CLIPPING}
         if sum(limit is not None for limit in limits.values()) > 1:
             raise ValueError(
                 "Only one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set. Received: "
@@ -376,6 +409,7 @@ class Optimizer(Declared, HookedOptimizer):
             self._build(list(variables))
 
     def _build(self, variables: list[Any]) -> None:
+        self.check_combinations()
         groups = plan.assign_groups(self, variables)
         super().build(variables)
         vars(self)["plans"] = plan.make_plans(self, variables, groups)
@@ -386,10 +420,42 @@ class Optimizer(Declared, HookedOptimizer):
             self._build_settings()
             if self.training_point:
                 vars(self)["evaluating"] = self.extra_state.add("evaluating", 0.0, "float32")
+            if self.rounding == "stochastic" and any(is_half(v.dtype) for v in variables):
+                seed = random.randrange(LARGEST_SEED)
+                vars(self)["rounding_seed"] = self.extra_state.add("rounding_seed", seed, "float32")
+            if self.nonfinite != "apply":
+                vars(self)["faults"] = Faults(self.extra_state)
         if self.pending:
             extra = self.extra_state.contents()
             self.restore(self.pending)
             self.extra_state.restore(extra)
+
+    def add_variable_from_reference(
+        self,
+        reference_variable: Any,
+        name: str | None = None,
+        initializer: Any = "zeros",
+        dtype: str | None = None,
+    ) -> keras.Variable:
+        """Make state of the shape of a variable.
+
+        Args:
+            reference_variable: The variable.
+            name: String, the end of its name.
+            initializer: Initializer, or the name of one.
+            dtype: String; None for that of the arithmetic: averages and sums of half-precision
+                variables would stand still in their own.
+        """
+        dtype = dtype or plan.arithmetic_dtype(reference_variable)
+        if dtype == keras.backend.standardize_dtype(reference_variable.dtype):
+            return super().add_variable_from_reference(reference_variable, name, initializer)
+        return self.add_variable(
+            shape=reference_variable.shape,
+            initializer=initializer,
+            dtype=dtype,
+            layout=self.layout_of(reference_variable),
+            name=f"{plan.path_of(reference_variable).replace('/', '_')}_{name or 'var'}",
+        )
 
     def _build_scalars(self, group: int) -> dict[str, keras.Variable]:
         state = {}
@@ -399,7 +465,6 @@ class Optimizer(Declared, HookedOptimizer):
                     shape=(),
                     initializer=keras.initializers.Constant(scalar.initial),
                     dtype=self.dtype,
-                    aggregation="only_first_replica",
                     name=name,
                 )
             else:
@@ -439,9 +504,53 @@ class Optimizer(Declared, HookedOptimizer):
         if len(variables) == len(grads):
             pairs = zip(grads, variables, strict=True)
             grads = [sparse.RowGradient.of(g, tuple(variable.shape)) for g, variable in pairs]
+            # Keras clips and accumulates the gradients of each replica and sums them later: other
+            # weights than one device gives, and a sum that no branch of a condition may take.
+            grads = sparse.sum_over_replicas(grads, variables)
         if self.gradient_accumulation_steps:
             grads = [sparse.dense(gradient) for gradient in grads]
-        super().apply(grads, trainable_variables)
+        if self.nonfinite == "apply" or all(gradient is None for gradient in grads):
+            super().apply(grads, trainable_variables)
+        else:
+            if not self.built:
+                with keras.name_scope(self.name, caller=self):
+                    self.build(variables)
+            self._apply_if_finite(super().apply, grads, variables)
+
+    def _apply_if_finite(
+        self, apply: Callable[[list, list], None], grads: list[Any], variables: list[Any]
+    ) -> None:
+        """Take a step if all gradients are finite, and else count it as skipped."""
+        pairs = [pair for pair in zip(grads, variables, strict=False) if pair[0] is not None]
+        given = [gradient for gradient, _ in pairs]
+        numbers = ops.convert_to_tensor([self.position(variable) for _, variable in pairs])
+        stops = self.nonfinite == "raise"
+        backend.conditionally(
+            self.faults.allow(all_finite(given), stops),
+            lambda: apply(grads, variables),
+            lambda: self.faults.note(ops.take(numbers, first_not_finite(given))),
+            [*self.built_on, *self.variables],
+        )
+        if backend.to_host(self.step_count) is not None:
+            self.report_faults()
+
+    @property
+    def skipped_steps(self) -> int:
+        """How many steps were left out because a gradient was not finite; saved with the state."""
+        return self.faults.count() if self.faults else 0
+
+    def report_faults(self) -> None:
+        """Warn of the first step that was skipped, or raise, as `nonfinite` says.
+
+        `fit` calls it, and so does `apply` where it runs eagerly: it is for compiled steps of your
+        own, which can do neither.
+
+        Raises:
+            ValueError: With `nonfinite="raise"`, if a gradient was not finite; once for each.
+        """
+        if self.faults:
+            paths = [plan.path_of(variable) for variable in self.built_on]
+            self.faults.report(paths, self.nonfinite == "raise")
 
     def clip(self, gradients: list[Any]) -> list[Any]:
         """The gradients, clipped as the arguments say."""
@@ -470,6 +579,8 @@ class Optimizer(Declared, HookedOptimizer):
             if self.training_point:
                 # A copy, since the variable is set back before the formula reads this.
                 values[key]["evaluating"] = ops.copy(self.evaluating)
+            if self.rounding_seed is not None:
+                values[key]["rounding_seed"] = ops.convert_to_tensor(self.rounding_seed)
             for name, value in state[shared.group].items():
                 values[key][name] = ops.cast(value, shared.dtype)
             if self.derive:
@@ -532,16 +643,6 @@ class Optimizer(Declared, HookedOptimizer):
         rests = self.rests_at_zero and self.rests_at_zero() and not own.formula.weight_decay
         return bool(self.lazy or rests)
 
-    def update_step(self, gradient: Any, variable: Any, learning_rate: dict) -> None:
-        """Run the formula on one variable, in a step that Keras spreads over replicas.
-
-        Args:
-            gradient: Its gradient.
-            variable: A variable that the optimizer was built with.
-            learning_rate: What `step_values` returned; Keras passes it on under this name.
-        """
-        self.update_all([gradient], [variable], learning_rate)
-
     # Training at one point, evaluating at another
 
     def to_evaluation_point(self) -> None:
@@ -595,9 +696,11 @@ class Optimizer(Declared, HookedOptimizer):
 
     def finalize_variable_values(self, var_list: list[Any]) -> None:
         """Leave the variables as they are to be kept; Keras calls it at the end of `fit`."""
-        super().finalize_variable_values(var_list)
         # Keras also comes here after an error that left the variables without values (JAX).
-        if self.training_point and not self.use_ema and is_attached(self.evaluating):
+        if not is_attached(self.step_count):
+            return
+        super().finalize_variable_values(var_list)
+        if self.training_point and not self.use_ema:
             self.to_evaluation_point()
 
     # Saving
@@ -707,3 +810,11 @@ def _rebuild(
     optimizer.extra_state.restore(extra)
     vars(optimizer)["exclusions"] = (set(), excluded_pattern)
     return optimizer
+
+
+def optimizers_of(model: Any) -> list[Optimizer]:
+    """The optimizers of this package that train a model, wrapped ones included."""
+    found = [getattr(model, "optimizer", None)]
+    found += [getattr(optimizer, "inner_optimizer", None) for optimizer in found]
+    found += [inner for optimizer in found for inner in getattr(optimizer, "optimizers", ())]
+    return [optimizer for optimizer in found if isinstance(optimizer, Optimizer)]

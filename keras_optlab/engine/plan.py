@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, final
 import keras
 from keras import ops
 
-from keras_optlab.engine.formula import Formula
+from keras_optlab.engine.formula import COMPENSATION, Formula
 from keras_optlab.engine.groups import path_of
+from keras_optlab.engine.rounding import compensation_dtype, is_half
 from keras_optlab.engine.slots import Slot
 
 if TYPE_CHECKING:
@@ -95,12 +96,20 @@ def make_plans(optimizer: "Optimizer", variables: list[Any], groups: list[int]) 
         for variable in variables
     ]
     made = _make_slots(optimizer, variables, declared)
+    for number, (variable, slots) in enumerate(zip(variables, made, strict=True)):
+        if optimizer.rounding == "compensated" and is_half(variable.dtype):
+            slots[COMPENSATION] = optimizer.extra_state.add_zeros(
+                f"{COMPENSATION}_{number}",
+                tuple(variable.shape),
+                compensation_dtype(variable.dtype),
+                optimizer.layout_of(variable),
+            )
     formulas: dict[tuple, Formula] = {}
     return [
         Plan(
             group=group,
             frozen=group > 0 and optimizer.groups[group - 1].learning_rate_multiplier == 0.0,
-            formula=_formula(optimizer, variable, group, tuple(own), formulas),
+            formula=_formula(optimizer, variable, group, tuple(made_slots), formulas),
             slots=made_slots,
             partial_slots=frozenset(name for name, slot in own.items() if not slot.by_rows),
         )
@@ -155,13 +164,7 @@ def _make_slot(optimizer: "Optimizer", variable: Any, name: str, slot: Slot) -> 
     dtype = arithmetic_dtype(variable)
     if optimizer.slot_dtype and not slot.exact:
         dtype = optimizer.slot_dtype
-    whole = slot.shape is None
-    if whole and dtype == keras.backend.standardize_dtype(variable.dtype):
-        return optimizer.add_variable_from_reference(variable, name=name, initializer=initializer)
-    return optimizer.add_variable(
-        shape=variable.shape if whole else slot.shape,
-        initializer=initializer,
-        dtype=dtype,
-        layout=optimizer.layout_of(variable) if whole else None,
-        name=f"{path_of(variable).replace('/', '_')}_{name}",
-    )
+    if slot.shape is None:
+        return optimizer.add_variable_from_reference(variable, name, initializer, dtype)
+    name = f"{path_of(variable).replace('/', '_')}_{name}"
+    return optimizer.add_variable(slot.shape, initializer, dtype, name=name)

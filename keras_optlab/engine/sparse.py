@@ -1,5 +1,6 @@
 """Gradients of embedding tables: the rows that were looked up, and nothing for all others."""
 
+from collections.abc import Sequence
 from typing import Any, final
 
 from keras import ops
@@ -87,6 +88,28 @@ def native(gradient: Any) -> Any:
     if not isinstance(gradient, RowGradient):
         return gradient
     return backend.lookups_from(gradient.rows, gradient.values, gradient.shape)
+
+
+def sum_over_replicas(gradients: Sequence[Any], variables: Sequence[Any]) -> list[Any]:
+    """The gradients summed over the replicas of a `tf.distribute.Strategy`, if there are several.
+
+    Args:
+        gradients: List of gradients of one replica, one a variable; None where there is none.
+        variables: List of the variables.
+    """
+    gradients = list(gradients)
+    if not backend.has_replicas():
+        return gradients
+    numbers = [
+        number
+        for number, (gradient, variable) in enumerate(zip(gradients, variables, strict=True))
+        # Such a "gradient" is the new value itself, which Keras takes care of.
+        if gradient is not None and not getattr(variable, "overwrite_with_gradient", False)
+    ]
+    summed = backend.sum_over_replicas([native(gradients[number]) for number in numbers])
+    for number, gradient in zip(numbers, summed, strict=True):
+        gradients[number] = RowGradient.of(gradient, tuple(variables[number].shape))
+    return gradients
 
 
 def run(update: Update) -> None:

@@ -30,8 +30,18 @@ class ExtraState(Saveable):
             dtype=dtype,
             trainable=False,
             name=name,
-            aggregation="only_first_replica",
         )
+        self.variables[name] = variable
+        return variable
+
+    def add_zeros(self, name: str, shape: tuple[int, ...], dtype: str, layout: Any) -> Any:
+        """Make a variable of zeros, spread over devices by a layout, and restored as `add` does."""
+        variable = keras.Variable(
+            "zeros", shape=shape, dtype=dtype, trainable=False, name=name, layout=layout
+        )
+        restored = self.pending.pop(name, self.arrays.pop(name, None))
+        if restored is not None:
+            variable.assign(restored)
         self.variables[name] = variable
         return variable
 

@@ -58,9 +58,37 @@ def _traced_once(formula: "Formula") -> Any:
     return formula.compiled["call"]
 
 
-def is_distributed(strategy: Any) -> bool:
-    """Whether Keras has to spread a step over replicas; JAX does it by itself."""
+def has_replicas() -> bool:
+    """Whether this step is that of one of several replicas; JAX spreads arrays instead."""
     return False
+
+
+def sum_over_replicas(gradients: list[Any]) -> list[Any]:
+    """The gradients; there are no replicas."""
+    return gradients
+
+
+def conditionally(
+    condition: Any, then: Callable[[], None], otherwise: Callable[[], None], variables: list
+) -> None:
+    """Do one thing or the other with variables, as a boolean scalar says."""
+    if not isinstance(condition, jax.core.Tracer):
+        return then() if condition else otherwise()
+
+    def branch(function: Callable[[], None]) -> Callable[[list], list]:
+        def on_values(values: list) -> list:
+            mapping = list(zip(variables, values, strict=True))
+            with keras.StatelessScope(state_mapping=mapping) as scope:
+                function()
+            return [scope.get_current_value(variable) for variable in variables]
+
+        return on_values
+
+    old = [variable.value for variable in variables]
+    new = jax.lax.cond(condition, branch(then), branch(otherwise), old)
+    for variable, value in zip(variables, new, strict=True):
+        variable.assign(value)
+    return None
 
 
 def lookups(gradient: Any) -> tuple[Any, Any] | None:

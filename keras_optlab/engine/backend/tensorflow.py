@@ -80,7 +80,16 @@ def _resources(update: "Update") -> tuple[tf.Variable, tf.Tensor, dict[str, tf.V
 
 
 def _resource(variable: Any) -> tf.Variable:
-    return variable.value if isinstance(variable, keras.Variable) else variable
+    """A variable as TensorFlow has it; of one that has a copy for each replica, this replica's."""
+    resource = variable.value if isinstance(variable, keras.Variable) else variable
+    if not has_replicas():
+        return resource
+    context = tf.distribute.get_replica_context()
+    copies = context.strategy.experimental_local_results(resource)
+    # Replicas are numbered through all machines, each of which has as many.
+    number = tf.get_static_value(context.replica_id_in_sync_group)
+    # On TPUs one program serves all replicas, and none of them has a number.
+    return resource if number is None else copies[number % len(copies)]
 
 
 def _call(formula: "Formula") -> Any:
@@ -110,9 +119,35 @@ def _run_one(
         slots[name].assign(value, read_value=False)
 
 
-def is_distributed(strategy: tf.distribute.Strategy) -> bool:
-    """Whether a strategy keeps variables on several devices."""
-    return strategy.num_replicas_in_sync > 1 or strategy.extended._in_multi_worker_mode()
+def has_replicas() -> bool:
+    """Whether this step is that of one of several replicas, each with its part of the batch."""
+    context = tf.distribute.get_replica_context()
+    return context is not None and context.num_replicas_in_sync > 1
+
+
+def sum_over_replicas(gradients: list[Any]) -> list[Any]:
+    """The sums over all replicas, the same in each of them."""
+    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+
+
+def conditionally(
+    condition: Any, then: Callable[[], None], otherwise: Callable[[], None], variables: list
+) -> None:
+    """Do one thing or the other with variables, as a boolean scalar says."""
+    if tf.executing_eagerly():
+        return then() if condition else otherwise()
+    tf.cond(condition, _returning(then), _returning(otherwise))
+    return None
+
+
+def _returning(function: Callable[[], None]) -> Callable[[], tf.Tensor]:
+    """A function that a `tf.cond` can take, which wants a result."""
+
+    def with_result() -> tf.Tensor:
+        function()
+        return tf.constant(True)
+
+    return with_result
 
 
 def lookups(gradient: Any) -> tuple[Any, Any] | None:

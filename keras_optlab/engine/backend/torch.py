@@ -234,9 +234,21 @@ def _run_compiled(
     formula.compiled["compiled", traced](*inputs.values())
 
 
-def is_distributed(strategy: Any) -> bool:
-    """Whether Keras has to spread a step over replicas; torch leaves it to the user."""
+def has_replicas() -> bool:
+    """Whether this step is one of several replicas'; torch leaves that to the user's loop."""
     return False
+
+
+def sum_over_replicas(gradients: list[Any]) -> list[Any]:
+    """The gradients; there are no replicas."""
+    return gradients
+
+
+def conditionally(
+    condition: Any, then: Callable[[], None], otherwise: Callable[[], None], variables: list
+) -> None:
+    """Do one thing or the other with variables, as a boolean scalar says."""
+    return then() if condition else otherwise()
 
 
 def lookups(gradient: Any) -> tuple[Any, Any] | None:

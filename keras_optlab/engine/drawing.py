@@ -1,0 +1,49 @@
+"""Figures, where matplotlib is installed."""
+
+import importlib.util
+from os import PathLike
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+WIDTH = 6.4
+GRID = "#d5dae0"
+MISSING = (
+    "A plot needs matplotlib, which is not installed. "
+    'Install it by `pip install "keras-optlab[lab]"` or `pip install matplotlib`.'
+)
+
+
+def new_figure(panels: int = 1, height: float = 3.2) -> "Figure":
+    """A figure with so many panels one below the other, which share the horizontal axis.
+
+    Args:
+        panels: Integer >= 1.
+        height: Float > 0, of a panel in inches.
+
+    Returns:
+        A matplotlib `Figure`, which no window holds, so that nothing has to be closed. A notebook
+        shows it where it is the last value of a cell.
+
+    Raises:
+        ImportError: If matplotlib is not installed.
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        raise ImportError(MISSING)
+    # By pyplot, since a notebook shows no figure made without it.
+    from matplotlib import pyplot
+
+    figure = pyplot.figure(figsize=(WIDTH, height * panels), layout="constrained")
+    pyplot.close(figure)
+    for axes in figure.subplots(panels, sharex=True, squeeze=False).flat:
+        axes.grid(color=GRID, linewidth=0.5)
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def save(figure: "Figure", path: str | PathLike | None) -> None:
+    """Write a figure to a file, whose ending says the format; nothing where the path is None."""
+    if path is not None:
+        figure.savefig(path, dpi=150)

@@ -1,0 +1,117 @@
+"""Gradients that are not finite: found before they reach a weight."""
+
+import math
+import warnings
+from collections.abc import Sequence
+from typing import Any, final
+
+import keras
+from keras import ops
+
+from keras_optlab.engine import backend, sparse
+from keras_optlab.engine.keras_hooks import is_attached
+from keras_optlab.engine.state import ExtraState
+
+# From this size on, one matrix product reads a gradient faster than a test of each element.
+LARGE = 1 << 16
+
+# Rows shorter than this make no matrix product worth it.
+SHORT = 16
+
+
+@final
+class Faults:
+    """What an optimizer remembers of steps that it left out, as variables of a compiled step.
+
+    Args:
+        state: Where the variables are kept and saved.
+    """
+
+    def __init__(self, state: ExtraState) -> None:
+        self.skipped = state.add("skipped_steps", 0.0, "float32")
+        # 1 + number of the variable at fault that was not reported yet, or 0.
+        self.unreported = state.add("unreported_fault", 0.0, "float32")
+        self.warned = False
+
+    def allow(self, finite: Any, stops: bool) -> Any:
+        """Whether a step may be taken; none is after a fault that is yet to be raised."""
+        if not stops:
+            return finite
+        return ops.logical_and(finite, ops.convert_to_tensor(self.unreported) == 0.0)
+
+    def note(self, variable_number: Any) -> None:
+        """Count a step as skipped; the first fault stays noted until it is reported."""
+        self.skipped.assign(self.skipped + 1.0)
+        noted = ops.convert_to_tensor(self.unreported)
+        number = ops.cast(variable_number + 1, "float32")
+        self.unreported.assign(ops.where(noted == 0.0, number, noted))
+
+    def count(self) -> int:
+        """How many steps were skipped."""
+        return int(backend.to_host(self.skipped))
+
+    def report(self, paths: Sequence[str], stops: bool) -> None:
+        """Raise or warn, if there is something that has not been reported.
+
+        Args:
+            paths: Paths of all variables.
+            stops: Whether to raise, not to warn.
+
+        Raises:
+            ValueError: If it stops.
+        """
+        if not is_attached(self.unreported):
+            return
+        number = int(backend.to_host(self.unreported))
+        if not number:
+            return
+        self.unreported.assign(0.0)
+        message = (
+            "Expected finite gradients. Received: a NaN or an infinity in the gradient of "
+            f"`{paths[number - 1]}`; `skipped_steps` is {self.count()}, variables and slots "
+            "are as before the first."
+        )
+        if stops:
+            raise ValueError(
+                f"{message} Look for the cause in the data or the loss, lower the learning rate, "
+                "or take `nonfinite='skip'` to go on without such steps."
+            )
+        if not self.warned:
+            self.warned = True
+            warnings.warn(f"{message} Further ones are counted in `skipped_steps`.", stacklevel=2)
+
+
+def all_finite(gradients: Sequence[Any]) -> Any:
+    """Whether no gradient holds a NaN or an infinity, as a boolean scalar."""
+    values = [sparse.values_of(gradient) for gradient in gradients]
+    large = [value for value in values if _is_large(value)]
+    rest: dict[str, list] = {}
+    for value in values:
+        if not _is_large(value):
+            rest.setdefault(keras.backend.standardize_dtype(value.dtype), []).append(
+                ops.reshape(value, (-1,))
+            )
+    tests = [_rows_times_zero(value) for value in large]
+    tests += [ops.concatenate(alike) for alike in rest.values()]
+    found = ops.stack([ops.all(ops.isfinite(test)) for test in tests])
+    return ops.all(found)
+
+
+def first_not_finite(gradients: Sequence[Any]) -> Any:
+    """Number of the first gradient that holds a NaN or an infinity, as an integer scalar."""
+    finite = [ops.all(ops.isfinite(sparse.values_of(gradient))) for gradient in gradients]
+    return ops.argmin(ops.cast(ops.stack(finite), "int32"))
+
+
+def _is_large(value: Any) -> bool:
+    shape = tuple(value.shape)
+    # The number of rows looked up in a table may be unknown while tracing.
+    if len(shape) < 2 or None in shape or keras.backend.standardize_dtype(value.dtype) != "float32":
+        return False
+    return shape[-1] >= SHORT and math.prod(shape) >= LARGE
+
+
+def _rows_times_zero(value: Any) -> Any:
+    """Zero for each row of finite numbers, NaN for every other: 0 times infinity is NaN."""
+    rows = ops.reshape(value, (-1, value.shape[-1]))
+    return ops.matmul(rows, ops.zeros((value.shape[-1], 1), value.dtype))
