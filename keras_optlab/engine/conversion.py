@@ -1,10 +1,29 @@
 """From a built-in optimizer to ours, with its state."""
 
+import inspect
+
 import keras
 import numpy as np
 
+from keras_optlab.engine.declaration import Section
 from keras_optlab.engine.keras_hooks import built_in_parts
 from keras_optlab.engine.optimizer import Optimizer
+
+
+def built_in(ours: type[Optimizer]) -> type[keras.optimizers.Optimizer] | None:
+    """The class of Keras that computes what one of ours does; None where this Keras has none.
+
+    That is one of the same name that knows all arguments which ours has from Keras: Keras 3.12 has
+    a `Muon` of another step size, without `rms_rate`, and Keras 3.13 no `ScheduleFreeAdamW`.
+    """
+    theirs = getattr(keras.optimizers, ours.__name__, None)
+    known = inspect.signature(theirs).parameters if theirs else {}
+    shared = [
+        name
+        for name, argument in ours.declared_arguments.items()
+        if argument.section is not Section.KEYWORD_ONLY
+    ]
+    return theirs if all(name in known for name in shared) else None
 
 
 def from_keras(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
@@ -22,6 +41,7 @@ def from_keras(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimi
 
     Raises:
         TypeError: If it is not an optimizer that this package has.
+        ValueError: If it is the `Muon` of Keras 3.12, which is another algorithm.
 
     Example:
 
@@ -53,6 +73,12 @@ def from_keras(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimi
         raise TypeError(
             "`from_keras` converts instances of keras.optimizers."
             f"{{{', '.join(sorted(ours))}}}. Received: optimizer={optimizer!r}."
+        )
+    if built_in(ours[name]) is None:
+        raise ValueError(
+            f"`{name}` of Keras {keras.__version__} is another algorithm than that of later "
+            f"versions and of this package. Received: optimizer={optimizer!r}. Make a "
+            f"keras_optlab.optimizers.{name} with the arguments that you want."
         )
     parts = built_in_parts(optimizer)
     converted = ours[name].from_config(optimizer.get_config())

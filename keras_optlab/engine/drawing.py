@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 WIDTH = 6.4
 GRID = "#d5dae0"
+CURVE = "#0072b2"
 MISSING = (
     "A plot needs matplotlib, which is not installed. "
     'Install it by `pip install "keras-optlab[lab]"` or `pip install matplotlib`.'

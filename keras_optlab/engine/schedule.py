@@ -4,16 +4,23 @@ from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from os import PathLike
 from types import ModuleType
-from typing import Any, Self, final
+from typing import TYPE_CHECKING, Any, Self, final
 
 import keras
 import numpy as np
 
+from keras_optlab.engine import drawing
 from keras_optlab.engine.declaration import Declared
-from keras_optlab.engine.domain import FINITE, Domain
+from keras_optlab.engine.domain import FINITE, Domain, Integer
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 LearningRateSchedule = keras.optimizers.schedules.LearningRateSchedule
+
+MOST_POINTS = 4000
 
 
 def arithmetic() -> tuple[AbstractContextManager, str, ModuleType]:
@@ -103,6 +110,41 @@ class Schedule(Declared, LearningRateSchedule, metaclass=ABCMeta):
     def at(self, step: int) -> float:
         """The value at a step, computed on the host in float64: what a callback needs."""
         return float(self.value(np.float64(step), np))
+
+    @final
+    def plot(self, steps: int, path: str | PathLike | None = None) -> "Figure":
+        """Draw the value of each of the first steps.
+
+        Args:
+            steps: Integer >= 1, how many.
+            path: File to write, whose ending says the format (`.png`, `.svg`, `.pdf`), or None.
+
+        Returns:
+            The matplotlib `Figure`; a notebook shows it.
+
+        Raises:
+            ValueError: If `steps` is below 1.
+            TypeError: If it is no integer.
+            ImportError: If matplotlib is not installed.
+
+        Example:
+
+        >>> from keras_optlab.schedules import CosineDecay
+        >>> figure = CosineDecay(0.1, decay_steps=100).plot(120)
+        >>> figure.axes[0].get_xlabel()
+        'step'
+        """
+        steps = Integer(low=1).check("steps", steps)
+        figure = drawing.new_figure()
+        (axes,) = figure.axes
+        # A curve needs no more points than these, however long the training.
+        shown = np.unique(np.linspace(0, steps - 1, min(steps, MOST_POINTS)).round().astype(int))
+        axes.plot(shown, [self.at(step) for step in shown.tolist()], color=drawing.CURVE)
+        axes.set_xlabel("step")
+        axes.set_ylabel("value")
+        axes.set_title(self.name, loc="left", fontsize="medium")
+        drawing.save(figure, path)
+        return figure
 
     @final
     def get_config(self) -> dict[str, Any]:

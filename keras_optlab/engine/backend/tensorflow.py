@@ -8,6 +8,7 @@ which also makes the graph small, and with it the time to the first step.
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -136,8 +137,28 @@ def conditionally(
     """Do one thing or the other with variables, as a boolean scalar says."""
     if tf.executing_eagerly():
         return then() if condition else otherwise()
-    tf.cond(condition, _returning(then), _returning(otherwise))
+    if not has_replicas():
+        tf.cond(condition, _returning(then), _returning(otherwise))
+        return None
+
+    def for_all(
+        strategy: tf.distribute.Strategy, condition: Any, then: Any, otherwise: Any
+    ) -> None:
+        # The condition is the same in all replicas.
+        first = strategy.experimental_local_results(condition)[0]
+        branches = (
+            _returning(partial(strategy.run, _call_it, (each,))) for each in (then, otherwise)
+        )
+        tf.cond(first, *branches)
+
+    # A step counts itself in all replicas at once, which it cannot in a branch that one has taken.
+    tf.distribute.get_replica_context().merge_call(for_all, (condition, then, otherwise))
     return None
+
+
+@tf.autograph.experimental.do_not_convert
+def _call_it(function: Callable[[], None]) -> None:
+    function()
 
 
 def _returning(function: Callable[[], None]) -> Callable[[], tf.Tensor]:
