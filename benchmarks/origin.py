@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import backend
-from keras_optlab.lab.compare import versions
+from keras_optlab.lab.versions import versions
 
 ROOT = Path(__file__).parent.parent
 # Results and the README change by measuring, which makes no measurement doubtful.

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from keras_optlab.version import __version__
+from keras_optlab.version import __version__, check_keras
 
 __all__ = [
     "ParameterGroup",
@@ -24,6 +24,10 @@ def _load() -> None:
     """Bring in what needs Keras, once."""
     if "from_keras" in globals():
         return
+    import keras
+
+    check_keras(keras.__version__)
+
     from keras_optlab import callbacks, optimizers, schedules
     from keras_optlab.engine.conversion import from_keras
     from keras_optlab.engine.evaluation import switch_for

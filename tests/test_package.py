@@ -2,16 +2,21 @@
 
 import doctest
 import importlib
+import importlib.metadata
 import inspect
+import os
 import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from packaging.requirements import Requirement
 
 import keras_optlab
+from keras_optlab.version import OLDEST_KERAS, check_keras
 
 
 def test_public_names():
@@ -31,6 +36,52 @@ def test_importing_brings_in_no_plotting_no_data_and_no_backend_but_the_chosen()
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout
     assert set(eval(printed)) <= {keras.backend.backend()}
+
+
+@pytest.fixture
+def old_keras(tmp_path):
+    """An environment in which Keras is too old, and has nothing but its version."""
+    (tmp_path / "keras").mkdir()
+    (tmp_path / "keras" / "__init__.py").write_text('__version__ = "3.11.3"\n')
+    paths = [str(tmp_path), str(Path(keras_optlab.__file__).parents[1])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+
+
+TOO_OLD = (
+    "keras-optlab needs Keras >= 3.12. Received: keras 3.11.3. "
+    "What to do: pip install --upgrade keras\n"
+)
+
+
+def test_an_old_keras_is_an_error_that_says_what_to_do(old_keras):
+    done = subprocess.run(
+        [sys.executable, "-c", "import keras_optlab"], capture_output=True, text=True, env=old_keras
+    )
+    assert done.returncode == 1
+    assert done.stderr.endswith(f"ImportError: {TOO_OLD}")
+
+
+def test_an_old_keras_is_one_line_in_the_command(old_keras):
+    command = [sys.executable, "-m", "keras_optlab", "parity", "--optimizers", "SGD"]
+    done = subprocess.run(command, capture_output=True, text=True, env=old_keras)
+    assert (done.returncode, done.stderr, done.stdout) == (2, f"optlab: {TOO_OLD}", "")
+
+
+@pytest.mark.parametrize("version", ["3.12.0", "3.15.1", "3.16.0.dev202611", "4.0"])
+def test_other_versions_are_taken(version):
+    check_keras(version)
+
+
+@pytest.mark.parametrize("version", ["3.9.2", "3.11.3", "2.15.0", "3.0rc1"])
+def test_older_versions_are_not(version):
+    with pytest.raises(ImportError, match=rf"Keras >= 3\.12\. Received: keras {version}"):
+        check_keras(version)
+
+
+def test_the_oldest_version_is_the_one_that_pip_is_told():
+    wanted = [Requirement(text) for text in importlib.metadata.requires("keras-optlab")]
+    specifier = next(str(r.specifier) for r in wanted if r.name == "keras")
+    assert specifier == f">={OLDEST_KERAS}"
 
 
 def documented():

@@ -3,9 +3,11 @@
 import inspect
 import math
 import numbers
+import os
 import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, final
 
 import keras
@@ -268,6 +270,39 @@ class Optional(Domain):
 
     def normalize(self, value: Any) -> Any:
         return None if value is None else self.inner.normalize(value)
+
+
+@final
+@dataclass(frozen=True)
+class WordOr(Domain):
+    """One word, or what lies in another domain."""
+
+    word: str
+    other: Domain
+
+    def describe(self) -> str:
+        return f"{self.word!r}, or {self.other.describe()}"
+
+    def normalize(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return Choice((self.word,)).normalize(value)
+        return self.other.normalize(value)
+
+
+@final
+@dataclass(frozen=True)
+class FilePath(Domain):
+    """The path of a file or folder."""
+
+    def describe(self) -> str:
+        return "a path"
+
+    def normalize(self, value: Any) -> Path:
+        if not isinstance(value, (str, os.PathLike)):
+            raise TypeError
+        if not os.fspath(value):
+            raise ValueError
+        return Path(value)
 
 
 @final

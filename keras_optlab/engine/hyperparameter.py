@@ -12,6 +12,7 @@ from keras import ops
 from keras_optlab.engine import backend
 from keras_optlab.engine.declaration import Argument, Section
 from keras_optlab.engine.domain import NON_NEGATIVE, Domain, Function, shown
+from keras_optlab.engine.schedule import Schedule
 
 LearningRateSchedule = keras.optimizers.schedules.LearningRateSchedule
 
@@ -110,9 +111,24 @@ class Hyperparameter(Argument):
         self.complement = complement
 
     def normalize(self, value: Any) -> Any:
-        if isinstance(value, LearningRateSchedule) or (value is None and self.optional):
+        if isinstance(value, LearningRateSchedule):
+            return self.checked_schedule(value)
+        if value is None and self.optional:
             return value
         return self.domain.check(self.name, value)
+
+    def checked_schedule(self, schedule: LearningRateSchedule) -> LearningRateSchedule:
+        """A schedule, or an error if its first value is not allowed; one of Keras is not asked."""
+        if isinstance(schedule, Schedule):
+            first = schedule.at(0)
+            try:
+                self.domain.normalize(first)
+            except ValueError:
+                raise ValueError(
+                    f"`{self.name}` must be {self.domain.describe()}, at each step of a schedule "
+                    f"too. Received: {self.name}={shown(schedule)}, which is {first:g} at step 0."
+                ) from None
+        return schedule
 
     def is_off(self, value: Any) -> bool:
         """Whether a value means that the hyperparameter is not used."""
@@ -181,7 +197,7 @@ class LearningRate(Hyperparameter):
 
     def normalize(self, value: Any) -> Any:
         if isinstance(value, LearningRateSchedule):
-            return value
+            return self.checked_schedule(value)
         if callable(value) and not isinstance(value, keras.Variable):
             return Function(arguments=0).check(self.name, value)
         if isinstance(value, keras.Variable) or ops.is_tensor(value):

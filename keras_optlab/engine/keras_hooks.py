@@ -13,10 +13,12 @@ from typing import Any
 import keras
 from keras import ops
 from keras.src.backend.common import global_state
-from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR
 from keras.src.saving.keras_saveable import KerasSaveable
 
 from keras_optlab.engine import backend
+
+# Keras has this name as a constant since 3.13 only.
+GLOBAL_SEED_GENERATOR = "global_seed_generator"
 
 
 class Saveable(KerasSaveable):
@@ -182,6 +184,14 @@ def global_seed_generator() -> keras.random.SeedGenerator | None:
 def replace_global_seed_generator(generator: keras.random.SeedGenerator | None) -> None:
     """Put another one in its place; None has Keras make one when it is needed."""
     global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, generator)
+
+
+def start_at_epoch(model: keras.Model, epoch: int) -> None:
+    """Have the `fit` that is about to begin start at an epoch.
+
+    Why: the argument `initial_epoch` was read before any callback could say what is saved.
+    """
+    model._initial_epoch = epoch
 
 
 @dataclass(frozen=True)

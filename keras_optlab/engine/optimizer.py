@@ -245,13 +245,14 @@ class Optimizer(Declared, HookedOptimizer):
         super().__init__(learning_rate=rate, name=name, weight_decay=values["weight_decay"])
         # Not by setattr: Keras would take lists and dicts for state of its own to save.
         vars(self).update(
-            extra_state=ExtraState(),
+            extra_state=ExtraState(type(self).update.__qualname__, self._undo_load),
             exclusions=(set(), None),
             plans=[],
             scalar_state={},
             scale_setting=Setting(1.0),
             compiled=False,
             pending=None,
+            before_load=None,
             rounding_seed=None,
             faults=None,
         )
@@ -425,6 +426,8 @@ class Optimizer(Declared, HookedOptimizer):
                 vars(self)["rounding_seed"] = self.extra_state.add("rounding_seed", seed, "float32")
             if self.nonfinite != "apply":
                 vars(self)["faults"] = Faults(self.extra_state)
+        # The one attribute that is set in the open, since `tf.train.Checkpoint` follows attributes.
+        self.checkpointed = backend.checkpointed(self.extra_state.variables)
         if self.pending:
             extra = self.extra_state.contents()
             self.restore(self.pending)
@@ -497,6 +500,7 @@ class Optimizer(Declared, HookedOptimizer):
             trainable_variables: List of variables, which builds the optimizer where it is not
                 built yet. None for those that it was built with.
         """
+        vars(self)["before_load"] = None
         if trainable_variables is not None:
             trainable_variables = list(trainable_variables)
         variables = trainable_variables or (self.built_on if self.built else [])
@@ -507,8 +511,11 @@ class Optimizer(Declared, HookedOptimizer):
             # Keras clips and accumulates the gradients of each replica and sums them later: other
             # weights than one device gives, and a sum that no branch of a condition may take.
             grads = sparse.sum_over_replicas(grads, variables)
-        if self.gradient_accumulation_steps:
-            grads = [sparse.dense(gradient) for gradient in grads]
+            if self.gradient_accumulation_steps:
+                grads = [
+                    gradient if gradient is None else as_summed(gradient, variable)
+                    for gradient, variable in zip(grads, variables, strict=True)
+                ]
         if self.nonfinite == "apply" or all(gradient is None for gradient in grads):
             super().apply(grads, trainable_variables)
         else:
@@ -751,7 +758,22 @@ class Optimizer(Declared, HookedOptimizer):
         state = [np.asarray(store[str(n)]) for n in range(len(store.keys()))]
         # A file of weights alone, such as pretrained ones, says nothing about the optimizer.
         if state:
+            # The extra state, which comes next in a file, may show that the file is another's.
+            vars(self)["before_load"] = self._state() if self.built else (None, {})
             self.restore(state)
+
+    def _state(self) -> tuple[list[np.ndarray], dict[str, np.ndarray]]:
+        """All state, on the host."""
+        state = [np.array(ops.convert_to_numpy(variable)) for variable in self.saved_variables]
+        return state, self.extra_state.contents()
+
+    def _undo_load(self) -> None:
+        if self.before_load:
+            state, extra = self.before_load
+            vars(self).update(pending=None, before_load=None)
+            if state:
+                self.restore(state)
+            self.extra_state.restore(extra)
 
     def restore(self, state: list[np.ndarray]) -> None:
         """Take over the values of the variables that a built-in has too, in its order."""
@@ -788,14 +810,19 @@ class Optimizer(Declared, HookedOptimizer):
         arguments = {
             name: declared.original(self) for name, declared in self.declared_arguments.items()
         }
-        state = [ops.convert_to_numpy(variable) for variable in self.saved_variables]
+        state, extra = self._state()
         return _rebuild, (
             type(self),
             arguments,
             state if self.built else self.pending,
-            {**self.extra_state.pending, **self.extra_state.contents()},
+            {**self.extra_state.pending, **extra},
             self.exclusions[1],
         )
+
+
+def as_summed(gradient: Any, variable: Any) -> Any:
+    """A gradient as it is added to those of earlier steps."""
+    return ops.cast(sparse.dense(gradient), plan.arithmetic_dtype(variable))
 
 
 def _rebuild(

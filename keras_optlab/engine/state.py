@@ -1,11 +1,15 @@
 """State that the built-ins do not have, kept and saved beside theirs."""
 
+from collections.abc import Callable
 from typing import Any, final
 
 import keras
 import numpy as np
 
 from keras_optlab.engine.keras_hooks import Saveable
+
+# Where the name of the formula stands in a file.
+FORMULA = "formula"
 
 
 @final
@@ -15,9 +19,16 @@ class ExtraState(Saveable):
     They are saved under a path of their own (`optimizer/extra_state`), so that the optimizer's
     entry keeps the built-in's layout: either can load the other's file. A built-in's file has
     no such path, which leaves everything here as it is.
+
+    Args:
+        formula: Name of the formula that the whole state belongs to. It stands in the file, since
+            slots of two algorithms may have the same shapes. "" for one that is not ours.
+        undo: Function that takes back what the optimizer has loaded right before.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, formula: str = "", undo: Callable[[], None] = lambda: None) -> None:
+        self.formula = formula
+        self.undo = undo
         self.variables: dict[str, keras.Variable] = {}
         # Arrays that only a file and the host need, such as a point to go back to.
         self.arrays: dict[str, Any] = {}
@@ -65,9 +76,24 @@ class ExtraState(Saveable):
         """Write everything here to a Keras store."""
         for name, value in self.contents().items():
             store[name] = value
+        if self.formula:
+            store[FORMULA] = np.frombuffer(self.formula.encode(), "uint8")
 
     def load_own_variables(self, store: Any) -> None:
-        """Read everything from a Keras store; an empty one changes nothing."""
+        """Read everything from a Keras store; an empty one changes nothing.
+
+        Raises:
+            ValueError: If it is the state of another formula; the optimizer's state is then as it
+                was before it loaded its own part of the file.
+        """
         contents = {name: np.asarray(store[name]) for name in tuple(store.keys())}
+        formula = bytes(contents.pop(FORMULA, b"")).decode() or self.formula
+        if formula != self.formula:
+            self.undo()
+            raise ValueError(
+                f"Expected the state of an optimizer whose formula is `{self.formula}`. Received: "
+                f"a file with that of `{formula}`. The optimizer's state is as it was; load the "
+                "file into a model with the optimizer that it was saved from."
+            )
         if contents:
             self.restore(contents)

@@ -13,10 +13,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import NoReturn, final
 
+import keras_optlab
 from keras_optlab.lab.arguments import BACKENDS, shared
 from keras_optlab.lab.commands import COMMANDS
 from keras_optlab.lab.errors import InputError
-from keras_optlab.version import __version__
+from keras_optlab.version import __version__, check_keras
 
 WRONG_INPUT = 2
 INTERRUPTED = 130
@@ -81,7 +82,8 @@ def choose_backend(wanted: str | None) -> None:
     """Import Keras on a backend.
 
     Raises:
-        InputError: If the backend is not installed, or not one that this package trains on.
+        InputError: If the backend is not installed, or not one that this package trains on, or if
+            Keras is too old.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # Several threads make a small network no faster, and stall where others share the cores.
@@ -99,11 +101,16 @@ def choose_backend(wanted: str | None) -> None:
         if missing not in BACKENDS:
             raise
         raise InputError(missing_backend(missing)) from None
+    try:
+        check_keras(keras.__version__)
+    except ImportError as error:
+        raise InputError(str(error)) from None
     running = keras.backend.backend()
     if running not in BACKENDS:
         raise InputError(f"Keras runs on {running}; take --backend {', '.join(BACKENDS)}")
     if wanted and wanted != running:
         raise InputError(f"Keras runs on {running} in this process already, not on {wanted}")
+    keras_optlab._load()
 
 
 @contextlib.contextmanager

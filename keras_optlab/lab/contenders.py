@@ -7,6 +7,7 @@ from typing import Any, final
 import keras
 
 from keras_optlab import callbacks, optimizers, schedules
+from keras_optlab.engine.conversion import built_in
 from keras_optlab.lab.catalogue import NOTES
 
 # Learning rates that come far in a few hundred steps. The defaults of Adagrad or Adadelta, which
@@ -79,53 +80,60 @@ def schedule_names() -> list[str]:
     return [*schedules.__all__, ONE_CYCLE]
 
 
-def optimizer_contender(name: str) -> Contender:
+def usual_rate(kind: str, name: str) -> float:
+    """The learning rate of a contender, where there is no sweep; a schedule's highest."""
+    return LEARNING_RATES[name] if kind == "optimizer" else SCHEDULED_RATE
+
+
+def contender(kind: str, name: str, rate: float, steps: int) -> Contender:
+    """A contender at a learning rate.
+
+    Args:
+        kind: `"optimizer"` or `"schedule"`.
+        name: Name of an algorithm; or of a schedule, `CONSTANT` for none.
+        rate: Learning rate; a schedule's highest.
+        steps: Steps of the whole training.
+    """
+    if kind == "optimizer":
+        return optimizer_contender(name, rate)
+    if name == CONSTANT:
+        return constant_contender(rate)
+    special = {ONE_CYCLE: one_cycle_contender, "OneCycleMomentum": cycled_momentum_contender}
+    if name in special:
+        return special[name](rate, steps)
+    return schedule_contender(name, rate, steps)
+
+
+def optimizer_contender(name: str, rate: float) -> Contender:
     """An algorithm against the built-in of its name, with the same arguments."""
-    rate = LEARNING_RATES[name]
     arguments = {"learning_rate": rate, **OTHER_SETTINGS.get(name, {})}
+    theirs = built_in(getattr(optimizers, name))
     return Contender(
         kind="optimizer",
         name=name,
         setting=typed(arguments),
         ours=Side(lambda: getattr(optimizers, name)(**arguments)),
-        built_in=Side(lambda: getattr(keras.optimizers, name)(**arguments)),
+        built_in=theirs and Side(lambda: theirs(**arguments)),
         rate_at=lambda step: rate,
         note=NOTES.get(name, ""),
     )
 
 
-def schedule_contenders(names: list[str], steps: int) -> list[Contender]:
-    """The schedules, and before them the constant rate that they are measured by.
-
-    Args:
-        names: From `schedule_names()`.
-        steps: Steps of the whole training.
-    """
-    if not names:
-        return []
-    special = {ONE_CYCLE: one_cycle_contender, "OneCycleMomentum": cycled_momentum_contender}
-    tried = [
-        special[name](steps) if name in special else schedule_contender(name, steps)
-        for name in names
-    ]
-    return [constant_contender(), *tried]
-
-
-def constant_contender() -> Contender:
-    """The constant rate."""
+def constant_contender(rate: float) -> Contender:
+    """The constant rate, by which the schedules are measured."""
     return Contender(
         kind="schedule",
         name=CONSTANT,
-        setting=f"{SCHEDULED_RATE}",
-        ours=momentum_sgd(optimizers, SCHEDULED_RATE),
-        built_in=momentum_sgd(keras.optimizers, SCHEDULED_RATE),
-        rate_at=lambda step: SCHEDULED_RATE,
+        setting=shown(rate),
+        ours=momentum_sgd(optimizers, rate),
+        built_in=momentum_sgd(keras.optimizers, rate),
+        rate_at=lambda step: rate,
     )
 
 
-def schedule_contender(name: str, steps: int) -> Contender:
+def schedule_contender(name: str, rate: float, steps: int) -> Contender:
     """A schedule of the learning rate, against the built-in of its name if there is one."""
-    arguments = schedule_arguments(steps)[name]
+    arguments = schedule_arguments(rate, steps)[name]
     schedule = getattr(schedules, name)(**arguments)
     theirs = getattr(keras.optimizers.schedules, name, None)
     return Contender(
@@ -138,38 +146,37 @@ def schedule_contender(name: str, steps: int) -> Contender:
     )
 
 
-def cycled_momentum_contender(steps: int) -> Contender:
+def cycled_momentum_contender(highest: float, steps: int) -> Contender:
     """Both schedules of a 1cycle, one for the learning rate and one for momentum."""
-    rate = schedules.OneCycleLearningRate(SCHEDULED_RATE, steps)
+    rate = schedules.OneCycleLearningRate(highest, steps)
     momentum = schedules.OneCycleMomentum(steps)
     return Contender(
         kind="schedule",
         name="OneCycleMomentum",
-        setting=f"total_steps={steps}, beside OneCycleLearningRate",
+        setting=f"total_steps={steps}, beside OneCycleLearningRate({shown(highest)}, {steps})",
         ours=Side(lambda: optimizers.SGD(rate, momentum=momentum)),
         built_in=None,
         rate_at=rate.at,
     )
 
 
-def one_cycle_contender(steps: int) -> Contender:
+def one_cycle_contender(rate: float, steps: int) -> Contender:
     """The 1cycle callback, which sets both while `fit` runs."""
     return Contender(
         kind="schedule",
         name=ONE_CYCLE,
-        setting=f"callback, max_learning_rate={SCHEDULED_RATE}, total_steps={steps}",
+        setting=f"callback, max_learning_rate={shown(rate)}, total_steps={steps}",
         ours=Side(
-            momentum_sgd(optimizers, SCHEDULED_RATE).optimizer,
-            lambda: [callbacks.OneCycle(SCHEDULED_RATE, steps)],
+            momentum_sgd(optimizers, rate).optimizer,
+            lambda: [callbacks.OneCycle(rate, steps)],
         ),
         built_in=None,
-        rate_at=schedules.OneCycleLearningRate(SCHEDULED_RATE, steps).at,
+        rate_at=schedules.OneCycleLearningRate(rate, steps).at,
     )
 
 
-def schedule_arguments(steps: int) -> dict[str, dict[str, Any]]:
-    """Arguments of each schedule that bring the rate down by the last of so many steps."""
-    rate = SCHEDULED_RATE
+def schedule_arguments(rate: float, steps: int) -> dict[str, dict[str, Any]]:
+    """Arguments of each schedule that bring a rate down by the last of so many steps."""
     warmup, half = max(1, steps // 10), max(1, steps // 2)
     return {
         "CosineDecay": {"initial_learning_rate": rate, "decay_steps": steps},

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
-from keras_optlab.lab.compare import Comparison, Training
+from keras_optlab.lab.results import Comparison, Curve
 
 COLUMNS = 5
 PANEL_WIDTH = 2.2
@@ -64,16 +64,17 @@ def draw_optimizers(comparisons: Sequence[Comparison], png: Path) -> str:
         draw_losses(panels, comparisons, context=comparisons)
         for panel, comparison in zip(panels.flat, comparisons, strict=False):
             panel.set_title(comparison.name)
-        add_legend(figure, "the other algorithms, ours")
+        add_legend(figure, comparisons, "the other algorithms, ours")
         return save(figure, png)
 
 
-def draw_schedules(comparisons: Sequence[Comparison], png: Path) -> str:
+def draw_schedules(comparisons: Sequence[Comparison], png: Path, epochs: int) -> str:
     """The learning rate of each schedule, and below it the validation loss; returns the SVG.
 
     Args:
         comparisons: The constant rate first, to which each is compared.
         png: File to write.
+        epochs: How many there were.
     """
     with matplotlib.rc_context(STYLE | {"svg.hashsalt": png.stem}):
         figure, rows, columns = new_figure(len(comparisons), height=2.6)
@@ -83,14 +84,14 @@ def draw_schedules(comparisons: Sequence[Comparison], png: Path) -> str:
         rates = grid[::2]
         highest = max(max(comparison.learning_rate) for comparison in comparisons)
         for panel, comparison in zip(rates.flat, comparisons, strict=False):
-            draw_rate(panel, comparison)
+            draw_rate(panel, comparison, epochs)
             panel.set_ylim(0, 1.1 * highest)
             panel.label_outer()
             panel.set_title(comparison.name)
         for panel in rates[:, 0]:
             panel.set_ylabel("rate")
         switch_off_rest(rates, len(comparisons))
-        add_legend(figure, f"{comparisons[0].name}, ours")
+        add_legend(figure, comparisons, f"{comparisons[0].name}, ours")
         return save(figure, png)
 
 
@@ -110,10 +111,10 @@ def draw_losses(
     used, columns = len(comparisons), panels.shape[1]
     for panel, comparison in zip(panels.flat, comparisons, strict=False):
         for other in context:
-            draw_loss(panel, other.ours, "context")
-        if comparison.built_in:
-            draw_loss(panel, comparison.built_in, "built-in")
-        draw_loss(panel, comparison.ours, "ours")
+            draw_loss(panel, loss(other, "ours"), "context")
+        draw_loss(panel, loss(comparison, "built_in"), "built-in")
+        draw_spread(panel, loss(comparison, "ours"))
+        draw_loss(panel, loss(comparison, "ours"), "ours")
         panel.set_yscale("log")
         panel.set_ylim(limits)
         panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -129,25 +130,35 @@ def draw_losses(
     switch_off_rest(panels, used)
 
 
+def loss(comparison: Comparison, side: str) -> Curve:
+    """The validation loss of a side; empty where there is no such side."""
+    return comparison.curve(side, "validation_loss")
+
+
 def loss_limits(comparisons: Sequence[Comparison]) -> tuple[float, float]:
     """A scale for the losses after the first epoch; what starts or diverges above it leaves it."""
-    sides = [side for one in comparisons for side in (one.ours, one.built_in) if side]
-    start = max(side.validation_loss[0] for side in sides)
-    losses = np.concatenate([side.validation_loss[1:] for side in sides])
+    curves = [loss(one, side).mean for one in comparisons for side in ("ours", "built_in")]
+    curves = [curve for curve in curves if curve]
+    start = max(curve[0] for curve in curves)
+    losses = np.concatenate([curve[1:] for curve in curves])
     losses = losses[(losses > 0) & (losses < start)]
     return 0.85 * losses.min(initial=start), 1.2 * losses.max(initial=0.1 * start)
 
 
-def draw_loss(panel: Axes, training: Training, role: str) -> None:
-    """One line of validation losses, from before the first epoch."""
-    epochs = range(len(training.validation_loss))
+def draw_loss(panel: Axes, curve: Curve, role: str) -> None:
+    """One line of validation losses, from before the first epoch: the mean of the seeds."""
     style = {"color": PALETTE[role], "linewidth": LINE_WIDTHS[role]}
-    panel.plot(epochs, training.validation_loss, **style)
+    panel.plot(range(len(curve.mean)), curve.mean, **style)
 
 
-def draw_rate(panel: Axes, comparison: Comparison) -> None:
+def draw_spread(panel: Axes, curve: Curve) -> None:
+    """The range of the seeds."""
+    epochs = range(len(curve.mean))
+    panel.fill_between(epochs, curve.low, curve.high, color=PALETTE["ours"], alpha=0.2, linewidth=0)
+
+
+def draw_rate(panel: Axes, comparison: Comparison, epochs: int) -> None:
     """The learning rate of each step."""
-    epochs = len(comparison.ours.training_loss)
     steps = np.linspace(0, epochs, len(comparison.learning_rate), endpoint=False)
     panel.fill_between(
         steps, comparison.learning_rate, color=PALETTE["context"], alpha=0.35, linewidth=0
@@ -161,9 +172,11 @@ def switch_off_rest(panels: np.ndarray, used: int) -> None:
         panel.set_axis_off()
 
 
-def add_legend(figure: Figure, context: str) -> None:
-    """What the three lines are, above all panels."""
+def add_legend(figure: Figure, comparisons: Sequence[Comparison], context: str) -> None:
+    """What the lines are, above all panels."""
     labels = {"ours": "keras-optlab", "built-in": "Keras built-in", "context": context}
+    if not any(comparison.trainings("built_in") for comparison in comparisons):
+        del labels["built-in"]
     lines = [
         Line2D([], [], color=PALETTE[role], linewidth=LINE_WIDTHS[role], label=label)
         for role, label in labels.items()

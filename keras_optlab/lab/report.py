@@ -1,7 +1,6 @@
 """The report folder: written aside and moved into place when all of it is there."""
 
 import contextlib
-import dataclasses
 import json
 import math
 import shutil
@@ -13,14 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from keras_optlab.lab import figures
-from keras_optlab.lab.compare import Results
 from keras_optlab.lab.errors import InputError
 from keras_optlab.lab.page import page
+from keras_optlab.lab.results import Results
 
-DRAWINGS = {
-    "optimizer": (figures.draw_optimizers, "optimizers.png"),
-    "schedule": (figures.draw_schedules, "schedules.png"),
-}
 FILES = ("report.html", "results.json", "optimizers.png", "schedules.png")
 
 
@@ -71,24 +66,31 @@ def uninterrupted() -> Iterator[None]:
         raise KeyboardInterrupt
 
 
-def write(results: Results, folder: Path, command: str) -> None:
+def write(results: Results, folder: Path) -> None:
     """Write the pictures, the page and the numbers into a folder.
 
     Args:
         results: `Results`.
         folder: The folder, see `replacing`.
-        command: What to type to get the same again.
+
+    Raises:
+        InputError: If there is no room, for example.
     """
-    drawings = {
-        kind: draw(results.of_kind(kind), folder / name)
-        for kind, (draw, name) in DRAWINGS.items()
-        if results.of_kind(kind)
-    }
-    html = page(results, drawings, command)
-    (folder / "report.html").write_text(html, encoding="utf-8")
-    numbers = finite({"command": command, **dataclasses.asdict(results)})
-    text = json.dumps(numbers, indent=1, allow_nan=False, ensure_ascii=False)
-    (folder / "results.json").write_text(text + "\n", encoding="utf-8")
+    optimizers, schedules = results.of_kind("optimizer"), results.of_kind("schedule")
+    epochs = results.settings.epochs
+    drawings = {}
+    try:
+        if optimizers:
+            drawings["optimizer"] = figures.draw_optimizers(optimizers, folder / "optimizers.png")
+        if schedules:
+            png = folder / "schedules.png"
+            drawings["schedule"] = figures.draw_schedules(schedules, png, epochs)
+        (folder / "report.html").write_text(page(results, drawings), encoding="utf-8")
+        numbers = finite(results.as_dictionary())
+        text = json.dumps(numbers, indent=1, allow_nan=False, ensure_ascii=False)
+        (folder / "results.json").write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot write to {folder.parent}: {error.strerror}") from None
 
 
 def finite(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.util
+import math
 import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -37,17 +38,28 @@ def wide_console() -> "Console":
 def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
     """A bar on stderr, where that is a terminal, and the function that moves it."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (
         TextColumn("{task.description:24}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
     )
     console = Console(stderr=True)
     off = not console.is_terminal
-    with Progress(*columns, console=console, transient=True, disable=off) as bar:
+    # What is left is estimated by all that is done, however long one piece takes.
+    options = {"transient": True, "disable": off, "speed_estimate_period": math.inf}
+    with Progress(*columns, console=console, **options) as bar:
         task = bar.add_task("")
 
         def progress(name: str, done: int, to_do: int) -> None:

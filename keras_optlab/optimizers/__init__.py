@@ -1,3 +1,48 @@
+"""Optimizers, one file each: its formula, its arguments, its source.
+
+All of them train on several devices with the engines of the backends, and give the weights that one
+device gives for the same global batch. On TensorFlow, `MirroredStrategy`:
+
+    strategy = tf.distribute.MirroredStrategy()
+    with strategy.scope():
+        model = keras.Sequential([keras.layers.Dense(10)])
+        model.compile(keras_optlab.optimizers.Adam(clipnorm=1.0), loss="mse")
+    model.fit(x, y, batch_size=64)
+
+`MultiWorkerMirroredStrategy`, in each process with its `TF_CONFIG`, in a loop of your own (`fit` of
+Keras 3 fails there with any optimizer, keras issue 20585). `step(x, y)` takes gradients of the loss
+divided by `strategy.num_replicas_in_sync` and calls `optimizer.apply(gradients, variables)`:
+
+    strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    with strategy.scope():
+        model, optimizer = make_model(), keras_optlab.optimizers.Adam(1e-3)
+        optimizer.build(model.trainable_variables)
+    train = tf.function(lambda x, y: strategy.run(step, (x, y)))
+
+JAX, `DataParallel`; the arrays of each slot lie where those of its variable do:
+
+    keras.distribution.set_distribution(keras.distribution.DataParallel())
+    model = keras.Sequential([keras.layers.Dense(10)])
+    model.compile(keras_optlab.optimizers.Muon(1e-3), loss="mse")
+    model.fit(x, y, batch_size=64)
+
+JAX, `ModelParallel`; a file saved under one layout goes on under another:
+
+    mesh = keras.distribution.DeviceMesh((2, 4), axis_names=("batch", "model"))
+    layouts = keras.distribution.LayoutMap(mesh)
+    layouts[".*dense.*kernel"] = (None, "model")
+    keras.distribution.set_distribution(
+        keras.distribution.ModelParallel(layout_map=layouts, batch_dim_name="batch"))
+
+torch, `DistributedDataParallel`, in each process after `torch.distributed.init_process_group`:
+
+    parallel = torch.nn.parallel.DistributedDataParallel(model)
+    model.zero_grad()
+    loss_function(parallel(x), y).backward()
+    with torch.no_grad():
+        optimizer.apply([v.value.grad for v in model.trainable_weights], model.trainable_weights)
+"""
+
 from keras_optlab.optimizers.adadelta import Adadelta
 from keras_optlab.optimizers.adafactor import Adafactor
 from keras_optlab.optimizers.adagrad import Adagrad

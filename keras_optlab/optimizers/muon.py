@@ -16,7 +16,7 @@ from keras_optlab.engine.domain import (
     Integer,
     Listing,
     Optional,
-    Text,
+    Pattern,
 )
 from keras_optlab.engine.groups import path_of
 from keras_optlab.engine.hyperparameter import hyperparameter, learning_rate, option
@@ -83,7 +83,7 @@ class Muon(Optimizer):
     weight_decay: float | None = hyperparameter(
         0.004, NON_NEGATIVE, optional=True, cast_by_keras=True
     )
-    exclude_layers: list[str] | None = option(None, Optional(Listing(Text())), Section.TRAILING)
+    exclude_layers: list[str] | None = option(None, Optional(Listing(Pattern())), Section.TRAILING)
     exclude_embeddings: bool = option(True, Boolean(), Section.TRAILING)
     muon_a: float = hyperparameter(3.4445, FINITE, Section.TRAILING)
     muon_b: float = hyperparameter(-4.7750, FINITE, Section.TRAILING)

@@ -5,7 +5,7 @@ from types import ModuleType
 from typing import Any, final
 
 from keras_optlab.engine.declaration import argument
-from keras_optlab.engine.domain import NON_NEGATIVE, POSITIVE, Optional, Real, Text
+from keras_optlab.engine.domain import NON_NEGATIVE, POSITIVE, Name, Optional, Real
 from keras_optlab.engine.schedule import Schedule
 from keras_optlab.schedules.rounding import floor
 
@@ -55,7 +55,7 @@ class CosineDecay(Schedule):
     initial_learning_rate: float = argument(NON_NEGATIVE)
     decay_steps: float = argument(POSITIVE)
     alpha: float = argument(NON_NEGATIVE, default=0.0)
-    name: str = argument(Text(), default="CosineDecay")
+    name: str = argument(Name(), default="CosineDecay")
     warmup_target: float | None = argument(Optional(NON_NEGATIVE), default=None)
     warmup_steps: float = argument(NON_NEGATIVE, default=0)
 
@@ -115,7 +115,7 @@ class CosineDecayRestarts(Schedule):
     t_mul: float = argument(Real(low=1.0), default=2.0)
     m_mul: float = argument(NON_NEGATIVE, default=1.0)
     alpha: float = argument(NON_NEGATIVE, default=0.0)
-    name: str = argument(Text(), default="SGDRDecay")
+    name: str = argument(Name(), default="SGDRDecay")
 
     def value(self, step: Any, ops: ModuleType) -> Any:
         cycle, start, length = self.cycle(step, ops)

@@ -4,7 +4,7 @@ from types import ModuleType
 from typing import Any, final
 
 from keras_optlab.engine.declaration import argument
-from keras_optlab.engine.domain import NON_NEGATIVE, POSITIVE, Boolean, Text
+from keras_optlab.engine.domain import NON_NEGATIVE, POSITIVE, Boolean, Name
 from keras_optlab.engine.schedule import Schedule
 from keras_optlab.schedules.rounding import floor
 
@@ -44,7 +44,7 @@ class InverseTimeDecay(Schedule):
     decay_steps: float = argument(POSITIVE)
     decay_rate: float = argument(NON_NEGATIVE)
     staircase: bool = argument(Boolean(), default=False)
-    name: str = argument(Text(), default="InverseTimeDecay")
+    name: str = argument(Name(), default="InverseTimeDecay")
 
     def value(self, step: Any, ops: ModuleType) -> Any:
         periods = step / self.decay_steps

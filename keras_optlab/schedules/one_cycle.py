@@ -13,7 +13,7 @@ from keras_optlab.engine.domain import (
     Boolean,
     Choice,
     Integer,
-    Text,
+    Name,
 )
 from keras_optlab.engine.schedule import Schedule
 from keras_optlab.schedules.cosine import half_cosine
@@ -110,7 +110,7 @@ class OneCycleLearningRate(Schedule):
     div_factor: float = argument(POSITIVE, default=25.0)
     final_div_factor: float = argument(POSITIVE, default=1e4)
     three_phase: bool = argument(Boolean(), default=False)
-    name: str = argument(Text(), default="OneCycleLearningRate")
+    name: str = argument(Name(), default="OneCycleLearningRate")
 
     def value(self, step: Any, ops: ModuleType) -> Any:
         initial = self.max_learning_rate / self.div_factor
@@ -167,7 +167,7 @@ class OneCycleMomentum(Schedule):
     pct_start: float = argument(FRACTION, default=0.3)
     anneal: str = argument(ANNEAL, default="cosine")
     three_phase: bool = argument(Boolean(), default=False)
-    name: str = argument(Text(), default="OneCycleMomentum")
+    name: str = argument(Name(), default="OneCycleMomentum")
 
     def value(self, step: Any, ops: ModuleType) -> Any:
         high, low = self.max_momentum, self.base_momentum

@@ -4,7 +4,7 @@ from types import ModuleType
 from typing import Any, final
 
 from keras_optlab.engine.declaration import argument
-from keras_optlab.engine.domain import FINITE, NON_NEGATIVE, Listing, Text
+from keras_optlab.engine.domain import FINITE, NON_NEGATIVE, Listing, Name
 from keras_optlab.engine.schedule import Schedule
 from keras_optlab.schedules.boundaries import check_boundaries
 
@@ -44,7 +44,7 @@ class PiecewiseConstantDecay(Schedule):
 
     boundaries: list[float] = argument(Listing(NON_NEGATIVE))
     values: list[float] = argument(Listing(FINITE))
-    name: str = argument(Text(), default="PiecewiseConstant")
+    name: str = argument(Name(), default="PiecewiseConstant")
 
     def validate(self) -> None:
         check_boundaries(self.boundaries, "values", self.values)

@@ -5,7 +5,7 @@ from types import ModuleType
 from typing import Any, final
 
 from keras_optlab.engine.declaration import argument
-from keras_optlab.engine.domain import NON_NEGATIVE, POSITIVE, Boolean, Text
+from keras_optlab.engine.domain import NON_NEGATIVE, POSITIVE, Boolean, Name
 from keras_optlab.engine.schedule import Schedule
 from keras_optlab.schedules.rounding import ceil
 
@@ -50,7 +50,7 @@ class PolynomialDecay(Schedule):
     end_learning_rate: float = argument(NON_NEGATIVE, default=0.0001)
     power: float = argument(NON_NEGATIVE, default=1.0)
     cycle: bool = argument(Boolean(), default=False)
-    name: str = argument(Text(), default="PolynomialDecay")
+    name: str = argument(Name(), default="PolynomialDecay")
 
     def value(self, step: Any, ops: ModuleType) -> Any:
         span = self.initial_learning_rate - self.end_learning_rate

@@ -4,7 +4,7 @@ from types import ModuleType
 from typing import Any, final
 
 from keras_optlab.engine.declaration import argument
-from keras_optlab.engine.domain import NON_NEGATIVE, POSITIVE, Text
+from keras_optlab.engine.domain import NON_NEGATIVE, POSITIVE, Name
 from keras_optlab.engine.schedule import Schedule
 
 
@@ -42,7 +42,7 @@ class PowerDecay(Schedule):
     initial_learning_rate: float = argument(NON_NEGATIVE)
     decay_steps: float = argument(POSITIVE)
     power: float = argument(NON_NEGATIVE, default=1.0)
-    name: str = argument(Text(), default="PowerDecay")
+    name: str = argument(Name(), default="PowerDecay")
 
     def value(self, step: Any, ops: ModuleType) -> Any:
         return self.initial_learning_rate * (1 + step / self.decay_steps) ** -self.power

@@ -5,7 +5,7 @@ from types import ModuleType
 from typing import Any, final
 
 from keras_optlab.engine.declaration import argument
-from keras_optlab.engine.domain import Integer, Listing, Text
+from keras_optlab.engine.domain import Integer, Listing, Name
 from keras_optlab.engine.schedule import (
     LearningRateSchedule,
     NumberOrSchedule,
@@ -47,7 +47,7 @@ class Sequence(Schedule):
 
     schedules: list[float | LearningRateSchedule] = argument(Listing(NumberOrSchedule()))
     boundaries: list[int] = argument(Listing(Integer(low=1)))
-    name: str = argument(Text(), default="Sequence")
+    name: str = argument(Name(), default="Sequence")
 
     def validate(self) -> None:
         check_boundaries(self.boundaries, "schedules", self.schedules)

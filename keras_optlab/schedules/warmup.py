@@ -5,7 +5,7 @@ from types import ModuleType
 from typing import Any, final
 
 from keras_optlab.engine.declaration import argument
-from keras_optlab.engine.domain import FRACTION, Integer, Text
+from keras_optlab.engine.domain import FRACTION, Integer, Name
 from keras_optlab.engine.schedule import (
     LearningRateSchedule,
     NumberOrSchedule,
@@ -48,7 +48,7 @@ class LinearWarmup(Schedule):
     steps: int = argument(Integer(low=0))
     then: float | LearningRateSchedule = argument(NumberOrSchedule())
     initial_fraction: float = argument(FRACTION, default=0.0)
-    name: str = argument(Text(), default="LinearWarmup")
+    name: str = argument(Name(), default="LinearWarmup")
 
     def value(self, step: Any, ops: ModuleType) -> Any:
         value = value_of(self.then, ops.clip(step - self.steps, 0, math.inf), ops)

@@ -5,6 +5,7 @@ import importlib
 
 import keras
 import pytest
+from keras_versions import needs_multi_optimizer
 from linear_training import X, Y, assert_reached, fit, linear_model, pytorch_cycle, sgd
 
 import keras_optlab
@@ -37,11 +38,12 @@ def test_a_subclass_of_a_built_in_optimizer_is_told_of_ours():
         (lambda: SGD(keras_optlab.schedules.PowerDecay(0.1, 10), 0.9), "is a schedule"),
         (lambda: keras.optimizers.SGD(keras_optlab.schedules.PowerDecay(0.1, 10)), "is a schedule"),
         (lambda: SGD(0.1, keras_optlab.schedules.OneCycleMomentum(10)), "`momentum`.*a schedule"),
-        (
+        pytest.param(
             lambda: keras.optimizers.MultiOptimizer(
                 keras.optimizers.OptimizerMap(SGD(0.1, 0.9), {"bias": SGD(0.2, 0.9)})
             ),
             "ParameterGroup",
+            marks=needs_multi_optimizer,
         ),
     ],
 )

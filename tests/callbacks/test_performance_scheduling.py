@@ -5,6 +5,7 @@ import inspect
 import keras
 import numpy as np
 import pytest
+from keras_versions import needs_multi_optimizer
 from linear_training import START, Interrupt, InterruptionError, fit, linear_model, weights
 
 import keras_optlab
@@ -188,6 +189,7 @@ def test_only_a_file_of_the_same_arguments_is_gone_on_from(tmp_path):
 # Several optimizers, and none that will do
 
 
+@needs_multi_optimizer
 def test_all_of_several_optimizers_are_reduced():
     class ScoreAlone(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from keras_versions import needs_multi_optimizer
 
 from keras_optlab import optimizers
 
@@ -78,6 +79,7 @@ def test_excluding_after_build_is_refused():
         optimizer.exclude_from_weight_decay(var_names=["bias"])
 
 
+@needs_multi_optimizer
 def test_multi_optimizer(task):
     def make(module):
         parts = keras.optimizers.OptimizerMap(

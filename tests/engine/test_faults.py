@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from keras_versions import with_built_in
 from steps import compiled_step, lookup_gradient
 
 from keras_optlab import ParameterGroup, optimizers, schedules
@@ -204,7 +205,7 @@ def test_tiny_gradients_give_no_nan(name, size):
     assert np.isfinite(after_gradients_of(size, make(name, learning_rate=1e-3))).all()
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", with_built_in(ALL, lambda name: ALL[name][0]))
 def test_huge_gradients_give_a_nan_only_where_the_built_in_does(name):
     """The square of 1e30 is infinite in float32, and a moving average of it infinity - infinity."""
     if (BACKEND, name) == ("torch", "Nadam"):

@@ -92,7 +92,7 @@ def test_a_momentum_used_by_a_group_alone_gets_its_slot(task):
     [
         (ParameterGroup("backbone/"), r"Received: ParameterGroup\('backbone/'\).*network/first"),
         (ParameterGroup("first", betta_1=0.5), "`betta_1`.*Did you mean `beta_1`"),
-        (ParameterGroup("first", amsgrad=True), "can override .*Received: `amsgrad`"),
+        (ParameterGroup("first", amsgrad=1.0), "can override .*Received: `amsgrad`"),
         (ParameterGroup("first", beta_1=1.5), r"`beta_1` must be .*Received: beta_1=1\.5"),
     ],
 )
@@ -107,7 +107,8 @@ def test_a_group_that_cannot_work_is_an_error_at_build_that_names_it(task, group
     ("arguments", "message"),
     [
         ({"match": "("}, "regular expression"),
-        ({"match": 3}, "regular expression or a function"),
+        ({"match": 3}, "regular expression that is not empty, or a function"),
+        ({"match": "a", "amsgrad": True}, "`amsgrad` must be a finite number .*Received: amsgrad"),
         ({"match": "a", "learning_rate": 0.1}, "learning_rate_multiplier"),
         ({"match": "a", "learning_rate_multiplier": -1.0}, r"Received: learning_rate_multi.*-1\.0"),
     ],

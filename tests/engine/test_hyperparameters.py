@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from keras_versions import with_built_in
 
 from keras_optlab import optimizers, schedules
 
@@ -115,7 +116,7 @@ def test_what_an_instance_does_not_use_makes_no_variable():
     assert len(plain.variables) == len(built_in.variables) == 2
 
 
-@pytest.mark.parametrize("name", optimizers.__all__)
+@pytest.mark.parametrize("name", with_built_in(optimizers.__all__))
 def test_the_built_in_has_the_same_variables_in_the_same_order(name):
     variables = [keras.Variable(np.zeros(shape, "float32")) for shape in [(3, 2), (2,), ()]]
     both = [getattr(module, name)() for module in (optimizers, keras.optimizers)]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from keras_optlab import optimizers
+from keras_optlab.engine import keras_hooks
 
 
 class Recording(keras.optimizers.Optimizer):
@@ -25,20 +26,68 @@ class Recording(keras.optimizers.Optimizer):
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
         self.calls.append("_backend_update_step")
-        super()._backend_update_step(grads, trainable_variables, {"passed": "on"})
-
-    def update_step(self, gradient, variable, learning_rate):
-        self.calls.append(dict(learning_rate))
-        self.calls.append(self._get_variable_index(variable))
 
 
-def test_keras_calls_the_hooks_in_this_order_and_passes_values_on():
+def test_keras_calls_the_hooks_in_this_order():
     optimizer = Recording()
     variables = [keras.Variable(np.zeros(2, "float32")) for _ in range(2)]
     optimizer.apply([keras.ops.ones(2)] * 2, variables)
-    step = [{"passed": "on"}, 0, {"passed": "on"}, 1]
     hooks = ["_clip_gradients", "_apply_weight_decay", "_backend_update_step"]
-    assert list(optimizer.calls) == hooks + step
+    assert list(optimizer.calls) == hooks
+
+
+class RecordingAverages(keras.optimizers.Optimizer):
+    """Notes the hooks of gradient accumulation and of moving averages."""
+
+    def __init__(self):
+        averages = {"use_ema": True, "ema_overwrite_frequency": 2}
+        super().__init__(learning_rate=0.5, gradient_accumulation_steps=2, **averages)
+        self.calls = []
+
+    def _backend_increment_gradient_accumulators(self, grads, acc_grads):
+        self.calls.append("_backend_increment_gradient_accumulators")
+
+    def _update_model_variables_moving_average(self, trainable_variables):
+        self.calls.append("_update_model_variables_moving_average")
+
+    def _overwrite_model_variables_with_average_value(self, trainable_variables):
+        self.calls.append("_overwrite_model_variables_with_average_value")
+
+    def update_step(self, gradient, variable, learning_rate):
+        self.calls.append("update_step")
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="Keras has no such hooks on JAX")
+def test_keras_calls_the_hooks_of_accumulation_and_averages():
+    optimizer = RecordingAverages()
+    variable = keras.Variable(np.zeros(2, "float32"))
+    for _ in range(4):
+        optimizer.apply([keras.ops.ones(2)], [variable])
+    average = "_update_model_variables_moving_average"
+    accumulate = "_backend_increment_gradient_accumulators"
+    overwrite = "_overwrite_model_variables_with_average_value"
+    assert {average, accumulate, overwrite} <= set(optimizer.calls)
+    assert len(optimizer._model_variables_moving_average) == 1
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's private name")
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_tensorflow_says_whether_xla_compiles_what_is_traced(jit_compile):
+    import tensorflow as tf
+    from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
+
+    found = []
+
+    @tf.function(jit_compile=jit_compile)
+    def outer():
+        found.append(GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()))
+        inner = tf.function(
+            lambda: found.append(GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()))
+        )
+        inner()
+
+    outer()
+    assert found == [jit_compile, jit_compile]
 
 
 @pytest.mark.parametrize(
@@ -76,3 +125,18 @@ def test_a_variable_holds_its_value_under_this_name():
 def test_training_loops_make_callback_lists_with_the_model_named():
     parameters = inspect.signature(keras.callbacks.CallbackList.__init__).parameters
     assert {"callbacks", "model"} <= set(parameters)
+
+
+def test_keras_draws_from_the_generator_that_the_hooks_give_and_replace():
+    before = keras_hooks.global_seed_generator()
+    try:
+        draws = []
+        for _ in range(2):
+            keras_hooks.replace_global_seed_generator(keras.random.SeedGenerator(3))
+            draws.append(keras.ops.convert_to_numpy(keras.random.normal((4,))))
+        np.testing.assert_array_equal(*draws)
+        keras_hooks.replace_global_seed_generator(None)
+        keras.random.normal((4,))
+        assert isinstance(keras_hooks.global_seed_generator(), keras.random.SeedGenerator)
+    finally:
+        keras_hooks.replace_global_seed_generator(before)

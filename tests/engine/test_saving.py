@@ -1,11 +1,13 @@
 """State goes both ways between ours and the built-ins, and through files, pickles and copies."""
 
 import copy
+import inspect
 import pickle
 
 import keras
 import numpy as np
 import pytest
+from keras_versions import needs_built_in, with_built_in
 
 import keras_optlab
 from keras_optlab import optimizers, schedules
@@ -21,7 +23,7 @@ if keras.backend.backend() != "jax":  # where Keras compiles accumulation anew i
     ARGUMENTS["Adagrad"] = {"gradient_accumulation_steps": 3}
 
 # Keras' ScheduleFreeAdamW is wrong on TensorFlow and torch; its swap has a test of its own.
-SWAPPABLE = [name for name in optimizers.__all__ if name != "ScheduleFreeAdamW"]
+SWAPPABLE = with_built_in(name for name in optimizers.__all__ if name != "ScheduleFreeAdamW")
 
 
 def optimizer(module, name):
@@ -63,8 +65,11 @@ def assert_same(found, expected, start):
 @pytest.mark.parametrize(
     ("suffix", "direction", "name"),
     [
-        *(("keras", "from Keras", name) for name in SWAPPABLE),
-        *(("weights.h5", "to Keras", name) for name in SWAPPABLE),
+        *(pytest.param("keras", "from Keras", *one.values, marks=one.marks) for one in SWAPPABLE),
+        *(
+            pytest.param("weights.h5", "to Keras", *one.values, marks=one.marks)
+            for one in SWAPPABLE
+        ),
         ("keras", "to Keras", "Adam"),
         ("weights.h5", "from Keras", "Adam"),
     ],
@@ -94,6 +99,7 @@ def test_from_keras_goes_on_where_the_built_in_was(name):
     assert_same(train(model, 20), train(straight, 27), start)
 
 
+@needs_built_in("ScheduleFreeAdamW")
 def test_a_schedule_free_file_of_keras_goes_on_as_the_authors_formula_says(tmp_path):
     """The reference is ours without a break: it equals the authors' package, Keras' does not."""
     straight, model = (built(optimizers, "ScheduleFreeAdamW") for _ in range(2))
@@ -134,6 +140,15 @@ def test_from_keras_goes_into_a_loss_scale_optimizer_and_keeps_its_scale(task):
     assert isinstance(converted.inner_optimizer, optimizers.Adam)
     assert float(converted.dynamic_scale) == 32.0
     assert int(converted.inner_optimizer.iterations) == 4
+
+
+@pytest.mark.skipif(
+    "rms_rate" in inspect.signature(keras.optimizers.Muon).parameters,
+    reason="Keras' Muon is ours since 3.13",
+)
+def test_from_keras_refuses_another_algorithm_of_the_same_name():
+    with pytest.raises(ValueError, match=r"`Muon` of Keras 3\.12.* Received: optimizer="):
+        keras_optlab.from_keras(keras.optimizers.Muon())
 
 
 @pytest.mark.parametrize("wrong", [None, "adam", keras.optimizers.Optimizer(0.1)])
@@ -197,6 +212,47 @@ def test_state_of_another_algorithm_is_refused_and_nothing_is_changed(task, tmp_
     assert all(np.array_equal(*pair) for pair in zip(before, after, strict=True))
 
 
+@pytest.mark.parametrize("is_built", [True, False])
+def test_state_of_another_algorithm_with_slots_of_the_same_shape_is_refused(
+    task, tmp_path, is_built
+):
+    model = task.linear(optimizers.Lion(0.05))
+    task.fit(model)
+    model.save_weights(tmp_path / "lion.weights.h5")
+    other = task.linear(optimizers.SGD(0.05, momentum=0.9))
+    expected = task.linear(optimizers.SGD(0.05, momentum=0.9))
+    if is_built:
+        task.fit(other)
+        task.fit(expected)
+    with pytest.raises(ValueError, match=r"Expected .*`SGD.update`\. Received: .*`Lion.update`"):
+        other.load_weights(tmp_path / "lion.weights.h5")
+    # Keras has loaded the layers' weights by then.
+    other.set_weights(expected.get_weights())
+    np.testing.assert_array_equal(task.fit(other)[0], task.fit(expected)[0])
+
+
+def test_adamw_takes_the_state_of_adam_since_the_formula_is_the_same(task, tmp_path):
+    model = task.linear(optimizers.Adam(0.05))
+    task.fit(model)
+    model.save_weights(tmp_path / "adam.weights.h5")
+    other = task.linear(optimizers.AdamW(0.05, weight_decay=0.0))
+    other.load_weights(tmp_path / "adam.weights.h5")
+    np.testing.assert_array_equal(task.fit(other)[0], task.fit(model)[0])
+
+
+def test_a_truncated_file_is_refused_and_nothing_is_changed(task, tmp_path):
+    model = task.linear(optimizers.Adam(0.05))
+    task.fit(model)
+    path = tmp_path / "saved.weights.h5"
+    model.save_weights(path)
+    path.write_bytes(path.read_bytes()[:-500])
+    before = [*model.get_weights(), *(v.numpy() for v in model.optimizer.saved_variables)]
+    with pytest.raises(OSError, match=r"(?i)truncated"):
+        model.load_weights(path)
+    after = [*model.get_weights(), *(v.numpy() for v in model.optimizer.saved_variables)]
+    assert all(np.array_equal(*pair) for pair in zip(before, after, strict=True))
+
+
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda o: pickle.loads(pickle.dumps(o))])
 @pytest.mark.parametrize("name", optimizers.__all__)
 def test_a_pickle_and_a_copy_carry_the_state(name, duplicate):
@@ -225,7 +281,7 @@ def test_keras_optimizers_get_takes_instances_and_serialized_configs(name):
     assert again.get_config() == original.get_config()
 
 
-@pytest.mark.parametrize("name", optimizers.__all__)
+@pytest.mark.parametrize("name", with_built_in(optimizers.__all__))
 def test_configs_go_both_ways(name):
     ours, built_in = optimizer(optimizers, name), optimizer(keras.optimizers, name)
     config = getattr(keras.optimizers, name).from_config(ours.get_config()).get_config()

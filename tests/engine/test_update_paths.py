@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from keras_versions import with_built_in
 from steps import BACKEND, train
 
 from keras_optlab import optimizers
@@ -25,6 +26,10 @@ ALGORITHMS = {
     },
 }
 QUICK = {"SGD Nesterov", "AdamW", "Lion", "Lamb", "Adafactor", "Muon", "Nadam"}
+
+
+def algorithm(label):
+    return ALGORITHMS[label][0]
 
 
 def problem(shapes, steps=3):
@@ -52,19 +57,19 @@ def assert_equal(label, shapes, jit_compile=False, formula_compiled="auto"):
         assert result.passed, (shapes[n], result)
 
 
-@pytest.mark.parametrize("label", ALGORITHMS)
+@pytest.mark.parametrize("label", with_built_in(ALGORITHMS, algorithm))
 def test_a_large_variable(label):
     # Muon's time goes into products of matrices, which are the same at any size.
     assert_equal(label, [(40, 50)] if label == "Muon" else LARGE)
 
 
-@pytest.mark.parametrize("label", ALGORITHMS)
+@pytest.mark.parametrize("label", with_built_in(ALGORITHMS, algorithm))
 def test_many_small_variables_of_one_shape_and_some_of_others(label):
     # Keras' Muon and Adafactor do not take empty variables.
     assert_equal(label, ALIKE + (ODD[:-1] if label in ("Muon", "Adafactor") else ODD))
 
 
-@pytest.mark.parametrize("label", sorted(QUICK))
+@pytest.mark.parametrize("label", with_built_in(sorted(QUICK), algorithm))
 @pytest.mark.parametrize("jit_compile", [True, False])
 def test_formulas_compiled_and_not(label, jit_compile):
     if BACKEND == "torch" and jit_compile and label == "Muon":

@@ -40,6 +40,16 @@ def run(arguments, capsys):
         (["compare", "--schedules", "cosine"], "did you mean CosineDecay?"),
         (["compare", "--data", "nowhere.csv"], "cannot read nowhere.csv: No such file"),
         (["compare", "--label", "kind"], "--label names a column of --data"),
+        (["compare", "--seeds", "0"], "expected an integer >= 1. Received: 0"),
+        (["compare", "--jobs", "none"], "expected an integer >= 1. Received: none"),
+        (["compare", "--target", "95"], "expected an accuracy in the range (0, 1]. Received: 95"),
+        (["compare", "--target", "nan"], "expected an accuracy in the range (0, 1]. Received: nan"),
+        (["compare", "--sweep", "1", "-1"], "expected a number > 0. Received: -1"),
+        (["compare", "--jobs", "2", "--dask", "tcp://x:1"], "not allowed with argument"),
+        (["compare", "--data", "nowhere:f"], "--data: cannot import nowhere: ModuleNotFoundError"),
+        (["compare", "--model", "os:nothing"], "--model: os has no function 'nothing'"),
+        (["compare", "--model", "nowhere.py"], "--model takes module:function"),
+        (["compare", "--data", "math:sqrt", "--label", "y"], "and --data is a function"),
         (["compare", "--batch-size", "5000"], "training rows, 1438. Received: 5000"),
         (["parity", "--optimizers", "sdg"], "unknown optimizer 'sdg': did you mean SGD?"),
         (["list", "--backend", OTHER_BACKENDS[0]], f"not on {OTHER_BACKENDS[0]}"),
@@ -160,14 +170,14 @@ def test_parity_exits_with_1_when_ours_is_off_the_built_in(capsys, monkeypatch):
 def test_an_interrupted_comparison_leaves_the_old_report_and_exits_with_130(
     capsys, monkeypatch, tmp_path
 ):
-    from keras_optlab.lab import compare
+    from keras_optlab.lab import training
 
     (tmp_path / "report.html").write_text("old")
 
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(compare, "duel", interrupted)
+    monkeypatch.setattr(training, "duel", interrupted)
     code, error = run(["compare", "--optimizers", "SGD", "--out", tmp_path], capsys)
     assert code == 130
     assert "interrupted" in error

@@ -1,9 +1,16 @@
 """Reading a user's table: what is understood, and what is refused in one line."""
 
+import io
+import os
+import pathlib
+import pickle
+import tracemalloc
+import zipfile
+
 import numpy as np
 import pytest
 
-from keras_optlab.lab import data
+from keras_optlab.lab import data, tables
 from keras_optlab.lab.errors import InputError, pick
 
 ROWS = 20
@@ -35,7 +42,7 @@ def everything(dataset):
     """All rows, training and validation, sorted: what does not depend on the split."""
     x = np.concatenate([dataset.x_train, dataset.x_validation])
     y = np.concatenate([dataset.y_train, dataset.y_validation])
-    order = np.argsort(x[:, 0])
+    order = np.argsort(x.reshape(len(x), -1)[:, 0])
     return x[order], y[order]
 
 
@@ -55,8 +62,11 @@ def everything(dataset):
 )
 def test_every_form_of_the_same_table_gives_the_same_dataset(tmp_path, name, content):
     dataset = data.read(written(tmp_path / name, content), None, seed=3)
+    assert dataset.x_train.shape[1:] == ((2, 1) if name == "images.npz" else (2,))
     x, y = everything(dataset)
-    training = np.isin(x[:, 0], dataset.x_train[:, 0])
+    x = x.reshape(ROWS, 2)
+    train_rows = dataset.x_train.reshape(-1, 2)
+    training = np.isin(x[:, 0], train_rows[:, 0])
     standard = (FEATURES - FEATURES[training].mean(axis=0)) / FEATURES[training].std(axis=0)
     np.testing.assert_allclose(x, standard, atol=2e-6)
     np.testing.assert_array_equal(y, LABELS)
@@ -133,6 +143,23 @@ NAN[4, 1] = np.nan
         ("damaged.npz", None, "it is damaged"),
         ("nan.npz", {"x": NAN, "y": LABELS}, "nan in row 5, feature 2"),
         ("complex.npz", {"x": FEATURES, "y": LABELS + 1j}, "must be integers or text"),
+        ("mixed.csv", csv_text() + "true,2,0\n", "line 21: 'true' is not a number"),
+        ("underscore.csv", csv_text() + "1_0,2,0\n", "line 21: '1_0' is not a number"),
+        ("comma.csv", csv_text(separator=";") + "1,5;2;0\n", "line 21: '1,5' is not a number"),
+        ("one-row.csv", "1,2,0\n", "at least 10 rows are needed. Received: 1"),
+        ("blank.csv", "\n\n  \n", "is empty"),
+        ("nul.csv", csv_text() + "1,\0,0\n", "nul.csv"),
+        ("long-field.csv", csv_text() + "1," + "9" * 200_000 + ",0\n", "field larger than"),
+        ("long-label.csv", csv_text() + "1,2," + "z" * 5000 + "\n", "a label has 5,000 char"),
+        ("open-quote.csv", csv_text() + '1,"2,0\n', "line 21: expected 3 columns"),
+        ("twins.csv", csv_text("y,width,y"), "several columns are called y"),
+        ("huge.csv", csv_text() + "1e400,2,0\n", "Received: inf in row 21, feature 1"),
+        ("too-large.npz", {"x": FEATURES * 1e300, "y": LABELS}, "too large, or too small, to be"),
+        ("too-small.npz", {"x": FEATURES * 1e-300, "y": LABELS}, "too large, or too small, to be"),
+        ("zero-d.npz", {"x": np.array(3.0), "y": LABELS}, "Received: features ()"),
+        ("pickled-y.npz", {"x": FEATURES, "y": LABELS.astype(object)}, "Python objects"),
+        ("record.npz", {"x": np.zeros(20, [("a", "f4")]), "y": LABELS}, "are not numbers but"),
+        ("times.npz", {"x": FEATURES.astype("M8[s]"), "y": LABELS}, "are not numbers but"),
     ],
 )
 def test_what_cannot_be_trained_on_is_refused_by_name(tmp_path, name, content, message):
@@ -156,6 +183,152 @@ def test_files_that_cannot_be_read_and_columns_that_are_not_there_are_refused(tm
         data.read(written(tmp_path / "named.csv", csv_text("a,b,c")), "kind", 0)
     with pytest.raises(InputError, match="no line of column names"):
         data.read(written(tmp_path / "plain.csv", csv_text()), "kind", 0)
+
+
+def test_account_numbers_that_differ_in_the_last_digit_are_two_classes(tmp_path):
+    """As float64 they would be one number."""
+    labels = np.where(LABELS > 0, 2**53 + 1, 2**53)
+    dataset = data.read(written(tmp_path / "text.csv", csv_text(labels=labels)), None, 0)
+    assert dataset.classes == ("9007199254740992", "9007199254740993")
+    arrays = {"x": FEATURES, "y": labels.astype("uint64")}
+    dataset = data.read(written(tmp_path / "integers.npz", arrays), None, 0)
+    assert dataset.classes == ("9007199254740992", "9007199254740993")
+
+
+def test_a_constant_whose_mean_is_rounded_becomes_zero():
+    features = np.column_stack([FEATURES, np.full(ROWS, 0.1)])
+    assert features[:, 2].std() > 0
+    dataset = data.split("constant", features, LABELS, 0)
+    np.testing.assert_allclose(dataset.x_train[:, 2], 0.0, atol=1e-6)
+
+
+def archive(path, members):
+    """A zip file of members written as they are."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
+        for name, content in members.items():
+            made.writestr(name, content)
+    return path
+
+
+def npy(array=None, *, shape=None, data=b""):
+    """An .npy file; with a shape, one whose header promises more than there is."""
+    if array is not None:
+        file = io.BytesIO()
+        np.save(file, array)
+        return file.getvalue()
+    header = repr({"descr": "<f8", "fortran_order": False, "shape": shape}).encode()
+    header += b" " * (63 - (10 + len(header)) % 64) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + data
+
+
+def refused(path, message):
+    with pytest.raises(InputError) as raised:
+        data.read(path, None, 0)
+    assert message in str(raised.value)
+    assert str(path.name) in str(raised.value)
+
+
+def test_arrays_that_promise_terabytes_are_refused_before_memory_is_taken(tmp_path):
+    tracemalloc.start()
+    for shape in ((2**40, 4), (2**62, 2**62), (-1, 4)):
+        path = archive(tmp_path / "liar.npz", {"x.npy": npy(shape=shape), "y.npy": npy(LABELS)})
+        refused(path, "it is damaged")
+    assert tracemalloc.get_traced_memory()[1] < 50 * 2**20
+    tracemalloc.stop()
+
+
+def test_a_decompression_bomb_is_refused_by_its_declared_size(tmp_path, monkeypatch):
+    # 8 MB of zeros are 8 kB in the file.
+    bomb = npy(np.zeros((1000, 1000)))
+    path = archive(tmp_path / "bomb.npz", {"x.npy": bomb, "y.npy": npy(LABELS)})
+    assert path.stat().st_size < 20_000
+    monkeypatch.setattr(tables, "NPZ_LIMIT", 4 * 2**20)
+    refused(path, "at most 4 MB are read. Received: 8 MB; give larger data by --data module")
+    # What is not asked for may be as large as it likes.
+    path = archive(
+        tmp_path / "aside.npz",
+        {"other.npy": bomb, "x.npy": npy(FEATURES), "y.npy": npy(LABELS)},
+    )
+    assert data.read(path, None, 0).x_train.shape == (16, 2)
+
+
+def test_a_csv_that_is_too_large_is_refused_unread(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "CSV_LIMIT", 100)
+    refused(written(tmp_path / "large.csv", csv_text()), "at most 0 MB are read")
+
+
+def test_names_that_leave_the_folder_write_nothing(tmp_path):
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    path = archive(
+        inside / "slip.npz",
+        {"../../y.npy": npy(LABELS), "/tmp/x.npy": npy(FEATURES), "../x.npy": npy(FEATURES)},
+    )
+    refused(path, "no array called x or features; its arrays: ../../y, ../x, /tmp/x")
+    assert [file.name for file in tmp_path.rglob("*")] == ["inside", "slip.npz"]
+
+
+def test_names_in_messages_are_short_and_cannot_move_the_terminal(tmp_path):
+    path = archive(tmp_path / "names.npz", {"\x1b[2J\nevil.npy": b"", "z" * 9000: b""})
+    with pytest.raises(InputError) as raised:
+        data.read(path, None, 0)
+    message = str(raised.value)
+    assert "\x1b" not in message and "\n" not in message
+    assert len(message) < len(str(path)) + 300
+
+
+def test_members_that_are_no_arrays_are_refused(tmp_path):
+    for content in (b"", b"text", b"\x93NUMPY", b"\x93NUMPY\x09\x00", npy(FEATURES)[:100]):
+        path = archive(tmp_path / "member.npz", {"x.npy": content, "y.npy": npy(LABELS)})
+        refused(path, "member.npz")
+
+
+def test_a_pickle_in_an_array_is_not_run(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (pathlib.Path.touch, (tmp_path / "run",))
+
+    array = np.array([Evil(), 1], dtype=object)
+    path = archive(tmp_path / "evil.npz", {"x.npy": npy(array), "y.npy": npy(LABELS)})
+    refused(path, "it holds Python objects")
+    (tmp_path / "raw.npz").write_bytes(pickle.dumps(Evil()))
+    refused(tmp_path / "raw.npz", "not an npz file")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_pipe_is_refused_in_place_of_waiting_for_it(tmp_path):
+    for name in ("pipe.csv", "pipe.npz"):
+        os.mkfifo(tmp_path / name)
+        refused(tmp_path / name, "not a plain file")
+
+
+@pytest.mark.parametrize("name", ["table.npz", "table.csv"])
+def test_bytes_changed_anywhere_give_data_or_one_line(tmp_path, name):
+    """Hundreds of files with a few bytes changed, cut off or put in."""
+    path = written(
+        tmp_path / name, csv_text("a,b,y") if name.endswith("csv") else {"x": FEATURES, "y": LABELS}
+    )
+    whole, random = path.read_bytes(), np.random.default_rng(11)
+    outcomes = {"read": 0, "refused": 0}
+    for _ in range(300):
+        content = bytearray(whole)
+        for _ in range(random.integers(1, 4)):
+            place, size = random.integers(len(content)), random.integers(0, 5)
+            new = random.bytes(random.integers(0, 5))
+            content[place : place + size] = new
+        if random.random() < 0.2:
+            del content[random.integers(len(content)) :]
+        path.write_bytes(content)
+        try:
+            dataset = data.read(path, None, 0)
+        except InputError as error:
+            assert "\n" not in str(error)
+            outcomes["refused"] += 1
+        else:
+            assert np.isfinite(dataset.x_train).all()
+            assert dataset.y_train.max() < len(dataset.classes)
+            outcomes["read"] += 1
+    assert min(outcomes.values()) > 10
 
 
 def test_names_are_found_in_any_case_and_the_nearest_is_suggested():

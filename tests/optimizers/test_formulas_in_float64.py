@@ -5,6 +5,7 @@ import inspect
 import keras
 import numpy as np
 import pytest
+from keras_versions import needs_built_in
 from formulas import FORMULAS, train_by_formula
 from training import double_precision, largest_difference, problem, train
 
@@ -151,6 +152,7 @@ def test_the_forms_of_momentum_differ_as_soon_as_the_rate_changes():
     assert largest_difference(ends[True], ends[False]) > 0.1
 
 
+@needs_built_in("Muon")
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="it is on TensorFlow that Keras raises")
 def test_muon_takes_float64_matrices_in_tensorflow_where_keras_raises():
     import tensorflow as tf

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import schedulefree
 import torch
+from keras_versions import needs_built_in
 from training import largest_difference, problem, train
 
 from keras_optlab import optimizers
@@ -35,6 +36,7 @@ def test_ours_is_the_authors_to_rounding():
         assert np.all(np.abs(ours - theirs) <= allowed)
 
 
+@needs_built_in("ScheduleFreeAdamW")
 def test_the_built_in_is_the_authors_on_jax_alone():
     start, gradients = problem(steps=30, dtype="float32")
     built_in = train(keras.optimizers.ScheduleFreeAdamW(), start, gradients)
@@ -45,6 +47,7 @@ def test_the_built_in_is_the_authors_on_jax_alone():
         assert difference > 1e-3
 
 
+@needs_built_in("ScheduleFreeAdamW")
 def test_the_built_in_averages_otherwise_during_warmup_on_every_backend():
     start, gradients = problem(steps=30, dtype="float32")
     built_in = train(keras.optimizers.ScheduleFreeAdamW(warmup_steps=10), start, gradients)

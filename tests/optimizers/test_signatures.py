@@ -5,10 +5,12 @@ import re
 
 import keras
 import pytest
+from keras_versions import with_built_in
 
 from keras_optlab import optimizers
 
 EXTRAS = {"decoupled_weight_decay", "groups", "settable", "jit_compile", "lazy", "slot_dtype"}
+EXTRAS |= {"rounding", "nonfinite"}
 FORMS = {
     "SGD": {"learning_rate_in_velocity"},
     "Adagrad": {"epsilon_inside_root"},
@@ -30,12 +32,15 @@ def by_keyword(cls):
     return [p for p in arguments(cls) if p.kind == p.KEYWORD_ONLY]
 
 
-@pytest.mark.parametrize("name", optimizers.__all__)
+@pytest.mark.parametrize("name", with_built_in(optimizers.__all__))
 def test_arguments_are_those_of_keras_in_order_with_its_defaults(name):
     ours, theirs = getattr(optimizers, name), getattr(keras.optimizers, name)
-    positional = [(p.name, p.default) for p in arguments(ours) if p.kind != p.KEYWORD_ONLY]
-    assert positional == [(p.name, p.default) for p in arguments(theirs)]
-    assert unnumbered(ours().name) == unnumbered(theirs().name)
+    positional = {p.name: p.default for p in arguments(ours) if p.kind != p.KEYWORD_ONLY}
+    expected = {p.name: p.default for p in arguments(theirs)}
+    # Keras before 3.15 writes here a name that it now makes from that of the class.
+    if expected["name"] is None:
+        assert unnumbered(ours().name) == unnumbered(theirs().name)
+    assert list(positional.items()) == list({**expected, "name": None}.items())
 
 
 @pytest.mark.parametrize("name", optimizers.__all__)
@@ -63,4 +68,5 @@ def test_all_fourteen_built_in_algorithms_are_here():
         if inspect.isclass(cls) and issubclass(cls, base)
     }
     wrappers = {"LossScaleOptimizer", "MultiOptimizer", "Optimizer"}
-    assert built_in - wrappers == set(optimizers.__all__)
+    older = set() if hasattr(keras.optimizers, "ScheduleFreeAdamW") else {"ScheduleFreeAdamW"}
+    assert built_in - wrappers == set(optimizers.__all__) - older

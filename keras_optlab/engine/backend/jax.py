@@ -68,6 +68,11 @@ def sum_over_replicas(gradients: list[Any]) -> list[Any]:
     return gradients
 
 
+def checkpointed(variables: dict[str, keras.Variable]) -> Any:
+    """Nothing: what is in `optimizer.variables` is saved here."""
+    return None
+
+
 def conditionally(
     condition: Any, then: Callable[[], None], otherwise: Callable[[], None], variables: list
 ) -> None:
@@ -89,6 +94,15 @@ def conditionally(
     for variable, value in zip(variables, new, strict=True):
         variable.assign(value)
     return None
+
+
+def random_state() -> list[int]:
+    """Nothing: layers draw from generators of their own."""
+    return []
+
+
+def set_random_state(state: list[int]) -> None:
+    """Put back what `random_state` returned."""
 
 
 def lookups(gradient: Any) -> tuple[Any, Any] | None:

@@ -131,6 +131,11 @@ def sum_over_replicas(gradients: list[Any]) -> list[Any]:
     return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, gradients)
 
 
+def checkpointed(variables: dict[str, keras.Variable]) -> Any:
+    """The variables as an object that a `tf.train.Checkpoint` saves with its owner."""
+    return tf.train.Checkpoint(**{name: variable.value for name, variable in variables.items()})
+
+
 def conditionally(
     condition: Any, then: Callable[[], None], otherwise: Callable[[], None], variables: list
 ) -> None:
@@ -169,6 +174,15 @@ def _returning(function: Callable[[], None]) -> Callable[[], tf.Tensor]:
         return tf.constant(True)
 
     return with_result
+
+
+def random_state() -> list[int]:
+    """Nothing: layers draw from generators of their own."""
+    return []
+
+
+def set_random_state(state: list[int]) -> None:
+    """Put back what `random_state` returned."""
 
 
 def lookups(gradient: Any) -> tuple[Any, Any] | None:

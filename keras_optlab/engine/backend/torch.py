@@ -244,11 +244,26 @@ def sum_over_replicas(gradients: list[Any]) -> list[Any]:
     return gradients
 
 
+def checkpointed(variables: dict[str, keras.Variable]) -> Any:
+    """Nothing: Keras' files are what saves an optimizer here."""
+    return None
+
+
 def conditionally(
     condition: Any, then: Callable[[], None], otherwise: Callable[[], None], variables: list
 ) -> None:
     """Do one thing or the other with variables, as a boolean scalar says."""
     return then() if condition else otherwise()
+
+
+def random_state() -> list[int]:
+    """The state of torch's own generator, from which Keras' layers draw here."""
+    return torch.get_rng_state().tolist()
+
+
+def set_random_state(state: list[int]) -> None:
+    """Put back what `random_state` returned."""
+    torch.set_rng_state(torch.tensor(state, dtype=torch.uint8))
 
 
 def lookups(gradient: Any) -> tuple[Any, Any] | None:

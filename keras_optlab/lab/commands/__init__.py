@@ -4,6 +4,6 @@ A module has `NAME`, `SUMMARY`, `add_arguments(parser)` and `run(options)`, whic
 code. It imports Keras only in `run`, after the backend was chosen.
 """
 
-from keras_optlab.lab.commands import compare, list, parity
+from keras_optlab.lab.commands import claims, compare, find_lr, landscape, list, parity, show
 
-COMMANDS = (compare, parity, list)
+COMMANDS = (claims, compare, find_lr, landscape, parity, list, show)

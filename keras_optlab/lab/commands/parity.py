@@ -3,7 +3,7 @@
 import argparse
 
 from keras_optlab.lab.arguments import add_optimizers, add_seed
-from keras_optlab.lab.errors import pick
+from keras_optlab.lab.errors import InputError, pick
 from keras_optlab.lab.terminal import progress_bar, require, simple_table, wide_console
 
 NAME = "parity"
@@ -23,6 +23,8 @@ def run(options: argparse.Namespace) -> int:
 
     named = options.optimizers
     cases = parity.cases(pick(named, parity.ARGUMENTS, "optimizer") if named else None)
+    if not cases:
+        raise InputError(f"this Keras has nothing to compare {', '.join(named)} with")
     results = []
     with progress_bar() as progress:
         for number, case in enumerate(cases):

@@ -1,0 +1,227 @@
+"""The ways that optimizers take down a surface, stepped by the optimizers themselves."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import keras
+import numpy as np
+
+from keras_optlab import optimizers
+from keras_optlab.lab.contenders import typed
+from keras_optlab.lab.errors import InputError
+from keras_optlab.lab.surfaces import Surface
+
+OURS = "keras-optlab"
+BUILT_IN = "Keras"
+
+# The forms of SGD have names of their own here.
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "Momentum": ("SGD", {"momentum": 0.9}),
+    "Nesterov": ("SGD", {"momentum": 0.9, "nesterov": True}),
+}
+# Learning rates as multiples of that which suits gradient descent. Momentum multiplies the speed
+# by up to ten, so at half the rate it still overshoots, as it should be seen to.
+DESCENT = {"SGD": 1.0, "Momentum": 0.5, "Nesterov": 0.5}
+# The others scale their steps themselves: rates as multiples of the surface's stride. Those above
+# 1 belong to steps that shrink (Adagrad, Ftrl), or begin next to nothing (Adadelta).
+STRIDES = {
+    "Adadelta": 300.0,
+    "Adafactor": 1.0,
+    "Adagrad": 8.0,
+    "Adam": 1.0,
+    "AdamW": 1.0,
+    "Adamax": 1.5,
+    "Ftrl": 8.0,
+    "Lamb": 0.5,
+    "Lion": 0.5,
+    "Muon": 4.0,
+    "Nadam": 1.0,
+    "RMSprop": 0.5,
+    "ScheduleFreeAdamW": 2.0,
+}
+NAMES = [*DESCENT, *STRIDES]
+DEFAULT_NAMES = ["SGD", "Momentum", "Nesterov", "Adagrad", "RMSprop", "Adam"]
+
+
+@final
+@dataclass(frozen=True)
+class Trajectory:
+    """The way of one optimizer down one surface.
+
+    Args:
+        name: The algorithm.
+        library: `"keras-optlab"` or `"Keras"`.
+        setting: Its arguments, as they would be typed.
+        points: Array of shape (steps + 1, 2), the start first. From the step on at which a
+            number overflowed, NaN.
+        values: The surface's value at each of them.
+    """
+
+    name: str
+    library: str
+    setting: str
+    points: np.ndarray
+    values: np.ndarray
+
+    @property
+    def diverged(self) -> bool:
+        """Whether a number overflowed."""
+        return not np.isfinite(self.points[-1]).all()
+
+
+@final
+@dataclass(frozen=True)
+class Landscape:
+    """A surface and the ways down it."""
+
+    surface: Surface
+    trajectories: tuple[Trajectory, ...]
+
+
+@final
+@dataclass(frozen=True)
+class Settings:
+    """What to show.
+
+    Args:
+        surfaces: The surfaces.
+        names: Algorithms, from `NAMES`.
+        built_in: Whether to show the built-in of each beside it.
+        learning_rates: For some algorithms, a rate in place of the default.
+        steps: Integer >= 1.
+        seed: Integer >= 0, of the noise.
+    """
+
+    surfaces: tuple[Surface, ...]
+    names: tuple[str, ...]
+    built_in: bool
+    learning_rates: dict[str, float]
+    steps: int
+    seed: int
+
+
+def explore(settings: Settings, progress: Callable[[str, int, int], None]) -> list[Landscape]:
+    """Go down each surface with each optimizer.
+
+    Args:
+        settings: `Settings`.
+        progress: Called before each surface with its name, how many are done, and how many there
+            are.
+
+    Raises:
+        InputError: If an optimizer refuses a learning rate that the user gave, or Keras has no
+            built-in of the kind.
+    """
+    landscapes = []
+    for number, surface in enumerate(settings.surfaces):
+        progress(surface.title, number, len(settings.surfaces))
+        ways = [
+            descend(surface, name, library, settings)
+            for name in settings.names
+            for library in ([OURS, BUILT_IN] if settings.built_in else [OURS])
+        ]
+        landscapes.append(Landscape(surface, tuple(ways)))
+    return landscapes
+
+
+def descend(surface: Surface, name: str, library: str, settings: Settings) -> Trajectory:
+    """The way of one optimizer down one surface."""
+    cls, others = VARIANTS.get(name, (name, {}))
+    rate = settings.learning_rates.get(name, default_learning_rate(surface, name))
+    arguments = {"learning_rate": rate, **others}
+    module = optimizers if library == OURS else keras.optimizers
+    if not hasattr(module, cls):
+        raise InputError(f"Keras {keras.__version__} has no {cls}: leave out --built-in or {name}")
+    try:
+        optimizer = getattr(module, cls)(**arguments)
+    except ValueError as error:
+        raise InputError(f"--learning-rate {name}={rate:g}: {error}") from None
+    # All meet the same noise.
+    noise = np.random.default_rng(settings.seed).normal(0, surface.noise, (settings.steps, 2))
+    points = walk(optimizer, surface, noise)
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = surface.value(points[:, 0], points[:, 1])
+    return Trajectory(name, library, typed(arguments), points, values)
+
+
+def default_learning_rate(surface: Surface, name: str) -> float:
+    """A rate at which there is something to see: not too small to move, not diverging."""
+    if name in DESCENT:
+        return DESCENT[name] * surface.descent_rate
+    # Lamb and Adafactor step relative to the size of the weights, which is about that of the start.
+    size = {
+        "Lamb": math.hypot(*surface.start),
+        "Adafactor": math.hypot(*surface.start) / math.sqrt(2),
+    }.get(name, 1.0)
+    return STRIDES[name] * surface.stride / size
+
+
+def walk(optimizer: Any, surface: Surface, noise: np.ndarray) -> np.ndarray:
+    """The points that an optimizer comes to.
+
+    Args:
+        optimizer: A new optimizer, of either library.
+        surface: Where to walk.
+        noise: Array of shape (steps, 2), added to the gradients.
+
+    Returns:
+        Array of shape (steps + 1, 2), as in `Trajectory`.
+    """
+    # A matrix of one column, since Muon has Adam update what is none.
+    variable = keras.Variable(np.reshape(surface.start, (2, 1)).astype("float32"))
+    optimizer.build([variable])
+    points = np.full((len(noise) + 1, 2), np.nan)
+    points[0] = surface.start
+    for step, error in enumerate(noise):
+        x, y = place(variable)
+        with np.errstate(over="ignore", invalid="ignore"):
+            gradient = np.add(surface.gradient(x, y), error).astype("float32")
+        if not np.isfinite(gradient).all():
+            break
+        optimizer.apply([keras.ops.convert_to_tensor(gradient[:, None])], [variable])
+        points[step + 1] = shown_place(optimizer, variable)
+        if not np.isfinite(points[step + 1]).all():
+            break
+    return points
+
+
+def place(variable: keras.Variable) -> np.ndarray:
+    """The two numbers in a variable."""
+    return np.ravel(keras.ops.convert_to_numpy(variable)).astype("float64")
+
+
+def shown_place(optimizer: Any, variable: keras.Variable) -> np.ndarray:
+    """Where a model would be evaluated, for an optimizer of ours that trains elsewhere."""
+    if not isinstance(optimizer, optimizers.ScheduleFreeAdamW):
+        return place(variable)
+    optimizer.to_evaluation_point()
+    point = place(variable)
+    optimizer.to_training_point()
+    return point
+
+
+def contour_levels(surface: Surface, count: int = 16) -> np.ndarray:
+    """Heights for contour lines, closer to each other near the lowest, where the ways end."""
+    z = heights(surface)[2]
+    low, high = float(z.min()), float(z.max())
+    return low + (high - low) * np.linspace(0, 1, count + 3)[2:-1] ** curvature(z)
+
+
+def curvature(z: np.ndarray) -> float:
+    """The power by which half of the picture lies below half of the levels."""
+    middle = (np.median(z) - z.min()) / (z.max() - z.min())
+    return float(np.clip(np.log(middle) / np.log(0.5), 1.0, 6.0))
+
+
+def heights(surface: Surface, resolution: int = 140) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The surface on a grid: x, y and its values."""
+    x = np.linspace(*surface.horizontal, resolution)
+    y = np.linspace(*surface.vertical, resolution)
+    return x, y, surface.value(*np.meshgrid(x, y))
+
+
+def labels(trajectories: Sequence[Trajectory]) -> list[str]:
+    """What each is called where several stand together."""
+    return [t.name if t.library == OURS else f"{t.library} {t.name}" for t in trajectories]

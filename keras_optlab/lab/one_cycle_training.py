@@ -1,0 +1,125 @@
+"""Training by 1cycle in one call."""
+
+import inspect
+import warnings
+from typing import Any
+
+import keras
+
+from keras_optlab.callbacks.one_cycle import OneCycle, check_learning_rate, momentum_name
+from keras_optlab.lab.range_test import find_learning_rate, single_optimizer
+
+# What of `fit`'s arguments concerns a range test too.
+SHARED = ("batch_size", "sample_weight", "class_weight", "shuffle", "validation_split")
+
+
+def fit_one_cycle(
+    model: keras.Model,
+    x: Any,
+    y: Any = None,
+    epochs: int = 1,
+    max_learning_rate: float | None = None,
+    *,
+    cycle_momentum: bool | None = None,
+    **arguments: Any,
+) -> keras.callbacks.History:
+    """Train a model by the 1cycle policy, and find its learning rate first if none is given.
+
+    It is `find_learning_rate`, where needed, then `model.fit` with `callbacks.OneCycle` before
+    your own callbacks.
+
+    Args:
+        model: A compiled model.
+        x: Input data, as for `fit`. A generator, which cannot be rewound, needs
+            `max_learning_rate`.
+        y: Target data, as for `fit`. Defaults to `None`.
+        epochs: Integer >= 1, as for `fit`. Defaults to `1`.
+        max_learning_rate: Float >= 0, the highest rate of the cycle, or None for the
+            `suggestion` of `find_learning_rate`. Defaults to `None`.
+        cycle_momentum: Boolean, or None to cycle momentum where the optimizer can, and to warn
+            where it cannot: a built-in optimizer of Keras compiles its momentum into the step.
+            Defaults to `None`.
+        **arguments: Further arguments of `OneCycle` (`pct_start`, `div_factor`, ...) and of
+            `fit` (`batch_size`, `validation_data`, `callbacks`, `verbose`, ...).
+
+    Returns:
+        Keras' `History`. Its `history` has the last `learning_rate` and `momentum` of each
+        epoch, beside the metrics; its `updates` is a dict of two lists, `"learning_rate"` and
+        `"momentum"`, with those of every update (`"momentum"` is empty if it was not cycled). Its
+        `learning_rate_range` is the `LearningRateRange` that was found, or None.
+
+    Raises:
+        ValueError: If the model is not compiled, its learning rate is a schedule, or as
+            `find_learning_rate`, `OneCycle` and `fit` do.
+        TypeError: For an argument that neither `fit` nor `OneCycle` has.
+
+    Sources: Smith & Topin, 2018, "Super-Convergence: Very Fast Training of Neural Networks Using
+    Large Learning Rates"; `fit_one_cycle` of fastai.
+
+    Example:
+
+    >>> model.compile(keras_optlab.optimizers.Adam(), loss="mse")
+    >>> history = keras_optlab.lab.fit_one_cycle(model, x, y, epochs=3, batch_size=16, verbose=0)
+    >>> len(history.updates["learning_rate"]), len(history.history["learning_rate"])
+    (12, 3)
+    """
+    optimizer = single_optimizer(model, "fit_one_cycle")
+    check_learning_rate(optimizer)
+    cycle_arguments, fit_arguments = sort_arguments(model, arguments)
+    if cycle_momentum is None:
+        cycle_momentum = can_cycle_momentum(optimizer)
+    # Wrong arguments are to be seen before the search for a rate.
+    cycle_arguments["cycle_momentum"] = cycle_momentum
+    OneCycle(1.0 if max_learning_rate is None else max_learning_rate, **cycle_arguments)
+    found = None
+    if max_learning_rate is None:
+        shared = {name: fit_arguments[name] for name in SHARED if name in fit_arguments}
+        found = find_learning_rate(model, x, y, **shared)
+        max_learning_rate = found.suggestion
+    one_cycle = OneCycle(max_learning_rate, **cycle_arguments)
+    history = model.fit(
+        x,
+        y,
+        epochs=epochs,
+        callbacks=[one_cycle, *as_list(fit_arguments.pop("callbacks", None))],
+        **fit_arguments,
+    )
+    history.updates = one_cycle.history
+    history.learning_rate_range = found
+    return history
+
+
+def sort_arguments(
+    model: keras.Model, arguments: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The arguments of `OneCycle` and those of `fit`."""
+    cycle = {name: arguments[name] for name in arguments if name in OneCycle.declared_arguments}
+    fit = {name: arguments[name] for name in arguments if name not in cycle}
+    known = inspect.signature(model.fit).parameters.values()
+    takes_any = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in known)
+    unknown = set() if takes_any else set(fit) - {each.name for each in known}
+    if unknown:
+        raise TypeError(
+            "fit_one_cycle takes the arguments of OneCycle and of `fit`. Received: "
+            f"{', '.join(sorted(unknown))}, which neither has."
+        )
+    return cycle, fit
+
+
+def can_cycle_momentum(optimizer: keras.optimizers.Optimizer) -> bool:
+    """Whether the optimizer has a momentum that can be cycled; a warning says why not."""
+    try:
+        momentum_name(optimizer)
+    except ValueError as reason:
+        warnings.warn(
+            f"fit_one_cycle cycles the learning rate without momentum. {reason}", stacklevel=3
+        )
+        return False
+    return True
+
+
+def as_list(callbacks: Any) -> list[keras.callbacks.Callback]:
+    """The callbacks of `fit`, which takes one, several or none."""
+    if callbacks is None:
+        return []
+    return list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]

@@ -1,0 +1,227 @@
+"""One run of a comparison: the same model trained by ours and by the built-in."""
+
+import math
+import time
+from dataclasses import dataclass
+from typing import Any, final
+
+import keras
+import numpy as np
+
+from keras_optlab.lab import contenders, network
+from keras_optlab.lab.contenders import Contender, Side
+from keras_optlab.lab.data import Dataset
+from keras_optlab.lab.network import ModelSource
+from keras_optlab.lab.results import DIVERGED, HOPELESS, Duel, Run, Training
+
+VALIDATION_BATCH = 1024
+
+
+@final
+@dataclass(frozen=True)
+class Task:
+    """What all runs of a comparison share.
+
+    Args:
+        dataset: `Dataset`.
+        model: What builds the model.
+        epochs: Integer >= 1.
+        batch_size: Integer >= 1, at most the number of training rows.
+        built_in: Whether Keras' own is trained beside.
+    """
+
+    dataset: Dataset
+    model: ModelSource
+    epochs: int
+    batch_size: int
+    built_in: bool
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Full batches only: a shorter one would have to be compiled for itself."""
+        return len(self.dataset.x_train) // self.batch_size
+
+
+@final
+class Examiner:
+    """A model of the same layers, compiled once for all runs, to validate with.
+
+    Args:
+        task: `Task`.
+        seed: Of a model that is built for it.
+    """
+
+    def __init__(self, task: Task, seed: int = 0) -> None:
+        self.dataset = task.dataset
+        self.model = network.build(task.model, task.dataset, seed)
+        self.from_logits = network.gives_logits(self.model, task.dataset)
+
+    def validate(self, weights: list[np.ndarray]) -> tuple[float, float]:
+        """Loss and accuracy on the validation rows; NaN if an output is not finite."""
+        self.model.set_weights(weights)
+        x, labels = self.dataset.x_validation, self.dataset.y_validation
+        # Rows that another process shares are read-only, about which torch complains.
+        batches = [
+            np.array(x[start : start + VALIDATION_BATCH])
+            for start in range(0, len(x), VALIDATION_BATCH)
+        ]
+        outputs = [self.model.predict_on_batch(batch) for batch in batches]
+        outputs = np.concatenate(outputs).astype(np.float64)
+        if not np.isfinite(outputs).all():
+            return math.nan, math.nan
+        if self.from_logits:
+            outputs -= outputs.max(axis=1, keepdims=True)
+            outputs -= np.log(np.exp(outputs).sum(axis=1, keepdims=True))
+        else:
+            outputs = np.log(np.maximum(outputs, np.finfo(np.float32).tiny))
+        right = np.take_along_axis(outputs, labels[:, None], axis=1)
+        return float(-right.mean()), float((outputs.argmax(axis=1) == labels).mean())
+
+
+@final
+class Stopwatch(keras.callbacks.Callback):
+    """Times each training step, from the start of its batch until its loss is known."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: list[float] = []
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self.started = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self.seconds.append(time.perf_counter() - self.started)
+
+
+@final
+class Trainee:
+    """One side of a contender while it trains, an epoch at a time.
+
+    Args:
+        side: What goes into `compile` and `fit`.
+        task: `Task`.
+        seed: Integer, of the initial weights.
+        examiner: What validates.
+    """
+
+    def __init__(self, side: Side, task: Task, seed: int, examiner: Examiner) -> None:
+        self.task = task
+        self.seed = seed
+        self.examiner = examiner
+        self.stopwatch = Stopwatch()
+        self.callbacks = [self.stopwatch, *side.callbacks()]
+        self.model = network.build(task.model, task.dataset, seed)
+        self.initial = self.model.get_weights()
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=examiner.from_logits)
+        self.model.compile(side.optimizer(), loss)
+        self.validations = [examiner.validate(self.initial)]
+        self.training_loss: list[float] = []
+        self.stopped = ""
+
+    def train(self, epoch: int, rows: np.ndarray) -> None:
+        """One epoch, over these rows in this order; nothing if the training was ended."""
+        if self.stopped:
+            return
+        if self.task.model is not None:
+            # Dropout on torch draws from the generator of the process: the same for both sides.
+            network.set_seed(epoch_seed(self.seed, epoch))
+        history = self.model.fit(
+            self.task.dataset.x_train[rows],
+            self.task.dataset.y_train[rows],
+            batch_size=self.task.batch_size,
+            initial_epoch=epoch,
+            epochs=epoch + 1,
+            shuffle=False,
+            verbose=0,
+            callbacks=self.callbacks,
+        )
+        self.training_loss += history.history["loss"]
+        self.validations.append(self.examiner.validate(self.model.get_weights()))
+        self.stopped = self.reason_to_stop(epoch + 1)
+
+    def reason_to_stop(self, epochs: int) -> str:
+        """Why a training has no prospect after so many epochs, or an empty string.
+
+        It has diverged if a loss or an output is NaN or infinite. It is hopeless if, when half of
+        the epochs and at least two are over, both its loss and its accuracy are no better than
+        those of who does not look at the features and answers with the frequency of each class.
+        A run is judged by itself alone, so it ends the same whatever others run beside it.
+        """
+        loss, accuracy = self.validations[-1]
+        if not (math.isfinite(loss) and math.isfinite(self.training_loss[-1])):
+            return DIVERGED
+        if max(2, math.ceil(self.task.epochs / 2)) <= epochs < self.task.epochs:
+            guess_loss, guess_accuracy = guess(self.task.dataset)
+            if loss >= guess_loss and accuracy <= guess_accuracy:
+                return HOPELESS
+        return ""
+
+    def result(self) -> Training:
+        """What the training came to."""
+        losses, accuracies = zip(*self.validations, strict=True)
+        return Training(
+            validation_loss=losses,
+            validation_accuracy=accuracies,
+            training_loss=tuple(self.training_loss),
+            step_seconds=float(np.median(self.stopwatch.seconds[1:] or self.stopwatch.seconds)),
+            stopped=self.stopped,
+        )
+
+
+def epoch_seed(seed: int, epoch: int) -> int:
+    """A seed of its own for each epoch of each seed."""
+    return int(np.random.SeedSequence((seed, epoch)).generate_state(1)[0])
+
+
+def guess(dataset: Dataset) -> tuple[float, float]:
+    """Validation loss and accuracy of one who knows how frequent each class is, and no more."""
+    frequency = np.bincount(dataset.y_train, minlength=len(dataset.classes)) / len(dataset.y_train)
+    with np.errstate(divide="ignore"):
+        loss = -np.log(frequency[dataset.y_validation]).mean()
+    return float(loss), float((dataset.y_validation == frequency.argmax()).mean())
+
+
+def train(task: Task, run: Run, examiner: Examiner) -> Duel:
+    """Train both sides of a run: the same wherever and beside whatever it is trained."""
+    contender = contenders.contender(
+        run.kind, run.name, run.rate, task.steps_per_epoch * task.epochs
+    )
+    return duel(contender, task, run, examiner)
+
+
+def duel(contender: Contender, task: Task, run: Run, examiner: Examiner) -> Duel:
+    """Train both sides on the same batches, an epoch by turns, so that both meet the same load."""
+    ours = Trainee(contender.ours, task, run.seed, examiner)
+    built_in = None
+    if task.built_in and contender.built_in:
+        built_in = Trainee(contender.built_in, task, run.seed, examiner)
+    trainees = [ours, built_in] if built_in else [ours]
+    random = np.random.default_rng(run.seed)
+    rows_used = task.steps_per_epoch * task.batch_size
+    for epoch in range(task.epochs):
+        rows = random.permutation(len(task.dataset.x_train))[:rows_used]
+        for trainee in trainees:
+            trainee.train(epoch, rows)
+        trainees.reverse()
+    return Duel(
+        run=run,
+        ours=ours.result(),
+        built_in=built_in.result() if built_in else None,
+        weight_difference=weight_difference(ours, built_in) if built_in else None,
+    )
+
+
+def weight_difference(ours: Trainee, built_in: Trainee) -> float | None:
+    """See `Duel.weight_difference`."""
+    if ours.stopped or built_in.stopped:
+        return None
+    worst = 0.0
+    weights = zip(
+        built_in.initial, built_in.model.get_weights(), ours.model.get_weights(), strict=True
+    )
+    for start, theirs, mine in weights:
+        difference = float(np.abs(mine - theirs).max(initial=0.0))
+        if difference:
+            distance = float(np.abs(theirs - start).max())
+            worst = max(worst, difference / distance if distance else math.inf)
+    return worst

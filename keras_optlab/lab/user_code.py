@@ -1,0 +1,90 @@
+"""Functions of the user's own that a subcommand calls, named on the command line."""
+
+import difflib
+import importlib
+import importlib.util
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from keras_optlab.lab.errors import InputError
+
+
+def load_function(spec: str, what: str) -> Callable[..., Any]:
+    """The function that the user names.
+
+    Modules are looked for in the current folder too, as `python -m` does, and a file's imports in
+    the folder of the file, as `python FILE` does.
+
+    Args:
+        spec: String, `module:function` or `path/to/file.py:function`.
+        what: String, what needs it, for the errors: `"--model"`.
+
+    Returns:
+        The function, or anything else of that name that can be called.
+
+    Raises:
+        InputError: If there is no such module, file or function, or it fails to import.
+    """
+    source, _, name = spec.rpartition(":")
+    if not source or not name:
+        raise InputError(
+            f"{what} takes module:function or path/to/file.py:function. Received: {spec}"
+        )
+    module = load_file(Path(source), what) if source.endswith(".py") else load_module(source, what)
+    function = getattr(module, name, None)
+    if function is None:
+        close = difflib.get_close_matches(name, vars(module), 1)
+        hint = f": did you mean {close[0]}?" if close else ""
+        raise InputError(f"{what}: {source} has no function {name!r}{hint}")
+    if not callable(function):
+        raise InputError(
+            f"{what}: {name} of {source} must be a function. Received: {type(function).__name__}"
+        )
+    return function
+
+
+def load_module(name: str, what: str) -> types.ModuleType:
+    """A module by its name, from the current folder or from what is installed."""
+    put_on_path(Path.cwd())
+    return run(lambda: importlib.import_module(name), name, what)
+
+
+def load_file(path: Path, what: str) -> types.ModuleType:
+    """A module from a file; a file that was loaded before is not run again."""
+    path = path.resolve()
+    loaded = sys.modules.get(path.stem)
+    if loaded is not None and getattr(loaded, "__file__", None) == str(path):
+        return loaded
+    if not path.is_file():
+        raise InputError(f"{what}: there is no file {path}")
+    put_on_path(path.parent)
+    # A file may have the name of a module that others still need, `keras.py` for one.
+    name = f"_user_code_{path.stem}" if loaded is not None else path.stem
+    specification = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[name] = module
+    try:
+        run(lambda: specification.loader.exec_module(module), str(path), what)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def put_on_path(folder: Path) -> None:
+    """Have imports look into a folder first."""
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+
+
+def run(load: Callable[[], Any], source: str, what: str) -> Any:
+    """Import the user's code; whatever it raises becomes one line."""
+    try:
+        return load()
+    except (Exception, SystemExit) as error:
+        raise InputError(
+            f"{what}: cannot import {source}: {type(error).__name__}: {error}"
+        ) from error

@@ -1,0 +1,51 @@
+"""What a worker process does with a run, once its backend is chosen."""
+
+import pickle
+import threading
+from dataclasses import replace
+
+import keras_optlab
+from keras_optlab.lab.errors import InputError
+from keras_optlab.lab.results import Duel, Run
+from keras_optlab.lab.training import Examiner, train
+from keras_optlab.lab.versions import versions
+
+keras_optlab._load()
+
+# Keras has one random state a process, and a Dask worker may have several threads.
+ONE_AT_A_TIME = threading.Lock()
+# What must be the same here as where the comparison was started.
+SAME = ("keras-optlab", "keras", "backend")
+
+# The last comparison's examiner: making one takes as long as a short run.
+_examiners: dict[bytes, Examiner] = {}
+
+
+def work_off(
+    run: tuple[str, str, float, int], pickled: bytes, arrays: dict, origin: dict[str, str]
+) -> Duel:
+    """Train a run.
+
+    Args:
+        run: The fields of the `Run`.
+        pickled: The task, without its arrays.
+        arrays: The arrays.
+        origin: The versions where the comparison was started.
+
+    Raises:
+        InputError: If this process has other versions, or another backend.
+    """
+    here = versions()
+    for name in SAME:
+        if here[name] != origin[name]:
+            raise InputError(
+                f"a worker has {name} {here[name]} in place of {origin[name]}: start it anew, in "
+                "the same environment"
+            )
+    with ONE_AT_A_TIME:
+        task = pickle.loads(pickled)
+        task = replace(task, dataset=replace(task.dataset, **arrays))
+        if pickled not in _examiners:
+            _examiners.clear()
+            _examiners[pickled] = Examiner(task)
+        return train(task, Run(*run), _examiners[pickled])

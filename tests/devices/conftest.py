@@ -1,0 +1,76 @@
+"""Starts the processes that train on several devices, while the tests' own trains on one."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from device_training import OneDevice, Results
+
+HERE = Path(__file__).parent
+# Only so that workers that wait for each other do not do so for ever.
+TIME_LIMIT = 900
+
+
+class Worker:
+    """A script of this folder in a process of its own.
+
+    Args:
+        script: Name of the script; it takes the file that it writes first.
+        arguments: Its arguments.
+        environment: Environment variables on top of those of the tests.
+    """
+
+    def __init__(self, script: str, *arguments: object, **environment: str) -> None:
+        settings = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parent.parent)}
+        self.process = subprocess.Popen(
+            [sys.executable, str(HERE / script), *map(str, arguments)],
+            env={**os.environ, **settings, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def finish(self) -> None:
+        """Wait for it; an error with what it printed if it fails."""
+        try:
+            output, _ = self.process.communicate(timeout=TIME_LIMIT)
+        finally:
+            self.process.kill()
+        assert self.process.returncode == 0, output[-4000:]
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def one_device() -> OneDevice:
+    return OneDevice()
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory):
+    """A function that starts a worker, whose results another function waits for."""
+    workers = []
+
+    def start_worker(script: str, *arguments: object, **environment: str):
+        path = tmp_path_factory.mktemp("results") / "results.npz"
+        worker = Worker(script, path, *arguments, **environment)
+        workers.append(worker)
+
+        def results() -> dict[str, list]:
+            worker.finish()
+            return Results.load(path)
+
+        return results
+
+    yield start_worker
+    for worker in workers:
+        worker.process.kill()
+        worker.process.wait()

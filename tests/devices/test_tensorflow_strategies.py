@@ -1,0 +1,84 @@
+"""`tf.distribute` strategies give the weights of one device on the same batches."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from conftest import free_port
+from device_training import CONFIGURATIONS, HALF_PRECISION, MAIN
+
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="tf.distribute is TensorFlow's"
+)
+
+# Relative to the distance travelled in 30 steps, over all weights together. One device against
+# itself with the batch in another order: 1e-7 to 4e-7.
+TOLERANCE = 1e-6
+ON_TWO = [name for name in CONFIGURATIONS if name not in ("sgd_momentum", "one_cycle_schedules")]
+ON_FOUR = ["adam", "one_cycle", "muon", "schedule_free", "groups", "clipnorm", "table_clipnorm"]
+ON_WORKERS = [*MAIN, "accumulation", "table_adagrad"]
+
+
+@pytest.fixture(scope="module")
+def mirrored(start):
+    """Results of each number of replicas; both processes run at the same time."""
+    waiting = {
+        2: start("mirrored_worker.py", 2, *ON_TWO),
+        4: start("mirrored_worker.py", 4, *ON_FOUR),
+    }
+    return {replicas: results() for replicas, results in waiting.items()}
+
+
+@pytest.fixture(scope="module")
+def workers(start):
+    """Results of two workers on this machine."""
+    cluster = {"worker": [f"127.0.0.1:{free_port()}" for _ in range(2)]}
+    configurations = [
+        json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
+        for index in range(2)
+    ]
+    waiting = [
+        start("multi_worker.py", *ON_WORKERS, TF_CONFIG=configuration)
+        for configuration in configurations
+    ]
+    return [results() for results in waiting]
+
+
+@pytest.mark.parametrize(
+    ("replicas", "name"),
+    [(2, name) for name in ON_TWO if name not in HALF_PRECISION] + [(4, name) for name in ON_FOUR],
+)
+def test_mirrored_strategy_gives_the_weights_of_one_device(mirrored, one_device, replicas, name):
+    assert one_device.difference(name, mirrored[replicas][name]) <= TOLERANCE
+
+
+@pytest.mark.parametrize(
+    ("replicas", "name"),
+    [(2, name) for name in ON_TWO] + [(4, name) for name in ON_FOUR],
+)
+def test_replicas_hold_the_same_bits(mirrored, replicas, name):
+    results = mirrored[replicas]
+    first = results[f"{name}/copies/0"]
+    for n in range(1, replicas):
+        for one, other in zip(first, results[f"{name}/copies/{n}"], strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("name", ON_WORKERS)
+def test_multi_worker_mirrored_strategy_gives_the_weights_of_one_device(workers, one_device, name):
+    assert one_device.difference(name, workers[0][name]) <= TOLERANCE
+
+
+@pytest.mark.parametrize("name", ON_WORKERS)
+def test_workers_hold_the_same_bits(workers, name):
+    for key in (name, f"{name}/optimizer"):
+        for one, other in zip(workers[0][key], workers[1][key], strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("name", ["clipnorm", "global_clipnorm", "clipvalue", "one_cycle"])
+def test_what_is_compared_makes_a_difference(one_device, name):
+    _, plain = one_device.start_and_end("sgd_momentum")
+    _, other = one_device.start_and_end(name)
+    assert np.linalg.norm(other - plain) > 0.01 * np.linalg.norm(plain)

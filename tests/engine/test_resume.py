@@ -1,0 +1,190 @@
+"""A training that is stopped anywhere and goes on from a file is the training without a stop."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_optlab import ParameterGroup, callbacks, optimizers, schedules
+
+BACKEND = keras.backend.backend()
+EPOCHS, STOP, BATCHES = 4, 2, 5
+
+groups = [ParameterGroup("bias", learning_rate_multiplier=0.5, beta_1=0.7)]
+schedule = schedules.Sequence(
+    [schedules.LinearWarmup(3, 1e-2), schedules.CosineDecay(1e-2, 10)], [3]
+)
+CONFIGURATIONS = {
+    "groups": lambda: optimizers.Nadam(1e-2, groups=groups),
+    "schedule": lambda: optimizers.Lamb(schedule, beta_1=schedules.OneCycleMomentum(20)),
+    "average": lambda: optimizers.RMSprop(1e-2, use_ema=True, ema_overwrite_frequency=3),
+    # 2 epochs of 5 batches stop in the middle of an accumulation of 3, and of 4.
+    "accumulation": lambda: optimizers.Adam(1e-2, gradient_accumulation_steps=3),
+    "everything": lambda: optimizers.AdamW(
+        schedule,
+        gradient_accumulation_steps=4,
+        use_ema=True,
+        global_clipnorm=1.0,
+        groups=groups,
+        nonfinite="skip",
+    ),
+    "schedule-free": lambda: optimizers.ScheduleFreeAdamW(1e-2, warmup_steps=6),
+}
+HALF = {
+    "compensated": lambda: optimizers.Adam(1e-4),
+    "stochastic": lambda: optimizers.SGD(1e-3, momentum=0.9, rounding="stochastic"),
+    "small slots": lambda: optimizers.Adam(1e-3, slot_dtype="bfloat16"),
+}
+CALLBACKS = {
+    "one cycle": (
+        lambda: optimizers.SGD(1e-2, momentum=0.9),
+        lambda: [callbacks.OneCycle(0.1)],
+    ),
+    "performance": (
+        lambda: optimizers.SGD(1e-2),
+        lambda: [callbacks.PerformanceScheduling("loss", patience=1, min_delta=1e9)],
+    ),
+}
+
+
+def network(make, policy="float32"):
+    # The seed of stochastic rounding comes from here too, and must come out of the file.
+    keras.utils.set_random_seed(3)
+    layers = [
+        keras.layers.Input((4,)),
+        keras.layers.Dense(6, activation="relu", dtype=policy),
+        keras.layers.Dense(2, dtype=policy),
+    ]
+    model = keras.Sequential(layers)
+    model.compile(make(), "mse")
+    return model
+
+
+def fit(model, task, epochs, start=0, extra=()):
+    fixed = {"batch_size": 13, "shuffle": False, "verbose": 0}
+    model.fit(task.x, task.y, epochs=epochs, initial_epoch=start, callbacks=[*extra], **fixed)
+
+
+def resume_from_weights(model, make, policy, folder):
+    model.save_weights(folder / "saved.weights.h5")
+    other = network(make, policy)
+    keras.utils.set_random_seed(99)
+    other.optimizer.build(other.trainable_variables)
+    other.load_weights(folder / "saved.weights.h5")
+    return other
+
+
+def resume_from_model(model, make, policy, folder):
+    model.save(folder / "saved.keras")
+    keras.utils.set_random_seed(99)
+    return keras.saving.load_model(folder / "saved.keras")
+
+
+def resume_from_checkpoint(model, make, policy, folder):
+    import tensorflow as tf
+
+    # The point to go back to is no variable, and so in no checkpoint.
+    model.optimizer.to_training_point()
+    checkpoint = tf.train.Checkpoint(model=model, optimizer=model.optimizer)
+    path = checkpoint.save(str(folder / "checkpoint"))
+    other = network(make, policy)
+    keras.utils.set_random_seed(99)
+    tf.train.Checkpoint(model=other, optimizer=other.optimizer).restore(path)
+    return other
+
+
+def resume_from_orbax(model, make, policy, folder):
+    from orbax import checkpoint as orbax
+
+    model.optimizer.to_training_point()
+    checkpointer = orbax.StandardCheckpointer()
+    checkpointer.save(folder / "orbax", model.get_state_tree())
+    checkpointer.wait_until_finished()
+    other = network(make, policy)
+    keras.utils.set_random_seed(99)
+    other.optimizer.build(other.trainable_variables)
+    other.set_state_tree(checkpointer.restore(folder / "orbax", other.get_state_tree()))
+    return other
+
+
+def assert_same_run(make, task, policy, resume, folder, extra=lambda: []):
+    straight = network(make, policy)
+    fit(straight, task, EPOCHS, extra=extra())
+    stopped = network(make, policy)
+    interrupted(stopped, task, extra())
+    resumed = resume(stopped, make, policy, folder)
+    fit(resumed, task, EPOCHS, start=STOP, extra=extra())
+    for left, right in zip(straight.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_array_equal(np.asarray(left, "float32"), np.asarray(right, "float32"))
+
+
+class Stop(keras.callbacks.Callback):
+    """Ends a `fit` of all epochs early, so that callbacks plan for all of them."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.stop_training = epoch + 1 == STOP
+
+
+def interrupted(model, task, extra):
+    """Stop without what `fit` does at its end, which an interrupted run does not come to."""
+    finalize = model.optimizer.finalize_variable_values
+    vars(model.optimizer)["finalize_variable_values"] = lambda variables: None
+    fit(model, task, EPOCHS, extra=[*extra, Stop()])
+    del vars(model.optimizer)["finalize_variable_values"]
+    assert model.optimizer.finalize_variable_values == finalize
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_by_a_weights_file(task, tmp_path, name):
+    assert_same_run(CONFIGURATIONS[name], task, "float32", resume_from_weights, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["everything", "accumulation"])
+def test_by_a_model_file(task, tmp_path, name):
+    assert_same_run(CONFIGURATIONS[name], task, "float32", resume_from_model, tmp_path)
+
+
+@pytest.mark.parametrize("resume", [resume_from_weights, resume_from_model])
+@pytest.mark.parametrize("name", HALF)
+def test_in_half_precision(task, tmp_path, name, resume):
+    assert_same_run(HALF[name], task, "bfloat16", resume, tmp_path)
+
+
+@pytest.mark.parametrize("name", CALLBACKS)
+def test_with_callbacks(task, tmp_path, name):
+    make, extra = CALLBACKS[name]
+    assert_same_run(make, task, "float32", resume_from_weights, tmp_path, extra)
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="tf.train.Checkpoint is TensorFlow's")
+@pytest.mark.parametrize("name", ["everything", "schedule-free", "compensated"])
+def test_by_a_checkpoint_of_tensorflow(task, tmp_path, name):
+    make = (CONFIGURATIONS | HALF)[name]
+    policy = "bfloat16" if name in HALF else "float32"
+    assert_same_run(make, task, policy, resume_from_checkpoint, tmp_path)
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="orbax saves arrays of JAX")
+@pytest.mark.parametrize("name", ["everything", "schedule-free", "compensated"])
+def test_by_orbax(task, tmp_path, name):
+    pytest.importorskip("orbax.checkpoint")
+    make = (CONFIGURATIONS | HALF)[name]
+    policy = "bfloat16" if name in HALF else "float32"
+    assert_same_run(make, task, policy, resume_from_orbax, tmp_path)
+
+
+@pytest.mark.parametrize("stop", range(1, 6))
+def test_at_any_step_of_an_accumulation(task, tmp_path, stop):
+    """A loop of one's own may stop between any two batches."""
+
+    def trained(model, batches):
+        for batch in batches:
+            rows = slice(10 * batch, 10 * batch + 10)
+            model.train_on_batch(task.x[rows], task.y[rows])
+
+    straight, stopped = (network(CONFIGURATIONS["accumulation"]) for _ in range(2))
+    trained(straight, range(6))
+    trained(stopped, range(stop))
+    resumed = resume_from_weights(stopped, CONFIGURATIONS["accumulation"], "float32", tmp_path)
+    trained(resumed, range(stop, 6))
+    for left, right in zip(straight.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_array_equal(left, right)

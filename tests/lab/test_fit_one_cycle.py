@@ -1,0 +1,101 @@
+"""fit_one_cycle: the 1cycle policy in one call."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_optlab import optimizers, schedules
+from keras_optlab.callbacks import OneCycle
+from keras_optlab.lab import find_learning_rate, fit_one_cycle
+
+X = np.random.default_rng(0).normal(size=(40, 4)).astype("float32")
+Y = (X @ np.random.default_rng(1).normal(size=(4, 1))).astype("float32")
+QUIET = {"batch_size": 8, "shuffle": False, "verbose": 0}
+
+
+def linear(optimizer):
+    """A linear model from the same start each time."""
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, use_bias=False)])
+    model.set_weights([np.zeros((4, 1), "float32")])
+    model.compile(optimizer, "mse")
+    return model
+
+
+def momentum_sgd():
+    return optimizers.SGD(0.01, momentum=0.9)
+
+
+def test_it_is_fit_with_the_callback():
+    by_hand, by_one = linear(momentum_sgd()), linear(momentum_sgd())
+    by_hand.fit(X, Y, epochs=3, callbacks=[OneCycle(0.2, pct_start=0.4)], **QUIET)
+    history = fit_one_cycle(by_one, X, Y, 3, 0.2, pct_start=0.4, **QUIET)
+    np.testing.assert_array_equal(by_hand.get_weights(), by_one.get_weights())
+    assert history.learning_rate_range is None
+    assert history is by_one.history
+
+
+def test_the_history_has_every_update_and_the_last_of_each_epoch():
+    history = fit_one_cycle(linear(momentum_sgd()), X, Y, 3, 0.2, anneal="linear", **QUIET)
+    rates, momenta = history.updates["learning_rate"], history.updates["momentum"]
+    assert len(rates) == len(momenta) == 15
+    assert max(rates) <= 0.2 and rates[0] == pytest.approx(0.2 / 25)
+    assert history.history["learning_rate"] == rates[4::5]
+    assert history.history["momentum"] == momenta[4::5]
+    assert {len(values) for values in history.history.values()} == {3}
+
+
+def test_without_a_rate_it_finds_one_on_the_same_data():
+    expected = find_learning_rate(linear(momentum_sgd()), X, Y, batch_size=8, shuffle=False)
+    model = linear(momentum_sgd())
+    history = fit_one_cycle(model, X, Y, epochs=2, **QUIET)
+    assert history.learning_rate_range == expected
+    given = linear(momentum_sgd())
+    fit_one_cycle(given, X, Y, 2, expected.suggestion, **QUIET)
+    np.testing.assert_array_equal(model.get_weights(), given.get_weights())
+
+
+def test_a_built_in_optimizer_cycles_its_rate_and_says_so():
+    model = linear(keras.optimizers.SGD(0.01, momentum=0.9))
+    with pytest.warns(UserWarning, match="without momentum. Keras compiles the momentum"):
+        history = fit_one_cycle(model, X, Y, 2, 0.1, **QUIET)
+    assert len(history.updates["learning_rate"]) == 10 and history.updates["momentum"] == []
+    assert "momentum" not in history.history
+    with pytest.raises(ValueError, match="Keras compiles the momentum"):
+        fit_one_cycle(model, X, Y, 2, 0.1, cycle_momentum=True, **QUIET)
+    # Whoever says that momentum is to stay needs no warning.
+    fit_one_cycle(model, X, Y, 2, 0.1, cycle_momentum=False, **QUIET)
+
+
+def test_the_users_callbacks_and_validation_go_on():
+    class Seen(keras.callbacks.Callback):
+        epochs = 0
+
+        def on_epoch_end(self, epoch, logs=None):
+            assert {"val_loss", "learning_rate", "momentum"} <= set(logs)
+            Seen.epochs += 1
+
+    arguments = {**QUIET, "validation_data": (X, Y)}
+    history = fit_one_cycle(linear(momentum_sgd()), X, Y, 2, 0.1, callbacks=Seen(), **arguments)
+    assert Seen.epochs == 2 and len(history.history["val_loss"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"max_lr": 0.1}, TypeError, "Received: max_lr, which neither has"),
+        ({"pct_start": 2.0}, ValueError, "`pct_start` must be"),
+        ({"max_learning_rate": -1.0}, ValueError, "`max_learning_rate` must be"),
+    ],
+)
+def test_wrong_arguments_are_refused_before_anything_is_trained(arguments, error, message):
+    model = linear(momentum_sgd())
+    with pytest.raises(error, match=message):
+        fit_one_cycle(model, X, Y, **arguments)
+    assert not model.get_weights()[0].any() and not hasattr(model, "history")
+
+
+def test_models_that_cannot_be_cycled_are_refused():
+    with pytest.raises(ValueError, match="fit_one_cycle needs a compiled model"):
+        fit_one_cycle(keras.Sequential([keras.layers.Dense(1)]), X, Y)
+    with pytest.raises(ValueError, match="is a schedule or a function"):
+        fit_one_cycle(linear(optimizers.SGD(schedules.CosineDecay(0.1, 9))), X, Y)

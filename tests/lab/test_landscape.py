@@ -1,0 +1,309 @@
+"""`optlab landscape`: the surfaces, the ways down, and the page in a browser."""
+
+import json
+import re
+
+import keras
+import numpy as np
+import pytest
+
+from keras_optlab.lab import command, landscape
+from keras_optlab.lab.surfaces import SURFACES, Surface
+
+BACKEND = keras.backend.backend()
+
+
+def settings(names, surfaces=("bowl",), **changed):
+    """Few steps on one surface."""
+    chosen = tuple(SURFACES[name] for name in surfaces)
+    values = {"built_in": False, "learning_rates": {}, "steps": 5, "seed": 0, **changed}
+    return landscape.Settings(surfaces=chosen, names=tuple(names), **values)
+
+
+def explore(*arguments, **changed):
+    return landscape.explore(settings(*arguments, **changed), lambda *progress: None)
+
+
+# Surfaces
+
+
+@pytest.mark.parametrize("surface", SURFACES.values(), ids=SURFACES)
+def test_gradients_are_finite_differences(surface):
+    generator = np.random.default_rng(1)
+    x = generator.uniform(*surface.horizontal, 50)
+    y = generator.uniform(*surface.vertical, 50)
+    h = 1e-5
+    by_x = (surface.value(x + h, y) - surface.value(x - h, y)) / (2 * h)
+    by_y = (surface.value(x, y + h) - surface.value(x, y - h)) / (2 * h)
+    for found, expected in zip(surface.gradient(x, y), (by_x, by_y), strict=True):
+        scale = np.abs(expected).max()
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-7 * scale)
+
+
+@pytest.mark.parametrize("surface", SURFACES.values(), ids=SURFACES)
+def test_minima_are_minima_in_the_picture_and_below_the_start(surface):
+    for x, y in surface.minima:
+        assert surface.horizontal[0] < x < surface.horizontal[1]
+        assert surface.vertical[0] < y < surface.vertical[1]
+        around = np.linspace(0, 2 * np.pi, 16)
+        nearby = surface.value(x + 1e-2 * np.cos(around), y + 1e-2 * np.sin(around))
+        assert (nearby > surface.value(x, y)).all()
+        assert surface.value(x, y) < surface.value(*surface.start)
+
+
+# Ways
+
+
+def test_the_ways_are_those_of_the_formulas():
+    rates = {"SGD": 0.01, "Momentum": 0.01, "Nesterov": 0.01, "Adagrad": 0.5}
+    (result,) = explore(rates, learning_rates=rates)
+    curvature = np.array([1.0, 30.0])
+
+    def momentum(look_ahead):
+        place, v, places = np.array([-9.0, 2.0]), 0.0, []
+        for _ in range(5):
+            v = 0.9 * v - 0.01 * curvature * place
+            place = place + (0.9 * v - 0.01 * curvature * place if look_ahead else v)
+            places.append(place)
+        return places
+
+    def adagrad():
+        place, s, places = np.array([-9.0, 2.0]), 0.1, []
+        for _ in range(5):
+            s = s + (curvature * place) ** 2
+            place = place - 0.5 * curvature * place / np.sqrt(s + 1e-7)
+            places.append(place)
+        return places
+
+    plain = [np.array([-9.0, 2.0]) * (1 - 0.01 * curvature) ** t for t in range(1, 6)]
+    expected = [plain, momentum(False), momentum(True), adagrad()]
+    for way, places in zip(result.trajectories, expected, strict=True):
+        np.testing.assert_allclose(way.points, [(-9.0, 2.0), *places], rtol=1e-5, atol=1e-6)
+        values = [(x**2 + 30 * y**2) / 2 for x, y in way.points]
+        np.testing.assert_allclose(way.values, values)
+    assert result.trajectories[1].setting == "learning_rate=0.01, momentum=0.9"
+
+
+def test_built_ins_stand_beside_ours_and_go_the_same_way():
+    names = ["Adam", "RMSprop", "Muon"]
+    (result,) = explore(names, ("noisy-valley",), built_in=True)
+    ours, theirs = result.trajectories[::2], result.trajectories[1::2]
+    assert [way.library for way in result.trajectories] == ["keras-optlab", "Keras"] * 3
+    for mine, built_in in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(mine.points, built_in.points, atol=1e-5)
+
+
+def test_the_noise_is_the_seeds_and_the_same_for_all():
+    (first,), (again,), (other,) = (
+        explore(["SGD"], ("noisy-valley",), seed=seed) for seed in (3, 3, 4)
+    )
+    way = first.trajectories[0].points
+    np.testing.assert_array_equal(way, again.trajectories[0].points)
+    assert np.abs(way - other.trajectories[0].points).max() > 0.01
+    surface = SURFACES["noisy-valley"]
+    noise = np.random.default_rng(3).normal(0, 2.0, (5, 2))
+    felt = (way[:-1] - way[1:]) / surface.descent_rate
+    np.testing.assert_allclose(felt - np.transpose(surface.gradient(*way[:-1].T)), noise, atol=1e-4)
+
+
+def test_what_diverges_ends_there():
+    (result,) = explore(["SGD"], ("rosenbrock",), learning_rates={"SGD": 1.0}, steps=20)
+    (way,) = result.trajectories
+    assert way.diverged
+    assert np.isfinite(way.points[:2]).all() and np.isnan(way.points[-1]).all()
+
+
+def test_schedule_free_is_shown_where_it_is_evaluated():
+    (result,) = explore(["ScheduleFreeAdamW"], steps=1)
+    (way,) = result.trajectories
+    rate = landscape.default_learning_rate(SURFACES["bowl"], "ScheduleFreeAdamW")
+    # After one step the average x is z, a whole step of Adam away; y stands at a tenth of it.
+    np.testing.assert_allclose(way.points[1], [-9.0 + rate, 2.0 - rate], rtol=1e-5)
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="rates do not depend on the backend")
+def test_default_rates_get_every_algorithm_down_every_surface():
+    found = explore(landscape.NAMES, SURFACES, steps=12)
+    for result in found:
+        start = result.surface.value(*result.surface.start)
+        for way in result.trajectories:
+            assert not way.diverged
+            assert way.values.min() < start - 0.05 * abs(start), (result.surface.name, way.name)
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="rates do not depend on the backend")
+def test_what_the_page_tells_of_plateau_and_himmelblau_is_there_to_see():
+    names = ["SGD", "Momentum", "Adam"]
+    plateau, himmelblau = explore(names, ("plateau", "himmelblau"), steps=200)
+    plain, heavy, _ = plateau.trajectories
+    assert plain.points[-1][0] < 1
+    np.testing.assert_allclose(heavy.points[-1], plateau.surface.minima[0], atol=0.05)
+    plain, heavy, adaptive = himmelblau.trajectories
+    for way, minimum in ((plain, 3), (heavy, 3), (adaptive, 0)):
+        np.testing.assert_allclose(way.points[-1], himmelblau.surface.minima[minimum], atol=0.05)
+
+
+# The command
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """What the command writes."""
+    folder = tmp_path_factory.mktemp("landscape")
+    arguments = ["--optimizers", "SGD", "Momentum", "adam", "--surfaces", "bowl", "Rosenbrock"]
+    rates = ["--learning-rate", "SGD=0.05", "ADAM=0.3"]
+    options = ["--built-in", "--steps", "30", "--out", str(folder)]
+    assert command.main(["landscape", *arguments, *rates, *options]) == 0
+    return folder
+
+
+def test_pictures_and_a_page_are_written(folder):
+    names = {file.name for file in folder.iterdir()}
+    assert names == {"bowl.png", "rosenbrock.png", "landscape.html"}
+    assert (folder / "bowl.png").read_bytes().startswith(b"\x89PNG")
+    page = (folder / "landscape.html").read_text(encoding="utf-8")
+    text = re.search(r'<script type="application/json" id="data">(.+?)</script>', page)[1]
+    data = json.loads(text)
+    bowl, rosenbrock = data["landscapes"]
+    assert (bowl["name"], rosenbrock["name"], data["steps"]) == ("bowl", "rosenbrock", 30)
+    assert [way["label"] for way in bowl["ways"]][:2] == ["SGD", "Keras SGD"]
+    adam = next(way for way in bowl["ways"] if way["label"] == "Adam")
+    assert (adam["setting"], len(adam["points"])) == ("learning_rate=0.3", 31)
+    # At 0.05 gradient descent on Rosenbrock overflows; its way in the page is finite and short.
+    assert len(rosenbrock["ways"][0]["points"]) < 31
+    assert data["command"].endswith(f"--backend {BACKEND}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--surfaces", "bole"], "unknown surface 'bole': did you mean bowl?"),
+        (["--optimizers", "Adamm"], "unknown optimizer 'Adamm': did you mean Adam?"),
+        (["--learning-rate", "SGD"], "expected NAME=RATE with RATE >= 0. Received: SGD"),
+        (["--learning-rate", "SGD=-1"], "Received: SGD=-1"),
+        (["--learning-rate", "SGD=nan"], "Received: SGD=nan"),
+        (["--learning-rate", "Lion=0.1"], "--learning-rate names Lion, which --optimizers leaves"),
+        (["--learning-rate", "Leon=0.1"], "did you mean Lion?"),
+        (["--steps", "0"], "expected an integer >= 1. Received: 0"),
+        (
+            ["--optimizers", "Ftrl", "--learning-rate", "Ftrl=0", "--surfaces", "bowl"],
+            "--learning-rate Ftrl=0: `learning_rate` must be a finite number > 0",
+        ),
+    ],
+)
+def test_wrong_input_is_one_line_and_exit_code_2(arguments, message, capsys, tmp_path):
+    try:
+        code = command.main(["landscape", *arguments, "--out", str(tmp_path / "out")])
+    except SystemExit as stopped:
+        code = stopped.code
+    captured = capsys.readouterr()
+    assert (code, captured.out) == (2, "")
+    assert message in captured.err
+    assert captured.err.count("\n") == 1
+
+
+def test_a_built_in_that_keras_lacks_is_named(capsys, tmp_path, monkeypatch):
+    monkeypatch.delattr(keras.optimizers, "Muon")
+    arguments = ["--optimizers", "Muon", "--built-in", "--out", str(tmp_path)]
+    assert command.main(["landscape", *arguments]) == 2
+    assert "has no Muon: leave out --built-in or Muon" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_is_refused(capsys, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    assert command.main(["landscape", "--out", str(tmp_path / "file")]) == 2
+    assert "it is not a folder" in capsys.readouterr().err
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+# The page
+
+
+def place(page, label):
+    """Where the point of an algorithm is, in the coordinates of the surface."""
+    dot = page.locator(f'g[data-label="{label}"] .dot')
+    x, y = float(dot.get_attribute("cx")), float(dot.get_attribute("cy"))
+    return -10 + x / 800 * 16, 3 - y / 520 * 6
+
+
+def test_the_slider_moves_the_points(folder, browser_page):
+    page = browser_page.open(folder / "landscape.html")
+    surface: Surface = SURFACES["bowl"]
+    slider = page.get_by_role("slider", name="Step")
+    for step in (0, 1, 30):
+        slider.fill(str(step))
+        # Gradient descent at 0.05 on the bowl, as one computes it by hand.
+        x, y = surface.start
+        expected = (x * 0.95**step, y * (1 - 1.5) ** step)
+        np.testing.assert_allclose(place(page, "SGD"), expected, atol=1e-3)
+        assert page.locator("#count").text_content() == f"step {step} of 30"
+    slider.press("ArrowLeft")
+    assert page.locator("#count").text_content() == "step 29 of 30"
+    line = page.locator('g[data-label="SGD"] .way').get_attribute("points")
+    assert len(line.split()) == 30
+    browser_page.assert_quiet()
+    assert len(browser_page.requests) == 1
+
+
+def test_toggles_hide_and_surfaces_change_by_keyboard(folder, browser_page):
+    page = browser_page.open(folder / "landscape.html")
+    way = page.locator('g[data-label="Momentum"]')
+    toggle = page.get_by_role("checkbox", name="Momentum", exact=True)
+    assert way.is_visible()
+    toggle.focus()
+    toggle.press("Space")
+    assert not way.is_visible()
+    # What is hidden stays so on another surface.
+    page.get_by_role("radio", name="Elongated bowl").press("ArrowRight")
+    assert page.locator("#title").text_content() == "Rosenbrock"
+    assert not page.locator('g[data-label="Momentum"]').is_visible()
+    assert page.locator('g[data-label="Keras Momentum"]').is_visible()
+    toggle.check()
+    assert page.locator('g[data-label="Momentum"]').is_visible()
+    page.get_by_role("slider").fill("30")
+    row = page.locator("#algorithms tr").filter(has_text="SGD").first
+    assert "diverged" in row.text_content()
+    browser_page.assert_quiet()
+
+
+def test_hyperparameters_show_on_hover_and_focus(folder, browser_page):
+    page = browser_page.open(folder / "landscape.html")
+    tip = page.get_by_role("tooltip")
+    assert tip.is_hidden()
+    page.locator("#algorithms tr").filter(has_text="Momentum").first.hover()
+    assert "learning_rate=0.03, momentum=0.9" in tip.text_content()
+    page.mouse.move(1, 1)
+    assert tip.is_hidden()
+    page.get_by_role("checkbox", name="Adam", exact=True).focus()
+    assert "learning_rate=0.3" in tip.text_content()
+    # Over the point itself.
+    page.locator('g[data-label="SGD"] .dot').hover()
+    assert "learning_rate=0.05" in tip.text_content()
+    browser_page.assert_quiet()
+
+
+def test_play_runs_to_the_end_and_can_be_paused(folder, browser_page):
+    page = browser_page.open(folder / "landscape.html")
+    page.clock.install()
+    page.reload()
+    page.get_by_role("slider").fill("0")
+    page.get_by_role("button", name="Play").click()
+    page.clock.run_for(2000)
+    pause = page.get_by_role("button", name="Pause")
+    pause.press("Enter")
+    after_2_seconds = page.locator("#count").text_content()
+    assert after_2_seconds == "step 6 of 30"
+    page.clock.run_for(2000)
+    assert page.locator("#count").text_content() == after_2_seconds
+    page.get_by_role("button", name="Play").click()
+    page.clock.run_for(20000)
+    assert page.locator("#count").text_content() == "step 30 of 30"
+    assert page.get_by_role("button", name="Play").is_visible()
+    browser_page.assert_quiet()
+
+
+@pytest.mark.parametrize("width", [360, 1200])
+def test_nothing_sticks_out_of_the_window(width, folder, browser_page):
+    browser_page.page.set_viewport_size({"width": width, "height": 800})
+    page = browser_page.open(folder / "landscape.html")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
