@@ -1,6 +1,6 @@
 """The notebooks run from top to bottom, and are stored with what they printed and drew.
 
-`pytest notebooks` runs them, on TensorFlow; the suite in `tests/` does not, since they take minutes.
+`pytest notebooks` runs them, on TensorFlow. The suite in `tests/` does not: they take minutes.
 """
 
 import os

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
@@ -15,7 +14,7 @@ from keras_optlab.callbacks.record_files import CsvFile, TensorBoardFile
 from keras_optlab.callbacks.step_probe import StepProbe
 from keras_optlab.engine import backend, drawing
 from keras_optlab.engine.declaration import Declared, argument
-from keras_optlab.engine.domain import Choice, Domain, Integer, Optional
+from keras_optlab.engine.domain import Choice, FilePath, Integer, Optional
 from keras_optlab.engine.groups import path_of
 from keras_optlab.engine.hyperparameter import LearningRateSchedule, shortest
 from keras_optlab.engine.optimizer import Optimizer
@@ -26,22 +25,6 @@ if TYPE_CHECKING:
 RATIO = "update_ratio/"
 MOST_NAMES = 8
 FEW_DECADES = 300
-
-
-@final
-@dataclass(frozen=True)
-class FilePath(Domain):
-    """The path of a file or folder."""
-
-    def describe(self) -> str:
-        return "a path"
-
-    def normalize(self, value: Any) -> Path:
-        if not isinstance(value, (str, os.PathLike)):
-            raise TypeError
-        if not os.fspath(value):
-            raise ValueError
-        return Path(value)
 
 
 @final

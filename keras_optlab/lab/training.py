@@ -137,24 +137,8 @@ class Trainee:
         )
         self.training_loss += history.history["loss"]
         self.validations.append(self.examiner.validate(self.model.get_weights()))
-        self.stopped = self.reason_to_stop(epoch + 1)
-
-    def reason_to_stop(self, epochs: int) -> str:
-        """Why a training has no prospect after so many epochs, or an empty string.
-
-        It has diverged if a loss or an output is NaN or infinite. It is hopeless if, when half of
-        the epochs and at least two are over, both its loss and its accuracy are no better than
-        those of who does not look at the features and answers with the frequency of each class.
-        A run is judged by itself alone, so it ends the same whatever others run beside it.
-        """
-        loss, accuracy = self.validations[-1]
-        if not (math.isfinite(loss) and math.isfinite(self.training_loss[-1])):
-            return DIVERGED
-        if max(2, math.ceil(self.task.epochs / 2)) <= epochs < self.task.epochs:
-            guess_loss, guess_accuracy = guess(self.task.dataset)
-            if loss >= guess_loss and accuracy <= guess_accuracy:
-                return HOPELESS
-        return ""
+        losses = (*self.validations[-1], self.training_loss[-1])
+        self.stopped = reason_to_stop(self.task, epoch + 1, *losses)
 
     def result(self) -> Training:
         """What the training came to."""
@@ -166,6 +150,32 @@ class Trainee:
             step_seconds=float(np.median(self.stopwatch.seconds[1:] or self.stopwatch.seconds)),
             stopped=self.stopped,
         )
+
+
+def reason_to_stop(
+    task: Task, epochs: int, loss: float, accuracy: float, training_loss: float
+) -> str:
+    """Why a training has no prospect after so many epochs, or an empty string.
+
+    It has diverged if a loss or an output is NaN or infinite. It is hopeless if, when half of the
+    epochs and at least two are over, both its loss and its accuracy are no better than those of
+    who does not look at the features and answers with the frequency of each class. A run is judged
+    by itself alone, so it ends the same whatever others run beside it.
+
+    Args:
+        task: `Task`.
+        epochs: How many are over.
+        loss: On the validation rows.
+        accuracy: The same.
+        training_loss: Of the last epoch.
+    """
+    if not (math.isfinite(loss) and math.isfinite(training_loss)):
+        return DIVERGED
+    if max(2, math.ceil(task.epochs / 2)) <= epochs < task.epochs:
+        guess_loss, guess_accuracy = guess(task.dataset)
+        if loss >= guess_loss and accuracy <= guess_accuracy:
+            return HOPELESS
+    return ""
 
 
 def epoch_seed(seed: int, epoch: int) -> int:

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_optlab.lab import comparison_plan, data, farm, store
+from keras_optlab.lab import comparison_plan, data, farm, network, store
 from keras_optlab.lab.comparison_plan import Plan
 from keras_optlab.lab.farm import Farm
 from keras_optlab.lab.results import (
@@ -58,6 +58,32 @@ def numbers(results):
     ]
 
 
+def training(accuracies, losses=None, stopped="", step_seconds=0.01):
+    losses = losses or [1.0] * len(accuracies)
+    return Training(
+        validation_loss=tuple(losses),
+        validation_accuracy=tuple(accuracies),
+        training_loss=tuple(losses[1:]),
+        step_seconds=step_seconds,
+        stopped=stopped,
+    )
+
+
+@pytest.fixture
+def without_training(monkeypatch):
+    """What is kept and found again does not depend on what training does: numbers of a seed."""
+
+    def numbers_of(task, run, examiner):
+        random = np.random.default_rng([len(run.name), run.seed])
+        accuracies = random.random(task.epochs + 1)
+        built_in = training(random.random(task.epochs + 1)) if task.built_in else None
+        return Duel(run, training(accuracies), built_in, 1e-7 if task.built_in else None)
+
+    monkeypatch.setattr(farm, "train", numbers_of)
+    monkeypatch.setattr(farm, "Examiner", lambda task: None)
+    monkeypatch.setattr(network, "gives_logits", lambda model, dataset: True)
+
+
 def counting(monkeypatch, stop_at=math.inf):
     """The runs that are trained in this process; Ctrl-C is pressed in one of them."""
     trained, train = [], farm.train
@@ -72,7 +98,9 @@ def counting(monkeypatch, stop_at=math.inf):
     return trained
 
 
-def test_an_interrupted_comparison_goes_on_and_ends_with_the_same_numbers(monkeypatch, tmp_path):
+def test_an_interrupted_comparison_goes_on_and_ends_with_the_same_numbers(
+    without_training, monkeypatch, tmp_path
+):
     whole = plan().carry_out(quiet)
     with monkeypatch.context() as patch:
         first = counting(patch, stop_at=3)
@@ -89,7 +117,7 @@ def test_an_interrupted_comparison_goes_on_and_ends_with_the_same_numbers(monkey
     assert len(second) == 1
 
 
-def test_one_more_seed_trains_only_that_seed(monkeypatch, tmp_path):
+def test_one_more_seed_trains_only_that_seed(without_training, monkeypatch, tmp_path):
     plan(tmp_path).carry_out(quiet)
     trained = counting(monkeypatch)
     more = Settings(("SGD", "Adam"), (), epochs=1, batch_size=20, seeds=3, target=0.5)
@@ -97,7 +125,7 @@ def test_one_more_seed_trains_only_that_seed(monkeypatch, tmp_path):
     assert [(run.name, run.seed) for run in trained] == [("SGD", 2), ("Adam", 2)]
 
 
-def test_another_setting_or_data_is_trained_anew(monkeypatch, tmp_path):
+def test_another_setting_or_data_is_trained_anew(without_training, monkeypatch, tmp_path):
     plan(tmp_path).carry_out(quiet)
     trained = counting(monkeypatch)
     names = ("SGD", "Adam")
@@ -121,7 +149,7 @@ def two_layers():
     return keras.Sequential([keras.Input((4,)), dense(5, "relu"), dense(3, "softmax")])
 
 
-def test_fresh_deletes_finished_runs_and_nothing_else(monkeypatch, tmp_path):
+def test_fresh_deletes_finished_runs_and_nothing_else(without_training, monkeypatch, tmp_path):
     plan(tmp_path).carry_out(quiet)
     (tmp_path / "mine.json").write_text("{}")
     trained = counting(monkeypatch)
@@ -133,7 +161,8 @@ def test_fresh_deletes_finished_runs_and_nothing_else(monkeypatch, tmp_path):
 
 
 def flip_a_digit(text):
-    place = text.index('"training_loss": [') + len('"training_loss": [') + 3
+    start = '"validation_accuracy": ['
+    place = text.index(start) + len(start) + 4
     digit = str((int(text[place]) + 1) % 10)
     return text[:place] + digit + text[place + 1 :]
 
@@ -151,7 +180,9 @@ def flip_a_digit(text):
     ],
     ids=["truncated", "empty", "binary", "nested", "null", "no checksum", "one digit"],
 )
-def test_a_damaged_file_is_noticed_and_its_run_is_trained_again(damage, monkeypatch, tmp_path):
+def test_a_damaged_file_is_noticed_and_its_run_is_trained_again(
+    damage, without_training, monkeypatch, tmp_path
+):
     settings = Settings(("SGD",), (), epochs=1, batch_size=20, seeds=2, built_in=False)
     whole = plan(tmp_path, settings).carry_out(quiet)
     file = sorted(tmp_path.iterdir())[0]
@@ -163,7 +194,7 @@ def test_a_damaged_file_is_noticed_and_its_run_is_trained_again(damage, monkeypa
     assert json.loads(file.read_text())["checksum"]
 
 
-def test_a_run_of_another_file_name_is_not_taken_for_this_one(tmp_path):
+def test_a_run_of_another_file_name_is_not_taken_for_this_one(without_training, tmp_path):
     settings = Settings(("SGD",), (), epochs=1, batch_size=20, seeds=2, built_in=False)
     plan(tmp_path, settings).carry_out(quiet)
     one, other = sorted(tmp_path.iterdir())
@@ -236,17 +267,6 @@ def test_a_cluster_that_is_not_there_is_named(monkeypatch):
 # What is chosen
 
 
-def training(accuracies, losses=None, stopped="", step_seconds=0.01):
-    losses = losses or [1.0] * len(accuracies)
-    return Training(
-        validation_loss=tuple(losses),
-        validation_accuracy=tuple(accuracies),
-        training_loss=tuple(losses[1:]),
-        step_seconds=step_seconds,
-        stopped=stopped,
-    )
-
-
 def point(rate, *trainings):
     duels = (
         Duel(Run("optimizer", "SGD", rate, seed), one, None, None)
@@ -316,7 +336,8 @@ def test_the_time_to_a_target_is_counted_to_the_first_epoch_that_reaches_it():
 
 
 def test_steps_and_seconds_to_the_target_and_the_default_target():
-    results = plan(settings=Settings(("SGD",), (), epochs=2, batch_size=20)).carry_out(quiet)
+    settings = Settings(("SGD",), (), epochs=2, batch_size=20, built_in=False)
+    results = plan(settings=settings).carry_out(quiet)
     (comparison,) = results.comparisons
     (duel,) = comparison.duels
     final = duel.ours.validation_accuracy[-1]

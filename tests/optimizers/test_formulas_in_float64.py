@@ -5,8 +5,8 @@ import inspect
 import keras
 import numpy as np
 import pytest
-from keras_versions import needs_built_in
 from formulas import FORMULAS, train_by_formula
+from keras_versions import needs_built_in
 from training import double_precision, largest_difference, problem, train
 
 from keras_optlab import optimizers

@@ -124,6 +124,7 @@ def draw_bars(axes: Axes, panel: Panel) -> None:
     axes.set_ylim(len(panel.names) + 0.3, -thickness)
     axes.margins(x=0.18)
     axes.grid(axis="y", visible=False)
+    axes.set_axisbelow(True)
 
 
 def draw_bar_series(
