@@ -137,6 +137,26 @@ def test_nothing_but_our_line_reaches_stderr():
     assert result.stderr == "optlab: unknown optimizer 'Adamm': did you mean Adam?\n"
 
 
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="the same on all backends")
+def test_the_command_serves_training_loops_as_the_package_does_when_imported():
+    """Schedule-free training needs it, and code of the user's own imports the package."""
+    program = """
+import sys
+sys.argv = ["optlab"]
+import keras_optlab
+from keras_optlab.lab import command
+assert "keras" not in sys.modules
+command.choose_backend(None)
+import keras
+print(keras.callbacks.CallbackList.__init__.__wrapped__.__name__, *map(
+    hash, (keras_optlab.from_keras, keras_optlab.ParameterGroup, keras_optlab.optimizers.Adam)))
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120
+    )
+    assert result.stdout.startswith("__init__ "), result.stderr
+
+
 def test_list_names_every_class_with_its_defaults_and_source(capsys):
     assert command.main(["list"]) == 0
     printed = capsys.readouterr().out
@@ -159,9 +179,12 @@ def test_parity_passes_and_shows_each_case(capsys):
 
 def test_parity_exits_with_1_when_ours_is_off_the_built_in(capsys, monkeypatch):
     class Wrong(keras.optimizers.SGD):
+        declared_arguments = optimizers.SGD.declared_arguments
+
         def update_step(self, gradient, variable, learning_rate):
             super().update_step(gradient, variable, learning_rate * (1 + 1e-4))
 
+    Wrong.__name__ = "SGD"
     monkeypatch.setattr(parity.optimizers, "SGD", Wrong)
     assert command.main(["parity", "--optimizers", "SGD"]) == 1
     assert "TOO FAR" in capsys.readouterr().out

@@ -47,6 +47,7 @@ class Descent:
         self.observe = observe or ops.stack
         self.loop = LOOPS[keras.backend.backend()](self)
         self.state = [*self.variables, *optimizer.variables]
+        self.hyperparameters: dict[str, float] = {}
         self.initial = [np.array(ops.convert_to_numpy(variable)) for variable in self.state]
 
     def restart(self, **hyperparameters: float) -> None:
@@ -55,9 +56,13 @@ class Descent:
         Args:
             **hyperparameters: Numbers to set on the optimizer, such as `momentum=0.5`.
         """
+        for name in hyperparameters:
+            own = float(ops.convert_to_numpy(getattr(self.optimizer, name)))
+            self.hyperparameters.setdefault(name, own)
         for variable, value in zip(self.state, self.initial, strict=True):
             variable.assign(value.copy())
-        for name, value in hyperparameters.items():
+        # Not all hyperparameters are among the optimizer's variables on every backend.
+        for name, value in {**self.hyperparameters, **hyperparameters}.items():
             setattr(self.optimizer, name, value)
 
     def run(self, rows: np.ndarray | int) -> np.ndarray:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from keras_optlab.lab.claims import Evidence
 
 NAME = "claims"
-SUMMARY = "measure 14 claims about optimizers and schedules; exit code 1 if one comes out new"
+SUMMARY = "measure 14 claims about optimizers and schedules; exit code 1 if a figure fails"
 PACKAGES = ("sklearn", "matplotlib", "rich")
 LAST = 14
 
