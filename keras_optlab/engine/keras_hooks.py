@@ -122,9 +122,15 @@ class HookedOptimizer(keras.optimizers.Optimizer, metaclass=ABCMeta):
             trainable_variables, self._model_variables_moving_average, strict=True
         ):
             if average is not None:
-                momentum = ops.cast(ops.logical_not(is_first), average.dtype) * self.ema_momentum
+                not_first = ops.cast(ops.logical_not(is_first), average.dtype)
+                momentum = ops.multiply(not_first, self.ema_momentum)
                 latest = ops.cast(variable, average.dtype)
-                average.assign(momentum * average + (1 - momentum) * latest)
+                average.assign(
+                    ops.add(
+                        ops.multiply(momentum, average),
+                        ops.multiply(ops.subtract(1, momentum), latest),
+                    )
+                )
 
     def _backend_increment_gradient_accumulators(
         self, grads: Sequence[Any], acc_grads: Sequence[Any]

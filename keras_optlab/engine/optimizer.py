@@ -23,6 +23,7 @@ from keras_optlab.engine.domain import (
     Listing,
     Name,
     Optional,
+    Pattern,
     Text,
     shown,
 )
@@ -386,14 +387,22 @@ class Optimizer(Declared, HookedOptimizer):
             var_names: Regular expressions searched in a variable's name and path.
 
         Raises:
-            ValueError: If the optimizer is built already.
+            ValueError: If the optimizer is built already, or a name is no regular expression.
+            TypeError: If `var_names` is not a list of strings.
         """
         if self.built:
             raise ValueError(
                 "`exclude_from_weight_decay()` can only be configured before the optimizer is "
                 "built. Make a new optimizer, or call it before the first step."
             )
+        if isinstance(var_names, str):
+            raise TypeError(
+                f"`var_names` must be a list of regular expressions. Received: var_names="
+                f"{var_names!r}. Put it into a list."
+            )
         names = list(var_names or ())
+        for name in names:
+            Pattern().check("var_names", name)
         identities = {self.identity(variable) for variable in var_list or ()}
         vars(self)["exclusions"] = (identities, re.compile("|".join(names)) if names else None)
 
@@ -414,6 +423,8 @@ class Optimizer(Declared, HookedOptimizer):
         groups = plan.assign_groups(self, variables)
         super().build(variables)
         vars(self)["plans"] = plan.make_plans(self, variables, groups)
+        for made in self.plans:
+            backend.prepare(made)
         vars(self)["dtype"] = plan.widest(plan.arithmetic_dtype(v) for v in variables)
         with keras.name_scope(self.name, caller=self):
             for group in sorted({0, *groups}):
@@ -636,7 +647,6 @@ class Optimizer(Declared, HookedOptimizer):
             own = self.plans[self.position(variable)]
             if own.frozen:
                 continue
-            gradient = sparse.RowGradient.of(gradient, tuple(variable.shape))
             if isinstance(gradient, sparse.RowGradient):
                 if self._updates_rows_alone(own):
                     sparse.run(Update(variable, gradient, own, values[own.key]))

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, final
 
 import keras
@@ -28,6 +28,7 @@ class Plan:
         formula: What updates it; the same object for all variables of one kind.
         slots: Its slots by name.
         partial_slots: Names of those whose first axis does not go with the variable's.
+        kept: What a backend keeps of it from step to step.
     """
 
     group: int
@@ -35,6 +36,7 @@ class Plan:
     formula: Formula
     slots: dict[str, keras.Variable]
     partial_slots: frozenset[str]
+    kept: dict[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def dtype(self) -> str:

@@ -32,6 +32,7 @@ minimum = _module.minimum
 no_gradient = _module.no_gradient
 outside_trace = _module.outside_trace
 power = _module.power
+prepare = _module.prepare
 random_state = _module.random_state
 read_rows = _module.read_rows
 run = _module.run

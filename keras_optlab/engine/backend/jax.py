@@ -16,6 +16,7 @@ from jax.experimental.sparse import BCOO, JAXSparse
 
 if TYPE_CHECKING:
     from keras_optlab.engine.formula import Formula
+    from keras_optlab.engine.plan import Plan
     from keras_optlab.engine.update import Update
 
 # Whatever is not in `optimizer.variables` becomes a constant of the trace.
@@ -66,6 +67,10 @@ def has_replicas() -> bool:
 def sum_over_replicas(gradients: list[Any]) -> list[Any]:
     """The gradients; there are no replicas."""
     return gradients
+
+
+def prepare(plan: "Plan") -> None:
+    """Nothing: what a compiled step needs of a plan is looked up once, while it is traced."""
 
 
 def checkpointed(variables: dict[str, keras.Variable]) -> Any:

@@ -18,6 +18,7 @@ from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
 
 if TYPE_CHECKING:
     from keras_optlab.engine.formula import Formula
+    from keras_optlab.engine.plan import Plan
     from keras_optlab.engine.update import Update
 
 # A tf.function captures variables by reference, wherever they are kept.
@@ -129,6 +130,10 @@ def has_replicas() -> bool:
 def sum_over_replicas(gradients: list[Any]) -> list[Any]:
     """The sums over all replicas, the same in each of them."""
     return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+
+
+def prepare(plan: "Plan") -> None:
+    """Nothing: what a compiled step needs of a plan is looked up once, while it is traced."""
 
 
 def checkpointed(variables: dict[str, keras.Variable]) -> Any:

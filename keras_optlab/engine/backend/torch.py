@@ -19,6 +19,7 @@ from keras_optlab.engine.backend import torch_kernels
 
 if TYPE_CHECKING:
     from keras_optlab.engine.formula import Formula
+    from keras_optlab.engine.plan import Plan
     from keras_optlab.engine.update import Update
 
 # Steps run eagerly and read variables wherever they are kept.
@@ -39,12 +40,12 @@ BLOCK = 1 << 18
 
 def run(updates: "list[Update]", jit_compile: str | bool) -> None:
     """Update all variables."""
+    to_do = _with_tensors(updates)
     if jit_compile == "auto":
-        updates = torch_kernels.run(updates)
+        to_do = torch_kernels.run(to_do)
     small: dict[tuple, list] = {}
-    for update in updates:
+    for update, value, gradient, slots in to_do:
         formula = update.plan.formula
-        value, gradient, slots = _tensors(update)
         if value.numel() < BLOCK and jit_compile is not False:
             shape = None if formula.elementwise else tuple(value.shape)
             dtypes = (value.dtype, gradient.dtype, *(slot.dtype for slot in slots.values()))
@@ -60,10 +61,39 @@ def run(updates: "list[Update]", jit_compile: str | bool) -> None:
         _run_together(formula, alike, jit_compile is True)
 
 
-def _tensors(update: "Update") -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
-    # Detached: torch's compiler refuses views of what may require a gradient.
-    slots = {name: slot.value.detach() for name, slot in update.plan.slots.items()}
-    return update.variable.value.detach(), update.gradient.detach(), slots
+def _with_tensors(updates: "list[Update]") -> list[torch_kernels.Job]:
+    """Each update with its tensors: the variable's, the gradient and the slots'.
+
+    They are detached, since torch's compiler refuses views of what may require a gradient.
+    """
+    slots_of = _kept_slots if all(_are_kept(update.plan) for update in updates[:1]) else _own_slots
+    return [
+        (
+            update,
+            update.variable.value.detach(),
+            update.gradient.detach(),
+            slots_of(update.plan),
+        )
+        for update in updates
+    ]
+
+
+def prepare(plan: "Plan") -> None:
+    """Keep the tensors of a plan's slots: to ask Keras for one takes longer than many an update."""
+    plan.kept.update(_own_slots(plan))
+
+
+def _own_slots(plan: "Plan") -> dict[str, torch.Tensor]:
+    return {name: slot.value.detach() for name, slot in plan.slots.items()}
+
+
+def _kept_slots(plan: "Plan") -> dict[str, torch.Tensor]:
+    return plan.kept
+
+
+def _are_kept(plan: "Plan") -> bool:
+    """Whether the slots have their own tensors; in a `keras.StatelessScope` they have others."""
+    return all(slot.value.data_ptr() == plan.kept[n].data_ptr() for n, slot in plan.slots.items())
 
 
 def _store(

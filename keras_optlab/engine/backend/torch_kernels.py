@@ -14,63 +14,65 @@ from torch.optim.adam import adam
 from torch.optim.sgd import sgd
 
 if TYPE_CHECKING:
+    from keras_optlab.engine.formula import Formula
     from keras_optlab.engine.update import Update
 
-# So many steps that torch's own bias correction is 1; ours stands in its learning rate.
+# So many steps that torch's own bias correction is 1, also after 1 is added to it in float32; ours
+# stands in its learning rate.
 CORRECTED = 1e9
 
 # Elements of a block in which a second kernel still finds in the cache what the first wrote.
 BLOCK = 1 << 19
 
 
-def run(updates: "list[Update]") -> "list[Update]":
+# An update with the tensors of the variable, of its gradient and of its slots.
+Job = tuple["Update", torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]
+
+
+def run(jobs: list[Job]) -> list[Job]:
     """Update the variables that a kernel fits, and return the others."""
-    kernels: dict[tuple, list] = {}
+    by_kernel: dict[tuple, list[Job]] = {}
     rest = []
-    for update in updates:
-        kernel = KERNELS.get(_update_of(update).__qualname__)
-        if kernel and _same_dtype_on_cpu(update) and not _decays_before(update, kernel):
-            kernels.setdefault((update.plan.formula, update.plan.key), []).append(update)
+    for job in jobs:
+        formula = job[0].plan.formula
+        kernel = _kernel_for(formula)
+        if kernel and _same_dtype_on_cpu(*job[1:]):
+            by_kernel.setdefault((formula, job[0].plan.key, job[1].dtype), []).append(job)
         else:
-            rest.append(update)
-    for alike in kernels.values():
-        kernel = KERNELS[_update_of(alike[0]).__qualname__]
-        lists = {name: [] for name in ("value", "gradient", *alike[0].plan.slots)}
-        for update in alike:
-            lists["value"].append(update.variable.value)
-            lists["gradient"].append(update.gradient)
-            for name, slot in update.plan.slots.items():
-                lists[name].append(slot.value)
-        formula = alike[0].plan.formula
-        numbers = {name: float(value) for name, value in alike[0].h.items()}
+            rest.append(job)
+    for (formula, *_), alike in by_kernel.items():
+        updates, values, gradients, slots = zip(*alike, strict=True)
+        lists = {"value": list(values), "gradient": list(gradients)}
+        lists |= {name: [own[name] for own in slots] for name in slots[0]}
+        numbers = {name: float(value) for name, value in updates[0].h.items()}
         numbers["decay"] = numbers[formula.weight_decay] if formula.weight_decay else 0.0
-        if not kernel(formula.optimizer, lists, numbers):
+        if not _kernel_for(formula)(formula.optimizer, lists, numbers):
             rest += alike
     return rest
 
 
-def _update_of(update: "Update") -> Callable:
-    return type(update.plan.formula.optimizer).update
+def _kernel_for(formula: "Formula") -> Callable | None:
+    """The kernel that computes a formula, from the table."""
+    if "kernel" not in formula.compiled:
+        kernel = KERNELS.get(type(formula.optimizer).update.__qualname__)
+        decays = formula.weight_decay and formula.optimizer.decoupled_weight_decay
+        # Only Adam's kernel knows a decay that comes before the update.
+        formula.compiled["kernel"] = None if decays and kernel is not _adam else kernel
+    return formula.compiled["kernel"]
 
 
-def _same_dtype_on_cpu(update: "Update") -> bool:
-    tensors = [update.variable.value, update.gradient]
-    tensors += [slot.value for slot in update.plan.slots.values()]
-    return all(
-        tensor.device.type == "cpu"
-        and tensor.dtype == tensors[0].dtype
-        and tensor.dtype in (torch.float32, torch.float64)
-        and tensor.is_contiguous()
-        and tensor.numel() > 0
-        for tensor in tensors
+def _same_dtype_on_cpu(
+    value: torch.Tensor, gradient: torch.Tensor, slots: dict[str, torch.Tensor]
+) -> bool:
+    dtype = value.dtype
+    return (
+        dtype in (torch.float32, torch.float64)
+        and value.numel() > 0
+        and all(
+            tensor.dtype == dtype and tensor.is_cpu and tensor.is_contiguous()
+            for tensor in (value, gradient, *slots.values())
+        )
     )
-
-
-def _decays_before(update: "Update", kernel: Callable) -> bool:
-    """Whether a decoupled decay comes before the update, which only Adam's kernel knows."""
-    formula = update.plan.formula
-    decoupled = formula.weight_decay and formula.optimizer.decoupled_weight_decay
-    return bool(decoupled) and kernel is not _adam
 
 
 def _adam(optimizer: Any, lists: dict[str, list], h: dict[str, float]) -> bool:
@@ -89,7 +91,7 @@ def _adam(optimizer: Any, lists: dict[str, list], h: dict[str, float]) -> bool:
         lists["momentum"],
         lists["velocity"],
         lists.get("velocity_hat", []),
-        [torch.tensor(CORRECTED) for _ in lists["value"]],
+        [torch.tensor(CORRECTED)] * len(lists["value"]),
         fused=True,
         decoupled_weight_decay=decoupled,
         amsgrad="velocity_hat" in lists,
