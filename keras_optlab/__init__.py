@@ -10,6 +10,7 @@ __all__ = [
     "__version__",
     "callbacks",
     "from_keras",
+    "lab",
     "layerwise_decay",
     "optimizers",
     "schedules",
@@ -28,7 +29,7 @@ def _load() -> None:
 
     check_keras(keras.__version__)
 
-    from keras_optlab import callbacks, optimizers, schedules
+    from keras_optlab import callbacks, lab, optimizers, schedules
     from keras_optlab.engine.conversion import from_keras
     from keras_optlab.engine.evaluation import switch_for
     from keras_optlab.engine.fault_watch import watch_for
@@ -41,6 +42,7 @@ def _load() -> None:
         ParameterGroup=ParameterGroup,
         callbacks=callbacks,
         from_keras=from_keras,
+        lab=lab,
         layerwise_decay=layerwise_decay,
         optimizers=optimizers,
         schedules=schedules,

@@ -1,7 +1,7 @@
 """A training that is killed again and again, and taken up each time, until it is done.
 
-Run as a script, since a process that has trained cannot be forked: this one imports everything and
-forks a process for each attempt, without computing anything itself.
+Run as a script, since a process that has trained cannot be forked (but with torch on one thread):
+this one imports everything and forks a process for each attempt.
 
     python killed_training.py FOLDER KILLS
 """
@@ -38,7 +38,7 @@ class Announce(keras.callbacks.Callback):
             self.pipe = None
 
 
-def train(backup, result, pipe=None):
+def train(backup, result, pipe=None, epochs=EPOCHS):
     """Train to the end, from the backup if there is one."""
     keras.utils.set_random_seed(1)
     layers = [
@@ -56,7 +56,7 @@ def train(backup, result, pipe=None):
         keras_optlab.callbacks.BackupAndRestore(backup),
         Announce(pipe),
     ]
-    fit = {"batch_size": 8, "epochs": EPOCHS, "shuffle": False, "verbose": 0}
+    fit = {"batch_size": 8, "epochs": epochs, "shuffle": False, "verbose": 0}
     model.fit(X, X[:, ::-1], callbacks=callbacks, **fit)
     np.savez(result, *[np.asarray(weight, "float32") for weight in model.get_weights()])
 
@@ -91,6 +91,10 @@ def attempt(backup, result, patience):
 
 def main(folder, kills):
     """Kill a training so many times, and train once without; the weights go to two files."""
+    # What is imported only when it is needed would be imported in each attempt.
+    keras.utils.set_random_seed(1)
+    if keras.backend.backend() == "torch":
+        train(folder / "warm-up", folder / "warm-up.npz", epochs=1)
     attempt(folder / "straight-backup", folder / "straight.npz", 600)
     killed = 0
     while not attempt(
