@@ -49,10 +49,10 @@ def elements(shapes: list[Shape]) -> int:
     return sum(math.prod(shape) for shape in shapes)
 
 
-def variables(shapes: list[Shape]) -> list[keras.Variable]:
+def variables(shapes: list[Shape], dtype: str = "float32") -> list[keras.Variable]:
     """New variables, the same numbers each time."""
     random = np.random.default_rng(0)
-    return [keras.Variable(normal(random, shape, WEIGHT_SCALE)) for shape in shapes]
+    return [keras.Variable(normal(random, shape, WEIGHT_SCALE), dtype=dtype) for shape in shapes]
 
 
 def gradients(shapes: list[Shape]) -> list[np.ndarray]:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from benchmarks.description import describe
 from benchmarks.measure import Spread, geometric_mean
-from keras_optlab.lab.command import simple_table
+from keras_optlab.lab.terminal import simple_table
 from keras_optlab.lab.report import finite
 
 # Of the table where stdout is no terminal.

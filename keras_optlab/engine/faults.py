@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from keras_optlab.engine import backend, sparse
+from keras_optlab.engine.groups import path_of
 from keras_optlab.engine.keras_hooks import is_attached
 from keras_optlab.engine.state import ExtraState
 
@@ -50,11 +51,11 @@ class Faults:
         """How many steps were skipped."""
         return int(backend.to_host(self.skipped))
 
-    def report(self, paths: Sequence[str], stops: bool) -> None:
+    def report(self, variables: Sequence[Any], stops: bool) -> None:
         """Raise or warn, if there is something that has not been reported.
 
         Args:
-            paths: Paths of all variables.
+            variables: All variables that the optimizer was built for.
             stops: Whether to raise, not to warn.
 
         Raises:
@@ -68,7 +69,7 @@ class Faults:
         self.unreported.assign(0.0)
         message = (
             "Expected finite gradients. Received: a NaN or an infinity in the gradient of "
-            f"`{paths[number - 1]}`; `skipped_steps` is {self.count()}, variables and slots "
+            f"`{path_of(variables[number - 1])}`; `skipped_steps` is {self.count()}, variables and slots "
             "are as before the first."
         )
         if stops:

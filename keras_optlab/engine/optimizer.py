@@ -541,12 +541,16 @@ class Optimizer(Declared, HookedOptimizer):
         """Take a step if all gradients are finite, and else count it as skipped."""
         pairs = [pair for pair in zip(grads, variables, strict=False) if pair[0] is not None]
         given = [gradient for gradient, _ in pairs]
-        numbers = ops.convert_to_tensor([self.position(variable) for _, variable in pairs])
         stops = self.nonfinite == "raise"
+
+        def note() -> None:
+            numbers = ops.convert_to_tensor([self.position(variable) for _, variable in pairs])
+            self.faults.note(ops.take(numbers, first_not_finite(given)))
+
         backend.conditionally(
             self.faults.allow(all_finite(given), stops),
             lambda: apply(grads, variables),
-            lambda: self.faults.note(ops.take(numbers, first_not_finite(given))),
+            note,
             [*self.built_on, *self.variables],
         )
         if backend.to_host(self.step_count) is not None:
@@ -567,8 +571,7 @@ class Optimizer(Declared, HookedOptimizer):
             ValueError: With `nonfinite="raise"`, if a gradient was not finite; once for each.
         """
         if self.faults:
-            paths = [plan.path_of(variable) for variable in self.built_on]
-            self.faults.report(paths, self.nonfinite == "raise")
+            self.faults.report(self.built_on, self.nonfinite == "raise")
 
     def clip(self, gradients: list[Any]) -> list[Any]:
         """The gradients, clipped as the arguments say."""
