@@ -69,8 +69,8 @@ class Faults:
         self.unreported.assign(0.0)
         message = (
             "Expected finite gradients. Received: a NaN or an infinity in the gradient of "
-            f"`{path_of(variables[number - 1])}`; `skipped_steps` is {self.count()}, variables and slots "
-            "are as before the first."
+            f"`{path_of(variables[number - 1])}`; `skipped_steps` is {self.count()}, variables and "
+            "slots are as before the first."
         )
         if stops:
             raise ValueError(
