@@ -6,18 +6,22 @@ import keras
 import numpy as np
 import pytest
 from conftest import free_port
-from device_training import CONFIGURATIONS, HALF_PRECISION, MAIN
+from device_training import CONFIGURATIONS, HALF_PRECISION
 
-pytestmark = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="tf.distribute is TensorFlow's"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        keras.backend.backend() != "tensorflow", reason="tf.distribute is TensorFlow's"
+    ),
+    pytest.mark.xdist_group("devices"),
+]
 
 # Relative to the distance travelled in 30 steps, over all weights together. One device against
 # itself with the batch in another order: 1e-7 to 4e-7.
 TOLERANCE = 1e-6
-ON_TWO = [name for name in CONFIGURATIONS if name not in ("sgd_momentum", "one_cycle_schedules")]
+ELSEWHERE = ("sgd_momentum", "one_cycle_schedules", "stochastic_rounding", "table_sgd")
+ON_TWO = [name for name in CONFIGURATIONS if name not in ELSEWHERE]
 ON_FOUR = ["adam", "one_cycle", "muon", "schedule_free", "groups", "clipnorm", "table_clipnorm"]
-ON_WORKERS = [*MAIN, "accumulation", "table_adagrad"]
+ON_WORKERS = ["adam", "one_cycle_schedules", "muon", "schedule_free", "groups", "clipnorm"]
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,12 @@ import pytest
 from conftest import free_port
 from device_training import HALF_PRECISION, MAIN
 
-pytestmark = pytest.mark.skipif(
-    keras.backend.backend() != "torch", reason="DistributedDataParallel is torch's"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        keras.backend.backend() != "torch", reason="DistributedDataParallel is torch's"
+    ),
+    pytest.mark.xdist_group("devices"),
+]
 
 # Relative to the distance travelled in 30 steps, over all weights together.
 TOLERANCE = 1e-6
