@@ -7,7 +7,6 @@ from sharded_worker import LAYOUTS, RESUMED
 
 pytestmark = [
     pytest.mark.skipif(keras.backend.backend() != "jax", reason="keras.distribution works on JAX"),
-    pytest.mark.xdist_group("devices"),
 ]
 
 # Relative to the distance travelled in 30 steps, over all weights together.

@@ -12,7 +12,6 @@ pytestmark = [
     pytest.mark.skipif(
         keras.backend.backend() != "tensorflow", reason="tf.distribute is TensorFlow's"
     ),
-    pytest.mark.xdist_group("devices"),
 ]
 
 # Relative to the distance travelled in 30 steps, over all weights together. One device against

@@ -10,7 +10,6 @@ pytestmark = [
     pytest.mark.skipif(
         keras.backend.backend() != "torch", reason="DistributedDataParallel is torch's"
     ),
-    pytest.mark.xdist_group("devices"),
 ]
 
 # Relative to the distance travelled in 30 steps, over all weights together.

@@ -48,6 +48,8 @@ CALLBACKS = {
 
 def network(make, policy="float32", seed=3):
     """With another seed than 3, all that the run depends on has to come out of the file."""
+    # Automatic names, by which orbax knows variables, begin again as in a new process.
+    keras.utils.clear_session(free_memory=False)
     keras.utils.set_random_seed(seed)
     layers = [
         keras.layers.Input((4,)),
