@@ -601,7 +601,8 @@ class Optimizer(Declared, HookedOptimizer):
                 # A copy, since the variable is set back before the formula reads this.
                 values[key]["evaluating"] = ops.copy(self.evaluating)
             if self.rounding_seed is not None:
-                values[key]["rounding_seed"] = ops.convert_to_tensor(self.rounding_seed)
+                # A copy, since TensorFlow would take a variable for an argument of another kind.
+                values[key]["rounding_seed"] = ops.copy(self.rounding_seed)
             for name, value in state[shared.group].items():
                 values[key][name] = ops.cast(value, shared.dtype)
             if self.derive:
