@@ -11,8 +11,8 @@ from rich.console import Console
 
 from benchmarks.description import describe
 from benchmarks.measure import Spread, geometric_mean
-from keras_optlab.lab.terminal import simple_table
 from keras_optlab.lab.report import finite
+from keras_optlab.lab.terminal import simple_table
 
 # Of the table where stdout is no terminal.
 WIDTH = 140
