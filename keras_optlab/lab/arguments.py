@@ -1,6 +1,7 @@
 """Types and groups of arguments that several subcommands take."""
 
 import argparse
+from pathlib import Path
 
 BACKENDS = ("tensorflow", "jax", "torch")
 
@@ -39,6 +40,17 @@ def add_optimizers(parser: argparse.ArgumentParser) -> None:
     """`--optimizers`."""
     parser.add_argument(
         "--optimizers", nargs="+", metavar="NAME", help="algorithms, as `optlab list` names them"
+    )
+
+
+def add_folder(parser: argparse.ArgumentParser, default: str, contents: str) -> None:
+    """`--out`, the folder that the command writes."""
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path(default),
+        metavar="FOLDER",
+        help=f"where to write {contents} (default: {default})",
     )
 
 

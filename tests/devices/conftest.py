@@ -1,7 +1,6 @@
 """Starts the processes that train on several devices, while the tests' own trains on one."""
 
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -40,13 +39,6 @@ class Worker:
         finally:
             self.process.kill()
         assert self.process.returncode == 0, output[-4000:]
-
-
-def free_port() -> int:
-    """A port of this machine that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 @pytest.fixture(scope="session")

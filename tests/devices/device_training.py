@@ -1,5 +1,6 @@
 """What is trained on one device and on several: the same models, batches and optimizers."""
 
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -106,6 +107,19 @@ MAIN = [
     "global_clipnorm",
     "clipvalue",
 ]
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def assert_same_bits(left: list[np.ndarray], right: list[np.ndarray]) -> None:
+    """Fail unless two lists of arrays are equal to the last bit."""
+    for one, other in zip(left, right, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def data(name: str) -> tuple[np.ndarray, np.ndarray]:

@@ -5,8 +5,7 @@ import json
 import keras
 import numpy as np
 import pytest
-from conftest import free_port
-from device_training import CONFIGURATIONS, HALF_PRECISION
+from device_training import CONFIGURATIONS, HALF_PRECISION, assert_same_bits, free_port
 
 pytestmark = [
     pytest.mark.skipif(
@@ -64,8 +63,7 @@ def test_replicas_hold_the_same_bits(mirrored, replicas, name):
     results = mirrored[replicas]
     first = results[f"{name}/copies/0"]
     for n in range(1, replicas):
-        for one, other in zip(first, results[f"{name}/copies/{n}"], strict=True):
-            np.testing.assert_array_equal(one, other)
+        assert_same_bits(first, results[f"{name}/copies/{n}"])
 
 
 @pytest.mark.parametrize("name", ON_WORKERS)
@@ -76,8 +74,7 @@ def test_multi_worker_mirrored_strategy_gives_the_weights_of_one_device(workers,
 @pytest.mark.parametrize("name", ON_WORKERS)
 def test_workers_hold_the_same_bits(workers, name):
     for key in (name, f"{name}/optimizer"):
-        for one, other in zip(workers[0][key], workers[1][key], strict=True):
-            np.testing.assert_array_equal(one, other)
+        assert_same_bits(workers[0][key], workers[1][key])
 
 
 @pytest.mark.parametrize("name", ["clipnorm", "global_clipnorm", "clipvalue", "one_cycle"])

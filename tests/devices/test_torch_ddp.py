@@ -1,10 +1,8 @@
 """torch's `DistributedDataParallel` in a user's own loop gives the weights of one process."""
 
 import keras
-import numpy as np
 import pytest
-from conftest import free_port
-from device_training import HALF_PRECISION, MAIN
+from device_training import HALF_PRECISION, MAIN, assert_same_bits, free_port
 
 pytestmark = [
     pytest.mark.skipif(
@@ -35,5 +33,4 @@ def test_processes_give_the_weights_of_one(processes, one_device, name):
 @pytest.mark.parametrize("name", TRAINED)
 def test_processes_hold_the_same_bits(processes, name):
     for key in (name, f"{name}/optimizer"):
-        for one, other in zip(processes[0][key], processes[1][key], strict=True):
-            np.testing.assert_array_equal(one, other)
+        assert_same_bits(processes[0][key], processes[1][key])

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keras_optlab.lab.arguments import positive
+from keras_optlab.lab.arguments import add_folder, positive
 from keras_optlab.lab.errors import InputError
 from keras_optlab.lab.terminal import progress_bar, require, simple_table, wide_console
 
@@ -34,13 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"numbers of claims, 1 to {LAST} (default: all)",
     )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("optlab-claims"),
-        metavar="FOLDER",
-        help="where to write a picture of each and claims.json (default: optlab-claims)",
-    )
+    add_folder(parser, "optlab-claims", "a picture of each and claims.json")
 
 
 def claim(text: str) -> int:

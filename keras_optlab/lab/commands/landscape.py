@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keras_optlab.lab.arguments import add_optimizers, add_seed, positive
+from keras_optlab.lab.arguments import add_folder, add_optimizers, add_seed, positive
 from keras_optlab.lab.errors import InputError, pick
 from keras_optlab.lab.terminal import progress_bar, require, simple_table, wide_console
 
@@ -47,13 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--steps", type=positive, default=200, metavar="N", help="steps (default: 200)"
     )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("optlab-landscape"),
-        metavar="FOLDER",
-        help="where to write the page and the pictures (default: optlab-landscape)",
-    )
+    add_folder(parser, "optlab-landscape", "the page and the pictures")
 
 
 def named_rate(text: str) -> tuple[str, float]:
