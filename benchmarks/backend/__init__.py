@@ -11,6 +11,8 @@ NAME = keras.backend.backend()
 MODES = _module.MODES
 # A library with optimizers of its own, None where there is none.
 RIVAL = _module.RIVAL
+# What an optimizer raises that cannot take a sparse gradient: the exceptions, and a word of theirs.
+SPARSE_REFUSAL = _module.SPARSE_REFUSAL
 STREAM_NAME = _module.STREAM_NAME
 Memory = _module.Memory
 Step = _module.Step

@@ -16,6 +16,7 @@ from benchmarks.problem import Gradient, SparseGradient
 
 MODES = {"jit": {}}
 RIVAL = "optax"
+SPARSE_REFUSAL = (ValueError,), "bcoo"
 STREAM_NAME = "JAX"
 
 

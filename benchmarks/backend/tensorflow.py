@@ -12,6 +12,8 @@ from benchmarks.problem import Gradient, SparseGradient
 
 MODES = {"graph": {}, "jit": {}}
 RIVAL = None
+# Whatever it is given it takes.
+SPARSE_REFUSAL = (), ""
 STREAM_NAME = "TensorFlow with XLA"
 
 

@@ -13,6 +13,7 @@ from benchmarks.problem import Gradient, SparseGradient
 
 MODES = {"eager": {}, "compiled": {"jit_compile": True}}
 RIVAL = "torch fused"
+SPARSE_REFUSAL = (RuntimeError,), "sparse"
 STREAM_NAME = "torch"
 
 
