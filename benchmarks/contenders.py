@@ -1,6 +1,5 @@
 """What is measured: one table of optimizers, each as ours and as Keras' own."""
 
-import argparse
 import dataclasses
 from typing import Any, final
 
@@ -74,11 +73,3 @@ CASES = {
         Case("ScheduleFreeAdamW", "ScheduleFreeAdamW", 2, same=False),
     )
 }
-
-
-def case_named(name: str) -> Case:
-    """The case of a name, whatever its upper and lower case, or argparse's error."""
-    by_lower_case = {known.lower(): case for known, case in CASES.items()}
-    if name.lower() not in by_lower_case:
-        raise argparse.ArgumentTypeError(f"unknown {name!r}: one of {', '.join(CASES)}")
-    return by_lower_case[name.lower()]

@@ -97,14 +97,7 @@ def main() -> None:
     options.add_count(parser, "--first-rounds", 5, "rounds for the first step, each a new model")
     options.add_count(parser, "--steps", 60, "steps of a fit that count")
     options.add_cases(parser, ["Adam"], flag="--optimizers")
-    parser.add_argument(
-        "--networks",
-        nargs="+",
-        choices=list(NETWORKS),
-        default=list(NETWORKS),
-        metavar="NAME",
-        help=f"of: {', '.join(NETWORKS)}",
-    )
+    options.add_names(parser, "--networks", NETWORKS)
     chosen = options.parse(parser)
     first, later = {}, {}
     for name in chosen.networks:

@@ -8,7 +8,7 @@ import functools
 import itertools
 
 from benchmarks import backend, bandwidth, duel, measure, options, problem
-from benchmarks.contenders import CASES, KERAS, OURS, Case
+from benchmarks.contenders import KERAS, OURS, Case
 from benchmarks.problem import Shape
 
 SHAPES = ((64, 64), (64,))
@@ -25,7 +25,7 @@ def main() -> None:
         action="store_true",
         help="the time to the first step: build, trace, compile, run",
     )
-    options.add_cases(parser, list(CASES))
+    options.add_cases(parser)
     options.add_batch_seconds(parser)
     chosen = options.parse(parser)
     shapes = list(itertools.islice(itertools.cycle(SHAPES), chosen.variables))

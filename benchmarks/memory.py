@@ -10,7 +10,7 @@ import sys
 from typing import Any
 
 from benchmarks import backend, figures, options, origin
-from benchmarks.contenders import CASES, KERAS, OURS, Case
+from benchmarks.contenders import KERAS, OURS, Case
 from benchmarks.report import Report
 
 REDUCED = "bfloat16"
@@ -23,15 +23,8 @@ def main() -> None:
     """Measure and report."""
     parser = options.parser("memory", "Memory of a step.", rounds=3, modes=True)
     options.add_count(parser, "--size", 25_000_000, "elements of the matrix")
-    options.add_cases(parser, list(CASES))
-    parser.add_argument(
-        "--contenders",
-        nargs="+",
-        choices=list(CONTENDERS),
-        default=list(CONTENDERS),
-        metavar="NAME",
-        help=f"of: {'; '.join(CONTENDERS)}",
-    )
+    options.add_cases(parser)
+    options.add_names(parser, "--contenders", CONTENDERS)
     chosen = options.parse(parser)
     results = {
         case.name: {name: measured(case, name, chosen) for name in chosen.contenders}

@@ -11,7 +11,8 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from benchmarks import backend, contenders, options, problem
+from benchmarks import backend, options, problem
+from benchmarks.contenders import CASES, FLOAT32_BYTES, KERAS, OURS
 from benchmarks.measure import WARM_UP_STEPS
 
 # What the kernel takes as: the peak counts from now.
@@ -22,9 +23,9 @@ def main() -> None:
     """Measure one case."""
     parser = options.parser("memory_probe", "Memory of one case.", rounds=1, modes=True)
     options.add_count(parser, "--size", 25_000_000, "elements of the matrix")
-    parser.add_argument("--case", type=contenders.case_named, required=True)
-    parser.add_argument("--side", choices=[contenders.KERAS, contenders.OURS], required=True)
-    parser.add_argument("--slot-dtype")
+    parser.add_argument("--case", type=options.named(CASES, CASES.__getitem__), required=True)
+    parser.add_argument("--side", choices=[KERAS, OURS], required=True)
+    parser.add_argument("--slot-dtype", choices=["bfloat16", "float32"])
     chosen = parser.parse_args()
     shapes = [problem.matrix(chosen.size)]
     more = {"slot_dtype": chosen.slot_dtype} if chosen.slot_dtype else {}
@@ -35,7 +36,7 @@ def main() -> None:
     step = backend.Step(optimizer, variables, gradients, chosen.mode)
     step.run(WARM_UP_STEPS)
     weights = problem.elements(shapes)
-    variable_bytes = contenders.FLOAT32_BYTES * weights
+    variable_bytes = FLOAT32_BYTES * weights
     temporary = backend.temporary_bytes(step)
     found = {
         "state_bytes_per_weight": state_bytes / weights,

@@ -3,9 +3,12 @@
 import argparse
 import shlex
 import sys
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-from benchmarks import backend, contenders, origin
+from benchmarks import backend, origin
+from benchmarks.contenders import CASES
 from benchmarks.setting import BACKENDS, Parser
 
 RESULTS = Path(__file__).parent / "results"
@@ -41,15 +44,34 @@ def parser(module: str, summary: str, *, rounds: int, modes: bool = False) -> Pa
     return made
 
 
-def add_cases(made: Parser, default: list[str], flag: str = "--cases") -> None:
-    """Add the choice of optimizers."""
+def add_cases(made: Parser, default: Sequence[str] = (), flag: str = "--cases") -> None:
+    """Add the choice of optimizers, by default all."""
+    add_names(made, flag, CASES, default, find=CASES.__getitem__)
+
+
+def add_names(
+    made: Parser,
+    flag: str,
+    known: Iterable[str],
+    default: Sequence[str] = (),
+    find: Callable[[str], Any] = str,
+) -> None:
+    """Add the choice of one or more names.
+
+    Args:
+        made: Parser.
+        flag: The option.
+        known: The names that there are.
+        default: Those of the default, none for all.
+        find: What the option has for a name.
+    """
     made.add_argument(
         flag,
         nargs="+",
-        type=contenders.case_named,
-        default=[contenders.CASES[name] for name in default],
+        type=named(known, find),
+        default=[find(name) for name in default or known],
         metavar="NAME",
-        help=f"of: {', '.join(contenders.CASES)}",
+        help=f"of: {'; '.join(known)} (default: {'; '.join(default) or 'all'})",
     )
 
 
@@ -77,6 +99,19 @@ def parse(made: Parser) -> argparse.Namespace:
     line = [f"python -m benchmarks.{options.module}", shlex.join(sys.argv[1:])]
     options.origin = origin.origin(" ".join(line).strip())
     return options
+
+
+def named(known: Iterable[str], find: Callable[[str], Any] = str) -> Callable[[str], Any]:
+    """A reader of one name, whatever its upper and lower case, with argparse's error for others."""
+    by_lower_case = {name.lower(): name for name in known}
+
+    def read(text: str) -> Any:
+        if text.lower() not in by_lower_case:
+            choice = "; ".join(known)
+            raise argparse.ArgumentTypeError(f"expected one of: {choice}. Received: {text}")
+        return find(by_lower_case[text.lower()])
+
+    return read
 
 
 def count(text: str) -> int:

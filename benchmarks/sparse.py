@@ -56,7 +56,7 @@ def main() -> None:
     options.add_count(parser, "--large", 500_000, "rows of the large table")
     options.add_count(parser, "--width", 64, "columns of both")
     options.add_count(parser, "--lookups", 4096, "rows looked up in a step")
-    parser.add_argument("--cases", nargs="+", choices=list(CASES), default=list(CASES))
+    options.add_names(parser, "--cases", CASES)
     options.add_batch_seconds(parser)
     chosen = options.parse(parser)
     stream = bandwidth.fastest()

@@ -4,14 +4,13 @@ python -m benchmarks.step_time --backend torch --mode compiled
 """
 
 from benchmarks import backend, bandwidth, duel, options, problem
-from benchmarks.contenders import CASES
 
 
 def main() -> None:
     """Measure and report."""
     parser = options.parser("step_time", "Step time for one matrix.", rounds=15, modes=True)
     options.add_count(parser, "--size", 25_000_000, "elements of the matrix")
-    options.add_cases(parser, list(CASES))
+    options.add_cases(parser)
     options.add_batch_seconds(parser)
     chosen = options.parse(parser)
     shapes = [problem.matrix(chosen.size)]
