@@ -21,7 +21,7 @@ RESET_PEAK = "5"
 
 def main() -> None:
     """Measure one case."""
-    parser = options.parser("memory_probe", "Memory of one case.", rounds=1, modes=True)
+    parser = options.parser("memory_probe", "Memory of one case.", modes=True)
     options.add_count(parser, "--size", 25_000_000, "elements of the matrix")
     parser.add_argument("--case", type=options.named(CASES, CASES.__getitem__), required=True)
     parser.add_argument("--side", choices=[KERAS, OURS], required=True)
@@ -37,7 +37,8 @@ def main() -> None:
     step.run(WARM_UP_STEPS)
     weights = problem.elements(shapes)
     variable_bytes = FLOAT32_BYTES * weights
-    temporary = backend.temporary_bytes(step)
+    compiled = backend.compiled(step)
+    temporary = compiled.memory_analysis().temp_size_in_bytes if compiled else None
     found = {
         "state_bytes_per_weight": state_bytes / weights,
         "peak": extra_bytes(step) / variable_bytes,

@@ -14,13 +14,13 @@ from benchmarks.setting import BACKENDS, Parser
 RESULTS = Path(__file__).parent / "results"
 
 
-def parser(module: str, summary: str, *, rounds: int, modes: bool = False) -> Parser:
-    """A parser with `--backend`, `--rounds`, `--out` and, where asked for, `--mode`.
+def parser(module: str, summary: str, *, rounds: int | None = None, modes: bool = False) -> Parser:
+    """A parser with `--backend`, `--out` and, where asked for, `--mode` and `--rounds`.
 
     Args:
         module: Name of the module in this package.
         summary: What it measures.
-        rounds: Default of `--rounds`.
+        rounds: Default of `--rounds`, None where there are no rounds.
         modes: Whether the step can be run in the backend's several modes.
     """
     made = Parser(prog=f"python -m benchmarks.{module}", description=summary, allow_abbrev=False)
@@ -33,7 +33,8 @@ def parser(module: str, summary: str, *, rounds: int, modes: bool = False) -> Pa
             default=next(iter(backend.MODES)),
             help="how a step is run (default: %(default)s)",
         )
-    add_count(made, "--rounds", rounds, "rounds, in each of which every contender runs once")
+    if rounds is not None:
+        add_count(made, "--rounds", rounds, "rounds, in each of which every contender runs once")
     made.add_argument(
         "--out",
         type=folder,

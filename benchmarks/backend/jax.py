@@ -147,10 +147,9 @@ def fresh_start() -> None:
     keras.utils.clear_session()
 
 
-def temporary_bytes(step: Step) -> int:
-    """What the compiled step allocates beside its arguments and results, as XLA says."""
-    compiled = step.step.lower(step.state, step.gradients).compile()
-    return compiled.memory_analysis().temp_size_in_bytes
+def compiled(step: Step) -> jax.stages.Compiled:
+    """The program that XLA makes of a step."""
+    return step.step.lower(step.state, step.gradients).compile()
 
 
 @final

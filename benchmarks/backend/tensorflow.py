@@ -108,7 +108,7 @@ def fresh_start() -> None:
     keras.utils.clear_session()
 
 
-def temporary_bytes(step: Step) -> None:
+def compiled(step: Step) -> None:
     """None: TensorFlow does not say what a compiled step needs."""
 
 

@@ -118,7 +118,7 @@ def fresh_start() -> None:
     torch.compiler.config.force_disable_caches = True
 
 
-def temporary_bytes(step: Step) -> None:
+def compiled(step: Step) -> None:
     """None: nothing is compiled that could be asked."""
 
 
