@@ -7,6 +7,7 @@ import functools
 import re
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -219,6 +220,35 @@ def built_in_parts(optimizer: keras.optimizers.Optimizer) -> BuiltInParts:
         excluded=getattr(optimizer, "_exclude_from_weight_decay", set()),
         excluded_pattern=getattr(optimizer, "_exclude_from_weight_decay_pattern", None),
     )
+
+
+def all_layers(model: keras.Model) -> list[keras.Layer]:
+    """The layers of a model and the layers inside them.
+
+    Why: `layers` has the outermost only.
+    """
+    return model._flatten_layers(include_self=False)
+
+
+def watch_loading(context: Callable[[keras.Model], AbstractContextManager]) -> None:
+    """Have every loading of weights into a model take place in a context of our choice.
+
+    Why: Keras loads the layers before the optimizer, which cannot take them back when it refuses
+    the file, and no object learns that another one could not be loaded.
+    """
+    for owner in (keras.Model, keras.saving):
+        owner.load_weights = _in_context(context, owner.load_weights)
+
+
+def _in_context(
+    context: Callable[[keras.Model], AbstractContextManager], original: Callable[..., None]
+) -> Callable[..., None]:
+    @functools.wraps(original)
+    def load_weights(model: keras.Model, *args: Any, **kwargs: Any) -> None:
+        with context(model):
+            original(model, *args, **kwargs)
+
+    return load_weights
 
 
 def watch_callback_lists(

@@ -127,6 +127,17 @@ def test_training_loops_make_callback_lists_with_the_model_named():
     assert {"callbacks", "model"} <= set(parameters)
 
 
+@pytest.mark.parametrize("owner", [keras.Model, keras.saving])
+def test_weights_are_loaded_by_a_function_whose_first_argument_is_the_model(owner):
+    assert next(iter(inspect.signature(owner.load_weights).parameters)) in ("self", "model")
+
+
+def test_a_model_lists_the_layers_inside_its_layers():
+    inner = keras.layers.Dense(2)
+    layers = [keras.layers.Input((4,)), keras.Sequential([keras.layers.Input((4,)), inner])]
+    assert inner in keras_hooks.all_layers(keras.Sequential(layers))
+
+
 def test_keras_draws_from_the_generator_that_the_hooks_give_and_replace():
     before = keras_hooks.global_seed_generator()
     try:
