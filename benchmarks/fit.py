@@ -3,10 +3,9 @@
 python -m benchmarks.fit --backend torch --optimizers Adam "SGD momentum"
 """
 
+import argparse
 import functools
-import time
 from collections.abc import Callable
-from typing import Any, final
 
 import keras
 import numpy as np
@@ -15,11 +14,9 @@ from benchmarks import backend, duel, figures, measure, options
 from benchmarks.contenders import KERAS, OURS, Case
 from benchmarks.duel import Result
 from benchmarks.report import Report, milliseconds, ratio
+from benchmarks.training import BATCH_SIZE, Training
 
-BATCH_SIZE = 32
 CLASSES = 10
-# Steps of a fit that come before those that count: data and compiled step are not yet in place.
-UNSETTLED_STEPS = 3
 
 
 def mlp() -> keras.Model:
@@ -47,64 +44,33 @@ NETWORKS: dict[str, Callable[[], keras.Model]] = {
 }
 
 
-@final
-class Stopwatch(keras.callbacks.Callback):
-    """When each step of a fit ended, its loss known."""
-
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self.ends: list[float] = []
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self.ends.append(time.perf_counter())
+def training(network: Callable[[], keras.Model], case: Case, side: str) -> Training:
+    """A training of a new model, compiled as Keras does by default."""
+    loss = "sparse_categorical_crossentropy"
+    return Training(network, labels, optimizer=case.make(side), loss=loss)
 
 
-@final
-class Training:
-    """A new model that is fitted again and again.
-
-    Args:
-        network: Makes the model.
-        case: Which optimizer.
-        side: Whose.
-    """
-
-    def __init__(self, network: Callable[[], keras.Model], case: Case, side: str) -> None:
-        keras.utils.set_random_seed(0)
-        self.model = network()
-        self.model.compile(case.make(side), "sparse_categorical_crossentropy")
-        self.stopwatch = Stopwatch()
-
-    def fit(self, steps: int) -> float:
-        """Fit so many steps of random data; returns when the call began."""
-        random = np.random.default_rng(0)
-        rows = steps * BATCH_SIZE
-        x = random.standard_normal((rows, *self.model.input_shape[1:]), np.float32)
-        y = random.integers(CLASSES, size=rows)
-        arguments = {"batch_size": BATCH_SIZE, "shuffle": False, "verbose": 0}
-        began = time.perf_counter()
-        self.model.fit(x, y, callbacks=[self.stopwatch], **arguments)
-        return began
-
-    def step(self, steps: int) -> float:
-        """Seconds of a step, the median of so many in one fit."""
-        self.fit(UNSETTLED_STEPS + steps)
-        return float(np.median(np.diff(self.stopwatch.ends)[UNSETTLED_STEPS - 1 :]))
+def labels(random: np.random.Generator, rows: int) -> np.ndarray:
+    """A class for each row."""
+    return random.integers(CLASSES, size=rows)
 
 
 def main() -> None:
     """Measure and report."""
-    parser = options.parser("fit", "Time to the first step of fit, and of a step.", rounds=9)
-    options.add_count(parser, "--first-rounds", 5, "rounds for the first step, each a new model")
-    options.add_count(parser, "--steps", 60, "steps of a fit that count")
+    parser = options.parser("fit", "Time to the first step of fit, and of a step.", rounds=3)
+    options.add_count(parser, "--first-rounds", 3, "rounds for the first step, each a new model")
+    options.add_count(parser, "--steps", 20, "steps of a fit that count")
     options.add_cases(parser, ["Adam"], flag="--optimizers")
     options.add_names(parser, "--networks", NETWORKS)
     chosen = options.parse(parser)
+    for side in (KERAS, OURS):
+        # Loads what only a process's first step needs.
+        training(mlp, chosen.optimizers[0], side).fit(steps=1)
     first, later = {}, {}
     for name in chosen.networks:
         for case in chosen.optimizers:
             label = f"{name}, {case.name}"
-            first[label] = first_steps(NETWORKS[name], case, chosen.first_rounds)
-            later[label] = later_steps(NETWORKS[name], case, chosen.rounds, chosen.steps)
+            first[label], later[label] = measured(NETWORKS[name], case, chosen)
     report = Report(
         key=("fit", backend.NAME),
         title=f"model.fit on {backend.NAME}, batches of {BATCH_SIZE}",
@@ -139,31 +105,22 @@ def cells(result: Result, scale: float) -> list[str]:
     return [*times, ratio(result.ratio(KERAS))]
 
 
-def first_steps(network: Callable[[], keras.Model], case: Case, rounds: int) -> Result:
-    """Times to the first step, after a round that loads what only a process's first step needs."""
-    contenders = {
-        side: functools.partial(first_step, network, case, side) for side in (KERAS, OURS)
-    }
-    measure.in_turns(contenders, rounds=1)
-    return Result(measure.in_turns(contenders, rounds))
+def measured(
+    network: Callable[[], keras.Model], case: Case, chosen: argparse.Namespace
+) -> tuple[Result, Result]:
+    """Times to the first step of new models, and of a later step of those of the last round."""
+    trainings: dict[str, Training] = {}
 
+    def first_step(side: str) -> float:
+        backend.fresh_start()
+        trainings[side] = training(network, case, side)
+        began = trainings[side].fit(steps=1)
+        return trainings[side].stopwatch.ends[0] - began
 
-def first_step(network: Callable[[], keras.Model], case: Case, side: str) -> float:
-    """Seconds from the call of `fit` to the end of the first batch, with a new model."""
-    backend.fresh_start()
-    training = Training(network, case, side)
-    began = training.fit(steps=1)
-    return training.stopwatch.ends[0] - began
-
-
-def later_steps(network: Callable[[], keras.Model], case: Case, rounds: int, steps: int) -> Result:
-    """Times of a step once all is compiled."""
-    trainings = {side: Training(network, case, side) for side in (KERAS, OURS)}
-    contenders = {
-        side: functools.partial(training.step, steps) for side, training in trainings.items()
-    }
-    measure.in_turns(contenders, rounds=1)
-    return Result(measure.in_turns(contenders, rounds))
+    firsts = {side: functools.partial(first_step, side) for side in (KERAS, OURS)}
+    first = Result(measure.in_turns(firsts, chosen.first_rounds))
+    laters = {side: functools.partial(trainings[side].step, chosen.steps) for side in firsts}
+    return first, Result(measure.in_turns(laters, chosen.rounds))
 
 
 if __name__ == "__main__":
