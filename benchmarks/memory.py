@@ -17,13 +17,15 @@ REDUCED = "bfloat16"
 OURS_REDUCED = f"ours, {REDUCED}"
 # Side and dtype of the slots, by what a table calls it.
 CONTENDERS = {KERAS: (KERAS, None), OURS: (OURS, None), OURS_REDUCED: (OURS, REDUCED)}
+# Few, as each of them takes a process for each contender.
+DEFAULT_CASES = ["SGD momentum", "Adam", "AMSGrad", "Lion", "Lamb", "Adafactor", "Ftrl"]
 
 
 def main() -> None:
     """Measure and report."""
     parser = options.parser("memory", "Memory of a step.", rounds=3, modes=True)
     options.add_count(parser, "--size", 25_000_000, "elements of the matrix")
-    options.add_cases(parser)
+    options.add_cases(parser, DEFAULT_CASES)
     options.add_names(parser, "--contenders", CONTENDERS)
     chosen = options.parse(parser)
     results = {
@@ -52,18 +54,13 @@ def main() -> None:
 
 
 def measured(case: Case, name: str, chosen: argparse.Namespace) -> dict[str, Any]:
-    """What a process for each round finds; the highest peak counts."""
-    found = [probe(case, name, chosen) for _ in range(chosen.rounds)]
-    return found[0] | {"peak": max(one["peak"] for one in found)}
-
-
-def probe(case: Case, name: str, chosen: argparse.Namespace) -> dict[str, Any]:
-    """What one process finds."""
+    """What a process of its own finds."""
     side, slot_dtype = CONTENDERS[name]
     arguments = {
         "--backend": backend.NAME,
         "--mode": chosen.mode,
         "--size": str(chosen.size),
+        "--rounds": str(chosen.rounds),
         "--case": case.name,
         "--side": side,
     }
@@ -94,7 +91,7 @@ def summarized(results: dict[str, Any], chosen: argparse.Namespace) -> Report:
         ],
         notes=[
             "Peak: most memory during a step beyond what was in use before it, in units of the "
-            f"variable's {4 * chosen.size / 1e6:,.0f} MB; highest of {chosen.rounds} processes.",
+            f"variable's {4 * chosen.size / 1e6:,.0f} MB; highest of {chosen.rounds} steps.",
             "State: bytes of the optimizer's variables a weight.",
         ],
         data=results,

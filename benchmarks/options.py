@@ -81,7 +81,7 @@ def add_batch_seconds(made: Parser) -> None:
     made.add_argument(
         "--batch-seconds",
         type=positive_seconds,
-        default=0.5,
+        default=0.25,
         metavar="SECONDS",
         help="least time that a contender runs in a round (default: %(default)s)",
     )
