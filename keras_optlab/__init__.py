@@ -34,12 +34,18 @@ def _load() -> None:
     from keras_optlab.engine.evaluation import switch_for
     from keras_optlab.engine.fault_watch import watch_for
     from keras_optlab.engine.groups import ParameterGroup, layerwise_decay
-    from keras_optlab.engine.keras_hooks import watch_callback_lists, watch_loading
+    from keras_optlab.engine.keras_hooks import (
+        watch_callback_lists,
+        watch_loading,
+        watch_state_trees,
+    )
     from keras_optlab.engine.loading import whole_or_not_at_all
+    from keras_optlab.engine.state_tree import add_to_tree, take_from_tree
 
     # Keras' training loops then serve optimizers that need more of them than Keras' own.
     watch_callback_lists(switch_for, watch_for)
     watch_loading(whole_or_not_at_all)
+    watch_state_trees(add_to_tree, take_from_tree)
     globals().update(
         ParameterGroup=ParameterGroup,
         callbacks=callbacks,

@@ -82,7 +82,6 @@ class PerformanceScheduling(Declared, keras.callbacks.Callback):
         # What the file of another callback says, or of other arguments, is not for this one.
         arguments = repr(self.configuration()).encode()
         self.saved_as = f"performance_scheduling_{zlib.crc32(arguments):08x}"
-        self.written = None
 
     def set_model(self, model: Any) -> None:
         """Take the model to be trained, whose optimizer will keep the callback's state."""
@@ -95,13 +94,12 @@ class PerformanceScheduling(Declared, keras.callbacks.Callback):
         """Start counting afresh."""
         adjustable(self.model.optimizer)
         self.plateau.on_train_begin(logs)
-        self.written = None
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Go on counting where a file was written, if one has been loaded."""
-        loaded = self.kept().get(self.saved_as)
-        if loaded is not None and loaded is not self.written:
-            best, wait, cooldown_counter = loaded.tolist()
+        """Go on counting where the last epoch ended, in this process or before a file was saved."""
+        kept = self.state().arrays.get(self.saved_as)
+        if kept is not None:
+            best, wait, cooldown_counter = ops.convert_to_numpy(kept).tolist()
             self.plateau.best = None if np.isnan(best) else best
             self.plateau.wait = int(wait)
             self.plateau.cooldown_counter = int(cooldown_counter)
@@ -114,16 +112,16 @@ class PerformanceScheduling(Declared, keras.callbacks.Callback):
         )
         plateau.on_epoch_end(epoch, logs)
         best = np.nan if plateau.best is None else plateau.best
-        self.written = np.array([best, plateau.wait, plateau.cooldown_counter], "float64")
-        self.kept()[self.saved_as] = self.written
+        counts = np.array([best, plateau.wait, plateau.cooldown_counter], "float64")
+        self.state().keep(self.saved_as, counts)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Leave nothing to resume."""
-        self.kept().pop(self.saved_as, None)
+        self.state().take(self.saved_as)
 
-    def kept(self) -> dict[str, Any]:
-        """The arrays that are saved with the optimizer."""
-        return inner(self.model.optimizer).extra_state.arrays
+    def state(self) -> ExtraState:
+        """What is saved with the optimizer."""
+        return inner(self.model.optimizer).extra_state
 
 
 @final

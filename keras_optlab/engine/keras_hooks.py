@@ -251,6 +251,30 @@ def _in_context(
     return load_weights
 
 
+def watch_state_trees(
+    add: Callable[[keras.Model, dict, str], None], take: Callable[[keras.Model, dict], None]
+) -> None:
+    """Add something of ours to the tree of a model's state, and take it out of one that is set.
+
+    Why: Keras makes the tree, which orbax saves, from `optimizer.variables` alone.
+    """
+    get_original, set_original = keras.Model.get_state_tree, keras.Model.set_state_tree
+
+    @functools.wraps(get_original)
+    def get_state_tree(model: keras.Model, value_format: str = "backend_tensor") -> dict:
+        tree = get_original(model, value_format)
+        add(model, tree, value_format)
+        return tree
+
+    @functools.wraps(set_original)
+    def set_state_tree(model: keras.Model, state_tree: dict) -> None:
+        set_original(model, state_tree)
+        take(model, state_tree)
+
+    keras.Model.get_state_tree = get_state_tree
+    keras.Model.set_state_tree = set_state_tree
+
+
 def watch_callback_lists(
     *callback_for: Callable[[keras.Model, list], keras.callbacks.Callback | None],
 ) -> None:

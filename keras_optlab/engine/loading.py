@@ -64,7 +64,10 @@ def rest_of_state(optimizer: Optimizer) -> Callable[[], None]:
     before = {name: vars(optimizer)[name] for name in ("pending", "before_load")}
 
     def put_back() -> None:
-        state.arrays, state.pending = arrays, later
+        state.forget()
+        for name, value in arrays.items():
+            state.keep(name, value)
+        state.pending = later
         vars(optimizer).update(before)
 
     return put_back

@@ -439,6 +439,7 @@ class Optimizer(Declared, HookedOptimizer):
                 vars(self)["faults"] = Faults(self.extra_state)
         # The one attribute that is set in the open, since `tf.train.Checkpoint` follows attributes.
         self.checkpointed = backend.checkpointed(self.extra_state.variables)
+        self.extra_state.checkpointed = self.checkpointed
         if self.pending:
             extra = self.extra_state.contents()
             self.restore(self.pending)
@@ -676,7 +677,7 @@ class Optimizer(Declared, HookedOptimizer):
             return
         for n, variable in enumerate(self.built_on):
             point = ops.copy(variable)
-            self.extra_state.arrays[f"training_point_{n}"] = point
+            self.extra_state.keep(training_point_name(n), point)
             variable.assign(self._point(self.evaluation_point, n, point))
         self.evaluating.assign(1.0)
 
@@ -687,8 +688,9 @@ class Optimizer(Declared, HookedOptimizer):
         """
         if self.training_point is None or not self.built or not self.is_evaluating:
             return
+        self.fetch_training_point()
         for n, variable in enumerate(self.built_on):
-            kept = self.extra_state.arrays.pop(f"training_point_{n}", None)
+            kept = self.extra_state.take(training_point_name(n))
             if kept is None:
                 kept = self._point(self.training_point, n, variable)
             elif not ops.all(self._point(self.evaluation_point, n, kept) == variable.value):
@@ -698,6 +700,12 @@ class Optimizer(Declared, HookedOptimizer):
                         self.plans[n].slots[name].assign(ops.copy(slot.initial(variable)))
             variable.assign(kept)
         self.evaluating.assign(0.0)
+
+    def fetch_training_point(self) -> None:
+        """Have the training point here that a restored checkpoint of TensorFlow holds."""
+        if self.built and self.is_evaluating:
+            for n, variable in enumerate(self.built_on):
+                self.extra_state.fetch(training_point_name(n), variable)
 
     @property
     def is_evaluating(self) -> bool:
@@ -755,6 +763,8 @@ class Optimizer(Declared, HookedOptimizer):
 
     def save_own_variables(self, store: Any) -> None:
         """Write the variables that a built-in has too, in its layout."""
+        # Comes before the extra state, in which it is written.
+        self.fetch_training_point()
         for position, variable in enumerate(self.saved_variables):
             # A built-in reads no bfloat16; float32 holds it exactly.
             is_half = keras.backend.standardize_dtype(variable.dtype) == "bfloat16"
@@ -778,6 +788,7 @@ class Optimizer(Declared, HookedOptimizer):
 
     def _state(self) -> tuple[list[np.ndarray], dict[str, np.ndarray]]:
         """All state, on the host."""
+        self.fetch_training_point()
         state = [np.array(ops.convert_to_numpy(variable)) for variable in self.saved_variables]
         return state, self.extra_state.contents()
 
@@ -810,7 +821,7 @@ class Optimizer(Declared, HookedOptimizer):
 
     def _forget_extra_state(self) -> None:
         """Start the state that built-ins lack afresh; a file of ours restores it right after."""
-        self.extra_state.arrays = {}
+        self.extra_state.forget()
         if self.training_point:
             self.evaluating.assign(0.0)
         for state in self.scalar_state.values():
@@ -832,6 +843,11 @@ class Optimizer(Declared, HookedOptimizer):
             {**self.extra_state.pending, **extra},
             self.exclusions[1],
         )
+
+
+def training_point_name(n: int) -> str:
+    """The name in files of the point to which variable number `n` goes back to train."""
+    return f"training_point_{n}"
 
 
 def as_summed(gradient: Any, variable: Any) -> Any:

@@ -5,6 +5,7 @@ from typing import Any, final
 
 import keras
 import numpy as np
+from keras import ops
 
 from keras_optlab.engine.keras_hooks import Saveable
 
@@ -33,6 +34,8 @@ class ExtraState(Saveable):
         # Arrays that only a file and the host need, such as a point to go back to.
         self.arrays: dict[str, Any] = {}
         self.pending: dict[str, np.ndarray] = {}
+        # What `tf.train.Checkpoint` saves of all this, None on other backends.
+        self.checkpointed: Any = None
 
     def add(self, name: str, value: float, dtype: str) -> keras.Variable:
         """Make a scalar variable, with the value that a file loaded before held for it."""
@@ -56,19 +59,51 @@ class ExtraState(Saveable):
         self.variables[name] = variable
         return variable
 
+    def keep(self, name: str, value: Any) -> None:
+        """Hold an array, in checkpoints of TensorFlow too, until it is taken."""
+        if self.checkpointed is not None:
+            variable = keras.Variable(value, trainable=False, name=name)
+            setattr(self.checkpointed, name, variable.value)
+            # With the attribute comes what a checkpoint holds that was restored before.
+            variable.assign(value)
+            value = variable
+        self.arrays[name] = value
+
+    def fetch(self, name: str, like: Any) -> None:
+        """Hold the array that a restored checkpoint of TensorFlow has for a name, if it has one."""
+        if self.checkpointed is None or name in self.arrays:
+            return
+        variable = keras.Variable(ops.full_like(like, np.nan), trainable=False, name=name)
+        setattr(self.checkpointed, name, variable.value)
+        self.arrays[name] = variable
+        if ops.all(ops.isnan(variable)):
+            self.take(name)
+
+    def take(self, name: str) -> Any:
+        """Give up an array and return it, None if there is none."""
+        value = self.arrays.pop(name, None)
+        if value is not None and hasattr(self.checkpointed, name):
+            delattr(self.checkpointed, name)
+        return value
+
+    def forget(self) -> None:
+        """Give up all arrays."""
+        for name in tuple(self.arrays):
+            self.take(name)
+
     def contents(self) -> dict[str, np.ndarray]:
         """Everything here as numpy arrays, by name."""
         kept = {**self.variables, **self.arrays}
-        return {name: keras.ops.convert_to_numpy(value) for name, value in kept.items()}
+        return {name: ops.convert_to_numpy(value) for name, value in kept.items()}
 
     def restore(self, contents: dict[str, np.ndarray]) -> None:
         """Take over what `contents` returned, now or when the variable is made."""
-        self.arrays = {}
+        self.forget()
         for name, value in contents.items():
             if name in self.variables:
                 self.variables[name].assign(value)
             elif np.ndim(value) > 0:
-                self.arrays[name] = value
+                self.keep(name, value)
             else:
                 self.pending[name] = value
 

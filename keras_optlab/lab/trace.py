@@ -89,7 +89,9 @@ def state(model: keras.Model) -> Callable[[], None]:
         for variable, value in values.values():
             variable.assign(value)
         for each, before in zip(extra, arrays, strict=True):
-            each.arrays = before
+            each.forget()
+            for name, array in before.items():
+                each.keep(name, array)
         for optimizer, before in compiled:
             vars(optimizer)["compiled"] = before
         modules()

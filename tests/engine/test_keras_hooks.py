@@ -132,6 +132,17 @@ def test_weights_are_loaded_by_a_function_whose_first_argument_is_the_model(owne
     assert next(iter(inspect.signature(owner.load_weights).parameters)) in ("self", "model")
 
 
+def test_a_state_tree_has_the_optimizers_variables_by_path_and_is_set_by_it(task):
+    model = task.network("sgd")
+    model.optimizer.build(model.trainable_variables)
+    tree = inspect.unwrap(keras.Model.get_state_tree)(model, "numpy_array")
+    (values,) = tree["optimizer_variables"].values()
+    assert set(values) == {"iteration", "learning_rate"}
+    values |= {"iteration": np.array(7), "ours": np.zeros(2)}
+    inspect.unwrap(keras.Model.set_state_tree)(model, tree)
+    assert int(model.optimizer.iterations) == 7
+
+
 def test_a_model_lists_the_layers_inside_its_layers():
     inner = keras.layers.Dense(2)
     layers = [keras.layers.Input((4,)), keras.Sequential([keras.layers.Input((4,)), inner])]

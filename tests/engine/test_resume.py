@@ -1,5 +1,9 @@
 """A training that is stopped anywhere and goes on from a file is the training without a stop."""
 
+import copy
+import multiprocessing
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
@@ -79,27 +83,44 @@ def resume_from_model(model, make, policy, folder):
     return keras.saving.load_model(folder / "saved.keras")
 
 
-def resume_from_checkpoint(model, make, policy, folder):
-    import tensorflow as tf
+def save_checkpoint(model, folder):
+    """By the library that saves checkpoints on this backend."""
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
 
-    # The point to go back to is no variable, and so in no checkpoint.
-    model.optimizer.to_training_point()
-    checkpoint = tf.train.Checkpoint(model=model, optimizer=model.optimizer)
-    path = checkpoint.save(str(folder / "checkpoint"))
+        tf.train.Checkpoint(model=model, optimizer=model.optimizer).write(str(folder / "saved"))
+    else:
+        from orbax import checkpoint as orbax
+
+        checkpointer = orbax.StandardCheckpointer()
+        checkpointer.save(folder / "saved", model.get_state_tree())
+        checkpointer.wait_until_finished()
+
+
+def restore_checkpoint(model, folder):
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        checkpoint = tf.train.Checkpoint(model=model, optimizer=model.optimizer)
+        checkpoint.read(str(folder / "saved"))
+    else:
+        from orbax import checkpoint as orbax
+
+        tree = orbax.StandardCheckpointer().restore(folder / "saved", model.get_state_tree())
+        model.set_state_tree(tree)
+
+
+def resume_from_checkpoint(model, make, policy, folder):
+    save_checkpoint(model, folder)
     other = network(make, policy, seed=99)
-    tf.train.Checkpoint(model=other, optimizer=other.optimizer).restore(path)
+    restore_checkpoint(other, folder)
     return other
 
 
-def resume_from_orbax(model, make, policy, folder):
-    from orbax import checkpoint as orbax
-
-    model.optimizer.to_training_point()
-    checkpointer = orbax.StandardCheckpointer()
-    checkpointer.save(folder / "orbax", model.get_state_tree())
-    checkpointer.wait_until_finished()
+def resume_from_tree(model, make, policy, folder):
+    tree = model.get_state_tree("numpy_array")
     other = network(make, policy, seed=99)
-    other.set_state_tree(checkpointer.restore(folder / "orbax", other.get_state_tree()))
+    other.set_state_tree(copy.deepcopy(tree))
     return other
 
 
@@ -148,21 +169,99 @@ def test_with_callbacks(task, tmp_path, name):
     assert_same_run(make, task, "float32", resume_from_weights, tmp_path, extra)
 
 
-@pytest.mark.skipif(BACKEND != "tensorflow", reason="tf.train.Checkpoint is TensorFlow's")
+@pytest.fixture
+def checkpoints():
+    if BACKEND == "torch":
+        pytest.skip("tf.train.Checkpoint is TensorFlow's, and orbax saves arrays of JAX")
+    if BACKEND == "jax":
+        pytest.importorskip("orbax.checkpoint")
+
+
+@pytest.mark.usefixtures("checkpoints")
 @pytest.mark.parametrize("name", ["everything", "schedule-free", "compensated"])
-def test_by_a_checkpoint_of_tensorflow(task, tmp_path, name):
+def test_by_a_checkpoint(task, tmp_path, name):
     make = (CONFIGURATIONS | HALF)[name]
     policy = "bfloat16" if name in HALF else "float32"
     assert_same_run(make, task, policy, resume_from_checkpoint, tmp_path)
 
 
-@pytest.mark.skipif(BACKEND != "jax", reason="orbax saves arrays of JAX")
-@pytest.mark.parametrize("name", ["everything", "schedule-free", "compensated"])
-def test_by_orbax(task, tmp_path, name):
-    pytest.importorskip("orbax.checkpoint")
-    make = (CONFIGURATIONS | HALF)[name]
-    policy = "bfloat16" if name in HALF else "float32"
-    assert_same_run(make, task, policy, resume_from_orbax, tmp_path)
+def schedule_free(task, epochs):
+    """A model after so many epochs: its variables are not where training goes on."""
+    model = network(CONFIGURATIONS["schedule-free"])
+    fit(model, task, epochs)
+    assert model.optimizer.is_evaluating == (epochs > 0)
+    return model
+
+
+def assert_goes_on_as(model, reference, task):
+    fit(model, task, EPOCHS, start=STOP)
+    fit(reference, task, EPOCHS, start=STOP)
+    for found, expected in zip(model.get_weights(), reference.get_weights(), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def go_on_in_a_new_process(folder, task, connection):
+    model = network(CONFIGURATIONS["schedule-free"], seed=99)
+    restore_checkpoint(model, folder)
+    fit(model, task, EPOCHS, start=STOP)
+    connection.send(model.get_weights())
+
+
+@pytest.mark.usefixtures("checkpoints")
+def test_a_checkpoint_at_the_evaluation_point_goes_on_in_a_new_process(task, tmp_path):
+    save_checkpoint(schedule_free(task, STOP), tmp_path)
+    straight = schedule_free(task, EPOCHS)
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    data = SimpleNamespace(x=task.x, y=task.y)
+    process = multiprocessing.get_context("spawn").Process(
+        target=go_on_in_a_new_process, args=(tmp_path, data, sender)
+    )
+    process.start()
+    sender.close()
+    resumed = receiver.recv()
+    process.join()
+    for found, expected in zip(resumed, straight.get_weights(), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.usefixtures("checkpoints")
+@pytest.mark.parametrize("epochs", [0, STOP], ids=["training point", "evaluation point"])
+@pytest.mark.parametrize("now", [0, 1], ids=["at the training point", "at the evaluation point"])
+def test_a_checkpoint_takes_a_model_back_in_the_same_process(task, tmp_path, epochs, now):
+    saved, model = schedule_free(task, epochs), schedule_free(task, STOP)
+    save_checkpoint(saved, tmp_path)
+    model.optimizer.to_training_point()
+    if now:
+        model.optimizer.to_evaluation_point()
+    restore_checkpoint(model, tmp_path)
+    assert_goes_on_as(model, saved, task)
+
+
+@pytest.mark.usefixtures("checkpoints")
+def test_a_restored_checkpoint_can_be_saved_once_more_before_training(task, tmp_path):
+    straight = schedule_free(task, STOP)
+    save_checkpoint(straight, tmp_path)
+    restored, again = schedule_free(task, 0), schedule_free(task, 0)
+    restore_checkpoint(restored, tmp_path)
+    restored.save_weights(tmp_path / "saved.weights.h5")
+    again.load_weights(tmp_path / "saved.weights.h5")
+    assert_goes_on_as(again, straight, task)
+
+
+@pytest.mark.usefixtures("checkpoints")
+def test_weights_set_after_a_checkpoint_was_restored_are_where_training_starts(task, tmp_path):
+    save_checkpoint(schedule_free(task, STOP), tmp_path)
+    model = schedule_free(task, 0)
+    restore_checkpoint(model, tmp_path)
+    kernel = np.ones_like(model.get_weights()[0])
+    model.set_weights([kernel, *model.get_weights()[1:]])
+    model.optimizer.to_training_point()
+    np.testing.assert_array_equal(model.get_weights()[0], kernel)
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_by_a_state_tree(task, tmp_path, name):
+    assert_same_run(CONFIGURATIONS[name], task, "float32", resume_from_tree, tmp_path)
 
 
 @pytest.mark.parametrize("stop", range(1, 6))
