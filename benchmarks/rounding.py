@@ -10,7 +10,7 @@ MODES = ("nearest", "compensated", "stochastic")
 
 def main() -> None:
     """Measure and report."""
-    parser = options.parser("rounding", "Step time of a bfloat16 matrix.", rounds=9, modes=True)
+    parser = options.parser("rounding", "Step time of a bfloat16 matrix.", rounds=7, modes=True)
     options.add_count(parser, "--size", 25_000_000, "elements of the matrix")
     options.add_cases(parser, ["SGD momentum", "Adam"])
     options.add_batch_seconds(parser)

@@ -18,12 +18,11 @@ from benchmarks.report import Report, milliseconds, ratio
 SMALLEST = 1_000_000
 FEWEST = 10
 VARIABLE = (100, 100)
-STEPS_OF_A_DECADE = (1, 2, 5)
 
 
 def main() -> None:
     """Measure and report."""
-    parser = options.parser("scale", "Step time by size and number.", rounds=9, modes=True)
+    parser = options.parser("scale", "Step time by size and number.", rounds=3, modes=True)
     options.add_count(parser, "--largest", 200_000_000, "elements of the largest matrix")
     options.add_count(parser, "--most", 2000, "variables of 100 x 100 at most")
     options.add_cases(parser, ["Adam"])
@@ -58,10 +57,9 @@ def main() -> None:
 
 
 def series(first: int, last: int) -> list[int]:
-    """1, 2, 5, 10 and so on, times the first, up to the last; the first alone if that is less."""
-    factors = (step * 10**decade for decade in itertools.count() for step in STEPS_OF_A_DECADE)
-    values = list(itertools.takewhile(lambda value: value <= last, (first * f for f in factors)))
-    return values or [last]
+    """1, 10, 100 and so on times the first, as long as that is below the last; and the last."""
+    values = (first * 10**decade for decade in itertools.count())
+    return [*itertools.takewhile(lambda value: value < last, values), last]
 
 
 def measured(

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import NoReturn, final
 
 BACKENDS = ("tensorflow", "jax", "torch")
+# What tables and plots are made with.
+LAB_PACKAGES = ("matplotlib", "rich", "sklearn")
 WRONG_INPUT = 2
 
 
@@ -25,8 +27,11 @@ def choose_backend(arguments: Sequence[str]) -> None:
     backend = parser.parse_known_args(arguments)[0].backend
     if backend not in BACKENDS:
         parser.error(f"--backend must be one of {', '.join(BACKENDS)}. Received: {backend}")
-    if not importlib.util.find_spec(backend):
-        parser.error(f'{backend} is not installed: pip install "keras-optlab[{backend}]"')
+    for extra, packages in ((backend, (backend,)), ("lab", LAB_PACKAGES)):
+        missing = [package for package in packages if not importlib.util.find_spec(package)]
+        if missing:
+            needed = ", ".join(missing)
+            parser.error(f'{needed} not installed: pip install "keras-optlab[{extra}]"')
     os.environ["KERAS_BACKEND"] = backend
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # Where another process has one of the cores, threads that spin while they wait for each other

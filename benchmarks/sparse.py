@@ -51,7 +51,7 @@ class Measured:
 
 def main() -> None:
     """Measure and report."""
-    parser = options.parser("sparse", "Step time of embedding tables.", rounds=15)
+    parser = options.parser("sparse", "Step time of embedding tables.", rounds=7)
     options.add_count(parser, "--small", 50_000, "rows of the small table")
     options.add_count(parser, "--large", 500_000, "rows of the large table")
     options.add_count(parser, "--width", 64, "columns of both")

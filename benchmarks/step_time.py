@@ -8,7 +8,7 @@ from benchmarks import backend, bandwidth, duel, options, problem
 
 def main() -> None:
     """Measure and report."""
-    parser = options.parser("step_time", "Step time for one matrix.", rounds=15, modes=True)
+    parser = options.parser("step_time", "Step time for one matrix.", rounds=3, modes=True)
     options.add_count(parser, "--size", 25_000_000, "elements of the matrix")
     options.add_cases(parser)
     options.add_batch_seconds(parser)
