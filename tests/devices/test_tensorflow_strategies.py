@@ -33,6 +33,12 @@ def mirrored(start):
 
 
 @pytest.fixture(scope="module")
+def nonfinite(start):
+    """States and reports of steps where one replica has a NaN."""
+    return start("nonfinite_worker.py")()
+
+
+@pytest.fixture(scope="module")
 def workers(start):
     """Results of two workers on this machine."""
     cluster = {"worker": [f"127.0.0.1:{free_port()}" for _ in range(2)]}
@@ -75,6 +81,23 @@ def test_multi_worker_mirrored_strategy_gives_the_weights_of_one_device(workers,
 def test_workers_hold_the_same_bits(workers, name):
     for key in (name, f"{name}/optimizer"):
         assert_same_bits(workers[0][key], workers[1][key])
+
+
+@pytest.mark.parametrize("faulty", [0, 1])
+@pytest.mark.parametrize("loop", ["fit", "own"])
+@pytest.mark.parametrize("mode", ["skip", "raise"])
+def test_a_nan_in_one_replica_leaves_all_replicas_as_they_were(nonfinite, mode, loop, faulty):
+    name = f"{mode}/{loop}/{faulty}"
+    skipped, message = nonfinite[f"{name}/report"]
+    assert skipped == 1
+    assert ("gradient of `model/first/kernel`" in str(message)) == (mode == "raise")
+    for when in ("before", "after", "later"):
+        assert_same_bits(nonfinite[f"{name}/{when}/0"], nonfinite[f"{name}/{when}/1"])
+    before, later = nonfinite[f"{name}/before/0"], nonfinite[f"{name}/later/0"]
+    assert_same_bits(before, nonfinite[f"{name}/after/0"])
+    # Finite gradients move everything but the learning rate on.
+    assert sum(np.array_equal(*pair) for pair in zip(before, later, strict=True)) == 1
+    assert all(np.isfinite(array).all() for array in later)
 
 
 @pytest.mark.parametrize("name", ["clipnorm", "global_clipnorm", "clipvalue", "one_cycle"])
