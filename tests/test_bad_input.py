@@ -12,6 +12,8 @@ import inspect
 import itertools
 import json
 import math
+import os
+import pathlib
 import random
 import re
 from dataclasses import dataclass, replace
@@ -167,6 +169,41 @@ class Text:
     def draw(self, generator):
         value = "".join(generator.choices("aB_ 0é/", k=generator.randrange(4)))
         return generator.choice([value, value, np.str_(value), value.encode(), [value]])
+
+
+@dataclass(frozen=True)
+class FileName:
+    """The path of a file or folder, as the system can take it."""
+
+    or_none: bool = False
+
+    def expected(self, value):
+        if value is None:
+            return None if self.or_none else REFUSED
+        if not isinstance(value, (str, pathlib.Path)):
+            return REFUSED
+        # Not `str(value)`, for which numpy leaves out zeros at the end.
+        characters = set(os.fspath(value))
+        refused = not characters or characters & {"\0", "\ud800"}
+        return REFUSED if refused else pathlib.Path(value)
+
+    def draw(self, generator):
+        value = "".join(generator.choices("aB_. 0é/\0", k=generator.randrange(6)))
+        return generator.choice([value, pathlib.Path(value), np.str_(value), value.encode()])
+
+
+@dataclass(frozen=True)
+class WordOrWhole:
+    word: str
+    low: int
+
+    def expected(self, value):
+        if isinstance(value, str):
+            return self.word if value == self.word else REFUSED
+        return Whole(self.low).expected(value)
+
+    def draw(self, generator):
+        return generator.choice([OneOf((self.word,)), Whole(self.low)]).draw(generator)
 
 
 @dataclass(frozen=True)
@@ -399,6 +436,24 @@ SCHEDULES = {
     ),
 }
 CALLBACKS = {
+    "BackupAndRestore": (
+        {"backup_dir": "backup"},
+        {
+            "backup_dir": FileName(),
+            "save_freq": WordOrWhole("epoch", 1),
+            "double_checkpoint": FLAG,
+            "delete_checkpoint": FLAG,
+        },
+    ),
+    "Recorder": (
+        {},
+        {
+            "every": Whole(1),
+            "by": OneOf(("layer", "group", None)),
+            "csv": FileName(or_none=True),
+            "log_dir": FileName(or_none=True),
+        },
+    ),
     "OneCycle": (
         {"max_learning_rate": 0.1},
         {
@@ -473,6 +528,7 @@ def from_python():
     numbers += [10**400, -(10**400), 10**5000, math.nan, math.inf, -math.inf, 0.5j, complex(1)]
     numbers += [fractions.Fraction(1, 2), fractions.Fraction(10**400), decimal.Decimal("0.5")]
     texts = ["0.5", "", "abc", "auto", "a/b", "a b", "\ud800", "a\nb", "a\0", "(", "é", b"a", b""]
+    texts += ["epoch", "layer", pathlib.Path("a"), pathlib.Path("a\0b")]
     lists = [[], (), {}, [0.5], [1, 2], (1, 2), [2, 1], [1, 1], [1, 2, 3], [0.5, "a", None], {1, 2}]
     lists += [range(3), [[1]], ["a"], ["("], [""], [None], ["momentum"], {"a": 1}, {"momentum": 1}]
     others = [None, True, False, Level.THREE, OwnFloat(0.5), Floats(), Unreadable(), object()]
@@ -653,7 +709,7 @@ def test_schedules(name):
     check(make, ranges, lambda made: made.get_config(), lambda _: True, 1, one_by_one)
 
 
-@pytest.mark.parametrize("name", CALLBACKS)
+@pytest.mark.parametrize("name", callbacks.__all__)
 def test_callbacks(name):
     given, ranges = CALLBACKS[name]
     cls = getattr(callbacks, name)
@@ -788,6 +844,8 @@ def test_what_is_read_once_cannot_be_changed_later():
         (schedule, "boundaries", [2, 3]),
         (schedule, "values", [1.0]),
         (plateau, "factor", 0.1),
+        (callbacks.Recorder(), "every", 2),
+        (callbacks.BackupAndRestore("backup"), "backup_dir", "other"),
         (callbacks.OneCycle(0.1), "max_learning_rate", 0.2),
         (built(optimizers.SGD), "loss_scale_factor", 2.0),
         (built(optimizers.SGD), "settable", ["momentum"]),

@@ -292,15 +292,16 @@ class WordOr(Domain):
 @final
 @dataclass(frozen=True)
 class FilePath(Domain):
-    """The path of a file or folder."""
+    """The path of a file or folder, whether there is one or not."""
 
     def describe(self) -> str:
-        return "a path"
+        return "a path that is not empty, of characters that file names can have"
 
     def normalize(self, value: Any) -> Path:
         if not isinstance(value, (str, os.PathLike)):
             raise TypeError
-        if not os.fspath(value):
+        name = os.fspath(value)
+        if not name or b"\0" in os.fsencode(name):
             raise ValueError
         return Path(value)
 
