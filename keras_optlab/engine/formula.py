@@ -1,5 +1,6 @@
 """An optimizer's formula for the variables of one kind, as a pure function of tensors."""
 
+import functools
 import math
 from collections.abc import Iterable, Sequence
 from types import SimpleNamespace
@@ -66,20 +67,62 @@ class Formula:
         """The same for XLA, written so that it copies no buffer and keeps no large intermediate.
 
         XLA on CPU copies a buffer that is overwritten while something else may still read it, and
-        keeps whatever is used twice. A data dependency on what has to be done before (`_after`)
-        prevents both.
+        keeps whatever is used twice. A data dependency on what has to be done before (`_later`)
+        prevents both. Of a formula that is simpler for the usual values of `h`, both versions are
+        there, and the values decide which one runs.
         """
-        shape = tuple(parameter.shape)
-        if 0 in shape:
+        if 0 in tuple(parameter.shape):
             return self(parameter, gradient, slots, h)
+        usual = {name: x for name, x in self.optimizer.usual.items() if name in h}
+        if not usual:
+            return self._in_order(parameter, gradient, slots, h)
+        is_usual = functools.reduce(
+            ops.logical_and, [ops.equal(h[name], value) for name, value in usual.items()]
+        )
+        state = (parameter, slots)
+        for condition, known in ((is_usual, usual), (ops.logical_not(is_usual), {})):
+
+            def update(count: Any, state: tuple, known: dict = known) -> tuple:
+                # Without it, XLA computes in advance what depends on the gradient alone.
+                given, numbers = _later((gradient, h), [count])
+                parameter, new_slots = self._in_order(state[0], given, state[1], numbers | known)
+                return parameter, state[1] | new_slots
+
+            state = backend.once_if(condition, update, state)
+        return state
+
+    def _in_order(
+        self, parameter: Any, gradient: Any, slots: dict[str, Any], h: dict[str, Any]
+    ) -> tuple[Any, dict[str, Any]]:
         given = (parameter, gradient, slots, h)
+        first: dict[str, Any] = {}
+        totals: dict[str, Any] = {}
+
+        def after(done: Iterable[Any]) -> tuple:
+            p, g, own, numbers = _later(given, done)
+            return p, g, own | first, numbers | totals, tuple(parameter.shape)
+
+        now = (*given, tuple(parameter.shape))
         for stage in range(self.stages):
-            total = self.total(stage, *given, shape)
-            given = _after(total.values(), *given[:3], given[3] | total)
-        new_parameter, new_slots = self.finish(*given, shape)
+            total = self.total(stage, *now)
+            totals |= total
+            now = after(total.values())
+        first |= self.first(*now)
+        if first:
+            now = after(first.values())
+        new_parameter, new_slots = self.finish(*now, first)
         if self.optimizer.parameter_first:
-            _, new_slots = self.finish(*_after([new_parameter], *given), shape)
+            _, new_slots = self.finish(*after([new_parameter]), first)
+        for name in self.optimizer.unread_slots:
+            # Without reading the old one, XLA would make a new buffer.
+            never = _impossible([new_parameter])
+            new_slots[name] = ops.where(never, slots[name], new_slots[name])
         return new_parameter, new_slots
+
+    def settled(self, h: dict[str, Any]) -> dict[str, Any]:
+        """`h` with Python numbers in place of the tensors that have their usual values."""
+        usual = self.optimizer.usual.items()
+        return h | {name: value for name, value in usual if name in h and bool(h[name] == value)}
 
     @property
     def stages(self) -> int:
@@ -99,6 +142,20 @@ class Formula:
         given = self._given(parameter, gradient, slots, h, shape)
         return self.optimizer.totals[stage](self.optimizer, *given)
 
+    def first(
+        self,
+        parameter: Any,
+        gradient: Any,
+        slots: dict[str, Any],
+        h: dict[str, Any],
+        shape: Sequence[int],
+    ) -> dict[str, Any]:
+        """The new values of the slots that come before `update`, which sees these."""
+        if not self.optimizer.first_slots:
+            return {}
+        given = self._given(parameter, gradient, slots, h, shape)
+        return self._stored(self.optimizer.first_slots(*given), slots, gradient, h)
+
     def finish(
         self,
         parameter: Any,
@@ -106,14 +163,19 @@ class Formula:
         slots: dict[str, Any],
         h: dict[str, Any],
         shape: Sequence[int],
+        first: dict[str, Any] | None = None,
     ) -> tuple[Any, dict[str, Any]]:
-        """The new values of a block of rows, where `h` has the totals."""
+        """The new values of a block of rows, where `h` has the totals.
+
+        Args:
+            first: What the method of this name has returned, and is in `slots` already.
+        """
+        if first is None:
+            first = self.first(parameter, gradient, slots, h, shape)
+            slots = slots | first
         given = self._given(parameter, gradient, slots, h, shape)
         new_parameter, new_slots = self.optimizer.update(*given)
-        stored = {
-            name: self._stored_slot(value, slots[name].dtype, gradient, h)
-            for name, value in new_slots.items()
-        }
+        stored = first | self._stored(new_slots, slots, gradient, h)
         if COMPENSATION in slots:
             pair = rounding.compensated(new_parameter, parameter.dtype)
             new_parameter, stored[COMPENSATION] = pair
@@ -121,6 +183,14 @@ class Formula:
             noise = (h["t"], h["rounding_seed"], gradient)
             new_parameter = rounding.stochastic(new_parameter, parameter.dtype, *noise)
         return ops.cast(new_parameter, parameter.dtype), stored
+
+    def _stored(
+        self, new_slots: dict[str, Any], slots: dict[str, Any], gradient: Any, h: dict[str, Any]
+    ) -> dict[str, Any]:
+        return {
+            name: self._stored_slot(value, slots[name].dtype, gradient, h)
+            for name, value in new_slots.items()
+        }
 
     def _stored_slot(self, value: Any, dtype: Any, gradient: Any, h: dict[str, Any]) -> Any:
         """A new slot in the dtype that it is kept in.
@@ -152,26 +222,38 @@ class Formula:
         if optimizer.training_point:
             # A step of the user's own, taken at the evaluation point: come back by the formula.
             at_training_point = optimizer.training_point(parameter, slots, h)
-            parameter = ops.where(h.evaluating > 0, at_training_point, parameter)
-        h.decay = getattr(h, self.weight_decay) if self.weight_decay else 0.0
+            parameter = where(h.evaluating > 0, at_training_point, parameter)
+        h.decay = getattr(h, self.weight_decay) if self.weight_decay else None
         if self.weight_decay and not optimizer.decoupled_weight_decay:
             gradient = gradient + parameter * h.decay
-            h.decay = 0.0
+            h.decay = None
         elif self.weight_decay and not optimizer.decays_in_update:
             parameter = backend.decayed(parameter, h.decay, h.learning_rate)
         return parameter, gradient, slots, h
 
 
-def _after(
-    done: Iterable[Any], parameter: Any, gradient: Any, slots: dict[str, Any], h: dict[str, Any]
-) -> tuple[Any, Any, dict[str, Any], dict[str, Any]]:
+def where(condition: Any, x: Any, y: Any) -> Any:
+    """x where a condition holds and y elsewhere; a Python boolean chooses one of them as it is."""
+    if isinstance(condition, bool):
+        return x if condition else y
+    return ops.where(condition, x, y)
+
+
+def _impossible(done: Iterable[Any]) -> Any:
+    """False, which XLA does not know before some arrays are done."""
+    # Unlike a product with 0, no NaN comes of it.
+    return sum(array[(0,) * len(array.shape)] for array in done) < -math.inf
+
+
+def _later(values: Any, done: Iterable[Any]) -> Any:
     """The same values, which XLA cannot have before some arrays are done, nor take for the same."""
-    # Never true, which XLA does not know; unlike a product with 0, no NaN comes of it.
-    impossible = sum(array[(0,) * len(array.shape)] for array in done) < -math.inf
+    impossible = _impossible(done)
 
     def later(value: Any) -> Any:
+        if isinstance(value, (bool, float)):
+            return value
+        if keras.backend.standardize_dtype(value.dtype) == "bool":
+            return ops.logical_or(value, impossible)
         return value + ops.cast(impossible, value.dtype)
 
-    later_slots = {name: later(slot) for name, slot in slots.items()}
-    later_h = {name: later(value) for name, value in h.items()}
-    return later(parameter), later(gradient), later_slots, later_h
+    return keras.tree.map_structure(later, values)

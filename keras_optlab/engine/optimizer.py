@@ -204,7 +204,7 @@ class Optimizer(Declared, HookedOptimizer):
     derive: Callable[[Values], dict[str, Any]] | None = None
     # decay_name(variable) -> name of the hyperparameter that decays this variable.
     decay_name: Callable[[Any], str] | None = None
-    # Whether `update` itself decays the parameter, by `h.decay`.
+    # Whether `update` itself decays the parameter, by `h.decay`, which is None where nothing does.
     decays_in_update: ClassVar[bool] = False
     # What `update` needs of a whole variable: functions (parameter, gradient, slots, h) -> dict of
     # totals, taken one after another, each with those before it in `h`. A total over blocks of
@@ -212,9 +212,16 @@ class Optimizer(Declared, HookedOptimizer):
     totals: ClassVar[tuple[Callable[..., dict[str, Any]], ...]] = ()
     # needs_whole(variable) -> whether `update` needs it whole for another reason.
     needs_whole: Callable[[Any], bool] | None = None
-    # Whether the new parameter is computed from old slots, and so before them. Says nothing about
-    # the numbers: XLA then need not copy the slots.
+    # Values in `h` that nearly always hold, by name. Where one does, it may stand in `h` as the
+    # Python number itself, for which the formula is simpler (a root in place of a power).
+    usual: ClassVar[dict[str, Any]] = {}
+    # The order in which XLA need not copy anything; the numbers are the same in any other.
+    # first_slots(parameter, gradient, slots, h) -> dict: new slots that `update` sees for the old.
+    first_slots: Callable[..., dict[str, Any]] | None = None
+    # Whether the new parameter is computed from old slots, and so before them.
     parameter_first: ClassVar[bool] = False
+    # Slots that `update` writes and does not read.
+    unread_slots: ClassVar[tuple[str, ...]] = ()
     # rests_at_zero() -> whether a zero gradient (without weight decay) changes nothing.
     rests_at_zero: Callable[[], bool] | None = None
     # Why `lazy=True` makes no sense, or why slots cannot be kept in bfloat16; "" where they can.

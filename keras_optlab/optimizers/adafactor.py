@@ -54,6 +54,8 @@ class Adafactor(Optimizer):
     clip_threshold: float = hyperparameter(1.0, POSITIVE)
     relative_step: bool = option(True, Boolean())
 
+    parameter_first = True
+    unread_slots = ("velocity",)
     not_lazy = "its step depends on means over the whole table"
 
     def slots(self, variable: Any) -> dict[str, Slot]:

@@ -1,10 +1,10 @@
 """Follow the regularized leader."""
 
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 from keras import ops
 
-from keras_optlab.engine.backend import maximum, minimum, power
+from keras_optlab.engine.backend import maximum, minimum
 from keras_optlab.engine.domain import NON_NEGATIVE, POSITIVE, Real
 from keras_optlab.engine.hyperparameter import hyperparameter, learning_rate, option
 from keras_optlab.engine.optimizer import Optimizer, Values
@@ -46,6 +46,7 @@ class Ftrl(Optimizer):
     l2_shrinkage_regularization_strength: float = hyperparameter(0.0, NON_NEGATIVE)
     beta: float = hyperparameter(0.0, NON_NEGATIVE)
 
+    usual: ClassVar[dict[str, Any]] = {"p": 0.5}
     needs_exact_slots = "its weights are computed from the slots alone"
 
     def slots(self, variable: Any) -> dict[str, Slot]:
@@ -59,13 +60,18 @@ class Ftrl(Optimizer):
             "l2_shrinkage": 2 * h.l2_shrinkage_regularization_strength,
         }
 
+    def first_slots(
+        self, parameter: Any, gradient: Any, slots: Values, h: Values
+    ) -> dict[str, Any]:
+        n_old, n = slots.accumulator, slots.accumulator + ops.square(gradient)
+        sigma = (n**h.p - n_old**h.p) / h.learning_rate
+        z = slots.linear + (gradient + h.l2_shrinkage * parameter - sigma * parameter)
+        return {"linear": z}
+
     def update(
         self, parameter: Any, gradient: Any, slots: Values, h: Values
     ) -> tuple[Any, dict[str, Any]]:
-        n_old, n = slots.accumulator, slots.accumulator + ops.square(gradient)
-        root = power(n, h.p)
-        sigma = (root - power(n_old, h.p)) / h.learning_rate
-        z = slots.linear + (gradient + h.l2_shrinkage * parameter - sigma * parameter)
+        z, n = slots.linear, slots.accumulator + ops.square(gradient)
         clipped = minimum(maximum(z, -h.l1), h.l1)
-        parameter = (clipped - z) / (root / h.learning_rate + h.l2)
-        return parameter, {"accumulator": n, "linear": z}
+        parameter = (clipped - z) / (n**h.p / h.learning_rate + h.l2)
+        return parameter, {"accumulator": n}

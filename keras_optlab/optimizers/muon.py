@@ -124,7 +124,8 @@ class Muon(Optimizer):
     def update(
         self, parameter: Any, gradient: Any, slots: Values, h: Values
     ) -> tuple[Any, dict[str, Any]]:
-        parameter = parameter - parameter * h.decay * h.learning_rate
+        if h.decay is not None:
+            parameter = parameter - parameter * h.decay * h.learning_rate
         if hasattr(slots, "velocity"):
             return self.update_by_adam(parameter, gradient, slots, h)
         m = h.momentum * slots.momentum + gradient

@@ -1,11 +1,12 @@
 """Schedule-free AdamW."""
 
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 from keras import ops
 
 from keras_optlab.engine.backend import maximum, minimum
 from keras_optlab.engine.domain import DECAY_RATE, NON_NEGATIVE, Integer, Real
+from keras_optlab.engine.formula import where
 from keras_optlab.engine.hyperparameter import hyperparameter, learning_rate, option
 from keras_optlab.engine.optimizer import Optimizer, Values
 from keras_optlab.engine.slots import Scalar, Slot
@@ -60,6 +61,7 @@ class ScheduleFreeAdamW(Optimizer):
 
     decays_in_update = True
     parameter_first = True
+    usual: ClassVar[dict[str, Any]] = {"is_first": False, "evaluating": 0.0}
     not_lazy = "the average that it evaluates takes in all weights in every step"
 
     def slots(self, variable: Any) -> dict[str, Slot]:
@@ -83,16 +85,22 @@ class ScheduleFreeAdamW(Optimizer):
         return {"largest_rate": largest, "weight_sum": total, "rate": rate, "c": c}
 
     def derive(self, h: Values) -> dict[str, Any]:
-        return {"v_share": 1 / (1 - h.beta_2**h.t), "pull": h.rate * (h.beta_1 * (1 - h.c) - 1)}
+        return {
+            "v_share": 1 / (1 - h.beta_2**h.t),
+            "pull": h.rate * (h.beta_1 * (1 - h.c) - 1),
+            "is_first": ops.equal(h.t, 1),
+        }
 
     def update(
         self, parameter: Any, gradient: Any, slots: Values, h: Values
     ) -> tuple[Any, dict[str, Any]]:
         y = parameter
         # z starts where training does, which may be later than where the optimizer was built.
-        z = ops.where(h.t == 1, y, slots.momentum)
+        z = where(h.is_first, y, slots.momentum)
         v = slots.velocity + (ops.square(gradient) - slots.velocity) * h.one_minus_beta_2
-        d = gradient / (ops.sqrt(h.v_share * v) + h.epsilon) + h.decay * y
+        d = gradient / (ops.sqrt(h.v_share * v) + h.epsilon)
+        if h.decay is not None:
+            d = d + h.decay * y
         y = y + h.c * (z - y) + h.pull * d
         return y, {"momentum": z - h.rate * d, "velocity": v}
 

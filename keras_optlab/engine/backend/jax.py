@@ -101,6 +101,21 @@ def conditionally(
     return None
 
 
+def once_if(condition: Any, update: Callable[[Any, Any], Any], state: Any) -> Any:
+    """The state after an update if a condition holds, and else as it is.
+
+    A loop that runs once or not at all: XLA does it in place, and copies what a branch is given.
+    """
+
+    def body(carried: tuple) -> tuple:
+        count, state = carried
+        return count + 1.0, update(count, state)
+
+    limit = condition.astype("float32")
+    start = (jnp.float32(0.0), state)
+    return jax.lax.while_loop(lambda carried: carried[0] < limit, body, start)[1]
+
+
 def random_state() -> list[int]:
     """Nothing: layers draw from generators of their own."""
     return []
@@ -171,11 +186,6 @@ def to_host(tensor: Any) -> np.ndarray | None:
 def decayed(parameter: Any, weight_decay: Any, learning_rate: Any) -> Any:
     """The parameter after decoupled weight decay, in the arithmetic of the built-ins."""
     return parameter - parameter * weight_decay * learning_rate
-
-
-def power(x: Any, exponent: Any) -> Any:
-    """x to a scalar power, by a root where it is 1/2: a tenth of the time."""
-    return jax.lax.cond(exponent == 0.5, lambda x: jnp.sqrt(x), lambda x: x**exponent, x)
 
 
 def maximum(x: Any, y: Any) -> Any:

@@ -63,7 +63,7 @@ def run(updates: "list[Update]", jit_compile: str | bool) -> None:
                 _call(formula)(resources, batch[0].h)
         else:
             for update in alike:
-                _run_one(formula.in_order if in_xla else formula, *_resources(update), update.h)
+                _run_one(_for_xla(formula) if in_xla else formula, *_resources(update), update.h)
 
 
 def _in_batches(alike: list) -> list[list]:
@@ -101,10 +101,15 @@ def _call(formula: "Formula") -> Any:
         @tf.function(jit_compile=True, autograph=False)
         def call(resources: list, h: dict[str, Any]) -> None:
             for variable, gradient, slots in resources:
-                _run_one(formula.in_order, variable, gradient, slots, h)
+                _run_one(_for_xla(formula), variable, gradient, slots, h)
 
         formula.compiled["call"] = call
     return formula.compiled["call"]
+
+
+def _for_xla(formula: "Formula") -> Any:
+    """The form of a formula to compile: only XLA for CPU copies buffers without an order."""
+    return formula if tf.config.get_visible_devices("GPU") else formula.in_order
 
 
 def _run_one(
@@ -181,6 +186,19 @@ def _returning(function: Callable[[], None]) -> Callable[[], tf.Tensor]:
     return with_result
 
 
+def once_if(condition: Any, update: Callable[[Any, Any], Any], state: Any) -> Any:
+    """The state after an update if a condition holds, and else as it is.
+
+    A loop that runs once or not at all: XLA does it in place, and copies what a branch is given.
+    """
+
+    def body(count: Any, state: Any) -> tuple:
+        return count + 1.0, update(count, state)
+
+    limit = tf.cast(condition, tf.float32)
+    return tf.while_loop(lambda count, _: count < limit, body, (tf.constant(0.0), state))[1]
+
+
 def random_state() -> list[int]:
     """Nothing: layers draw from generators of their own."""
     return []
@@ -254,11 +272,6 @@ def to_host(tensor: Any) -> np.ndarray | None:
 def decayed(parameter: Any, weight_decay: Any, learning_rate: Any) -> Any:
     """The parameter after decoupled weight decay, in the arithmetic of the built-ins."""
     return parameter - parameter * weight_decay * learning_rate
-
-
-def power(x: Any, exponent: Any) -> Any:
-    """x to a scalar power, by a root where it is 1/2: a tenth of the time."""
-    return tf.cond(exponent == 0.5, lambda: tf.sqrt(x), lambda: x**exponent)
 
 
 def maximum(x: Any, y: Any) -> Any:

@@ -286,6 +286,11 @@ def conditionally(
     return then() if condition else otherwise()
 
 
+def once_if(condition: Any, update: Callable[[Any, Any], Any], state: Any) -> Any:
+    """The state after an update if a condition holds, and else as it is."""
+    return update(0.0, state) if condition else state
+
+
 def random_state() -> list[int]:
     """The state of torch's own generator, from which Keras' layers draw here."""
     return torch.get_rng_state().tolist()
@@ -361,11 +366,6 @@ def decayed(parameter: Any, weight_decay: Any, learning_rate: Any) -> Any:
     # Keras takes the factor in float32 here, also for float64 variables: 3e-8 of a weight a step.
     factor = 1 - weight_decay.to(torch.float32) * learning_rate.to(torch.float32)
     return parameter * factor.to(parameter.dtype)
-
-
-def power(x: Any, exponent: Any) -> Any:
-    """x to a scalar power; a branch on its value would be fixed when the formula is traced."""
-    return x**exponent
 
 
 def maximum(x: Any, y: Any) -> Any:
