@@ -129,8 +129,8 @@ def squared_norm(gradients: Sequence[Any], scale: Any) -> Any:
     for gradient in gradients:
         if gradient is None:
             continue
-        # Rows that were looked up several times are summed first; a norm needs no shape.
-        values = sparse.values_of(sparse.RowGradient.of(gradient, ()))
+        # Rows that were looked up several times are summed first.
+        values = sparse.values_of(sparse.RowGradient.of(gradient))
         # The square of a float16 gradient overflows at 256.
         values = ops.cast(values, "float32")
         total = total + ops.sum(ops.square(values))

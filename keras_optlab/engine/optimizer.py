@@ -1,5 +1,6 @@
 """The base class: everything about an optimizer that is not its formula."""
 
+import operator
 import random
 import re
 from abc import abstractmethod
@@ -39,7 +40,7 @@ from keras_optlab.engine.hyperparameter import (
     hyperparameter,
     option,
 )
-from keras_optlab.engine.keras_hooks import HookedOptimizer, is_attached
+from keras_optlab.engine.keras_hooks import HookedOptimizer, held_value, is_attached
 from keras_optlab.engine.rounding import LARGEST_SEED, is_half
 from keras_optlab.engine.slots import Scalar, Slot
 from keras_optlab.engine.state import ExtraState
@@ -430,8 +431,7 @@ class Optimizer(Declared, HookedOptimizer):
         groups = plan.assign_groups(self, variables)
         super().build(variables)
         vars(self)["plans"] = plan.make_plans(self, variables, groups)
-        for made in self.plans:
-            backend.prepare(made)
+        backend.prepare(self.plans, variables, held_value)
         vars(self)["dtype"] = plan.widest(plan.arithmetic_dtype(v) for v in variables)
         with keras.name_scope(self.name, caller=self):
             for group in sorted({0, *groups}):
@@ -526,7 +526,10 @@ class Optimizer(Declared, HookedOptimizer):
         # Where the numbers differ, Keras says so.
         if len(variables) == len(grads):
             pairs = zip(grads, variables, strict=True)
-            grads = [sparse.RowGradient.of(g, tuple(variable.shape)) for g, variable in pairs]
+            grads = [
+                sparse.RowGradient.of(*pair) if backend.is_sparse(pair[0]) else pair[0]
+                for pair in pairs
+            ]
             # Keras clips and accumulates the gradients of each replica and sums them later: other
             # weights than one device gives, and a sum that no branch of a condition may take.
             grads = sparse.sum_over_replicas(grads, variables)
@@ -591,12 +594,11 @@ class Optimizer(Declared, HookedOptimizer):
         return gradients
 
     def step_values(
-        self, variables: Sequence[Any], learning_rate: Any
+        self, own_plans: Iterable[plan.Plan], learning_rate: Any
     ) -> dict[str, dict[str, Any]]:
         """The hyperparameters of this step, and what derives from them, by `Plan.key`."""
         if backend.to_host(self.step_count) is None:
             vars(self)["compiled"] = True
-        own_plans = [self.plans[self.position(variable)] for variable in variables]
         plans = {own.key: own for own in own_plans if not own.frozen}
         state = {
             group: self._advance(group, learning_rate)
@@ -652,11 +654,14 @@ class Optimizer(Declared, HookedOptimizer):
             self.assign(variable, new[name])
         return new
 
-    def update_all(self, gradients: list[Any], variables: Sequence[Any], values: dict) -> None:
-        """Run the formulas on all variables of a step, by what `step_values` returned."""
+    def update_all(
+        self, gradients: Sequence[Any], variables: Sequence[Any], learning_rate: Any
+    ) -> None:
+        """Run the formulas on all variables of a step."""
+        plans = self._plans_of(variables)
+        values = self.step_values(plans, learning_rate)
         updates = []
-        for gradient, variable in zip(gradients, variables, strict=True):
-            own = self.plans[self.position(variable)]
+        for gradient, variable, own in zip(gradients, variables, plans, strict=True):
             if own.frozen:
                 continue
             if isinstance(gradient, sparse.RowGradient):
@@ -666,6 +671,12 @@ class Optimizer(Declared, HookedOptimizer):
                 gradient = gradient.dense()
             updates.append(Update(variable, gradient, own, values[own.key]))
         backend.run(updates, self.jit_compile)
+
+    def _plans_of(self, variables: Sequence[Any]) -> list[plan.Plan]:
+        """The plans of the variables of a step, which mostly are those that there are."""
+        if len(variables) == len(self.plans) and all(map(operator.is_, variables, self.built_on)):
+            return self.plans
+        return [self.plans[self.position(variable)] for variable in variables]
 
     def _updates_rows_alone(self, own: plan.Plan) -> bool:
         """Whether the rows of a table that were not looked up stay as they are."""

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, final
 
 import keras
@@ -43,7 +44,7 @@ class Plan:
         """Dtype of the arithmetic."""
         return self.formula.dtype
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Variables of one key share the hyperparameter tensors of a step."""
         return f"{self.group}/{self.dtype}"

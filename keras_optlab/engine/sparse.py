@@ -30,13 +30,19 @@ class RowGradient:
         self.shape = shape
 
     @classmethod
-    def of(cls, gradient: Any, shape: tuple[int, ...]) -> Any:
-        """A backend's own sparse gradient of a variable as a `RowGradient`; all else as it is."""
+    def of(cls, gradient: Any, variable: Any = None) -> Any:
+        """A backend's own sparse gradient of a variable as a `RowGradient`; all else as it is.
+
+        Args:
+            gradient: The gradient.
+            variable: The variable; None where nobody asks for the gradient as a dense one.
+        """
         if isinstance(gradient, RowGradient):
             return gradient
         lookups = backend.lookups(gradient)
         if lookups is None:
             return backend.dense(gradient)
+        shape = () if variable is None else tuple(variable.shape)
         indices, values = lookups
         if indices.shape[0] == 0:
             return cls(indices, values, indices == indices, shape)
@@ -108,7 +114,7 @@ def sum_over_replicas(gradients: Sequence[Any], variables: Sequence[Any]) -> lis
     ]
     summed = backend.sum_over_replicas([native(gradients[number]) for number in numbers])
     for number, gradient in zip(numbers, summed, strict=True):
-        gradients[number] = RowGradient.of(gradient, tuple(variables[number].shape))
+        gradients[number] = RowGradient.of(gradient, variables[number])
     return gradients
 
 

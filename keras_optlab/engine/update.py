@@ -1,14 +1,11 @@
 """One variable's part of a step, on its way from the optimizer to the backend."""
 
-from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, NamedTuple
 
 from keras_optlab.engine.plan import Plan
 
 
-@final
-@dataclass(frozen=True)
-class Update:
+class Update(NamedTuple):
     """What a backend needs to update one variable.
 
     Args:

@@ -69,8 +69,8 @@ def sum_over_replicas(gradients: list[Any]) -> list[Any]:
     return gradients
 
 
-def prepare(plan: "Plan") -> None:
-    """Nothing: what a compiled step needs of a plan is looked up once, while it is traced."""
+def prepare(plans: "list[Plan]", variables: list[Any], held: Callable[[Any], Any]) -> None:
+    """Nothing: what a compiled step needs of plans is looked up once, while it is traced."""
 
 
 def checkpointed(variables: dict[str, keras.Variable]) -> Any:
@@ -125,6 +125,11 @@ def set_random_state(state: list[int]) -> None:
     """Put back what `random_state` returned."""
 
 
+def is_sparse(gradient: Any) -> bool:
+    """Whether a gradient is not an ordinary array."""
+    return isinstance(gradient, JAXSparse)
+
+
 def lookups(gradient: Any) -> tuple[Any, Any] | None:
     """Row numbers and values of a sparse gradient; None for any other."""
     if not isinstance(gradient, BCOO) or (gradient.n_batch, gradient.n_sparse) != (0, 1):
@@ -159,7 +164,7 @@ def float_of(bits: Any) -> Any:
 
 def dense(gradient: Any) -> Any:
     """The gradient as an ordinary array; rows that occur more than once are summed."""
-    return gradient.todense() if isinstance(gradient, JAXSparse) else gradient
+    return gradient.todense() if is_sparse(gradient) else gradient
 
 
 def as_written(function: Callable) -> Callable:

@@ -137,8 +137,8 @@ def sum_over_replicas(gradients: list[Any]) -> list[Any]:
     return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, gradients)
 
 
-def prepare(plan: "Plan") -> None:
-    """Nothing: what a compiled step needs of a plan is looked up once, while it is traced."""
+def prepare(plans: "list[Plan]", variables: list[Any], held: Callable[[Any], Any]) -> None:
+    """Nothing: what a compiled step needs of plans is looked up once, while it is traced."""
 
 
 def checkpointed(variables: dict[str, keras.Variable]) -> Any:
@@ -208,9 +208,14 @@ def set_random_state(state: list[int]) -> None:
     """Put back what `random_state` returned."""
 
 
+def is_sparse(gradient: Any) -> bool:
+    """Whether a gradient is one of those that TensorFlow has for embeddings."""
+    return isinstance(gradient, tf.IndexedSlices)
+
+
 def lookups(gradient: Any) -> tuple[Any, Any] | None:
     """Row numbers and values of a sparse gradient; None for any other."""
-    if not isinstance(gradient, tf.IndexedSlices):
+    if not is_sparse(gradient):
         return None
     return tf.cast(gradient.indices, "int32"), gradient.values
 
@@ -242,7 +247,7 @@ def float_of(bits: Any) -> Any:
 
 def dense(gradient: Any) -> Any:
     """The gradient as an ordinary tensor; rows that occur more than once are summed."""
-    if isinstance(gradient, tf.IndexedSlices):
+    if is_sparse(gradient):
         return tf.convert_to_tensor(gradient)
     return gradient
 

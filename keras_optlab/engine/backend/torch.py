@@ -8,14 +8,14 @@ and small ones many at a time; torch's own fused kernels are used where one comp
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial as partial_function
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 import torch
-from torch.fx.experimental.proxy_tensor import make_fx
 
-from keras_optlab.engine.backend import torch_kernels
+from keras_optlab.engine.backend import torch_bundles, torch_graph, torch_kernels
 
 if TYPE_CHECKING:
     from keras_optlab.engine.formula import Formula
@@ -35,33 +35,49 @@ NADAM_ROUNDS_BETAS_FIRST = False
 
 # Elements of a block: all that a formula holds of it fits into the cache, and the time that torch
 # takes to start an operation is small beside the time for the block.
-BLOCK = 1 << 18
+BLOCK = torch_bundles.LARGE
 
 
 def run(updates: "list[Update]", jit_compile: str | bool) -> None:
     """Update all variables."""
-    to_do = _with_tensors(updates)
+    if jit_compile is False:
+        for job in _jobs(updates):
+            update, value, gradient, slots = job
+            _store(value, slots, *update.plan.formula(value, gradient, slots, _h(update)))
+        return
+    bundles, others = torch_bundles.split(updates)
+    bundled = [bundle.job(own) for bundle, own in bundles]
+    jobs = [*bundled, *_jobs(others)]
     if jit_compile == "auto":
-        to_do = torch_kernels.run(to_do)
+        jobs = torch_kernels.run(jobs)
     small: dict[tuple, list] = {}
-    for update, value, gradient, slots in to_do:
+    for job in jobs:
+        update, value, gradient, slots = job
         formula = update.plan.formula
-        if value.numel() < BLOCK and jit_compile is not False:
+        if value.numel() < BLOCK and not any(job is one for one in bundled):
             shape = None if formula.elementwise else tuple(value.shape)
             dtypes = (value.dtype, gradient.dtype, *(slot.dtype for slot in slots.values()))
             kind = (formula, update.plan.key, value.device, dtypes, shape)
-            small.setdefault(kind, []).append((update, value, gradient, slots))
+            small.setdefault(kind, []).append(job)
         elif jit_compile is True:
-            _run_compiled(formula, value, gradient, slots, update.h)
-        elif jit_compile is False or value.device.type != "cpu":
-            _store(value, slots, *formula(value, gradient, slots, update.h))
+            _run_compiled(formula, value, gradient, slots, _h(update))
+        elif value.device.type != "cpu":
+            _store(value, slots, *formula(value, gradient, slots, _h(update)))
         else:
             _run_in_blocks(update, value, gradient, slots)
     for (formula, *_), alike in small.items():
         _run_together(formula, alike, jit_compile is True)
+    for (bundle, _), (_, value, *_) in zip(bundles, bundled, strict=True):
+        bundle.write_back(value)
 
 
-def _with_tensors(updates: "list[Update]") -> list[torch_kernels.Job]:
+def _h(update: "Update") -> dict[str, Any]:
+    """The hyperparameters, as Python numbers where that makes the formula simpler."""
+    formula = update.plan.formula
+    return formula.settled(update.h) if formula.optimizer.usual else update.h
+
+
+def _jobs(updates: "list[Update]") -> list[torch_kernels.Job]:
     """Each update with its tensors: the variable's, the gradient and the slots'.
 
     They are detached, since torch's compiler refuses views of what may require a gradient.
@@ -78,9 +94,15 @@ def _with_tensors(updates: "list[Update]") -> list[torch_kernels.Job]:
     ]
 
 
-def prepare(plan: "Plan") -> None:
-    """Keep the tensors of a plan's slots: to ask Keras for one takes longer than many an update."""
-    plan.kept.update(_own_slots(plan))
+def prepare(plans: "list[Plan]", variables: list[Any], held: Callable[[Any], Any]) -> None:
+    """Bundle small variables, and keep the tensors of slots.
+
+    To ask Keras for a tensor takes longer than many an update.
+    """
+    with torch.no_grad():
+        torch_bundles.make(plans, variables, held)
+    for plan in plans:
+        plan.kept["slots"] = _own_slots(plan)
 
 
 def _own_slots(plan: "Plan") -> dict[str, torch.Tensor]:
@@ -88,12 +110,13 @@ def _own_slots(plan: "Plan") -> dict[str, torch.Tensor]:
 
 
 def _kept_slots(plan: "Plan") -> dict[str, torch.Tensor]:
-    return plan.kept
+    return plan.kept["slots"]
 
 
 def _are_kept(plan: "Plan") -> bool:
     """Whether the slots have their own tensors; in a `keras.StatelessScope` they have others."""
-    return all(slot.value.data_ptr() == plan.kept[n].data_ptr() for n, slot in plan.slots.items())
+    kept = plan.kept["slots"]
+    return all(slot.value.data_ptr() == kept[name].data_ptr() for name, slot in plan.slots.items())
 
 
 def _store(
@@ -107,7 +130,7 @@ def _store(
 def _run_in_blocks(
     update: "Update", value: torch.Tensor, gradient: torch.Tensor, slots: dict[str, torch.Tensor]
 ) -> None:
-    formula, h, shape = update.plan.formula, update.h, tuple(value.shape)
+    formula, h, shape = update.plan.formula, _h(update), tuple(value.shape)
     by_rows = [name for name in slots if name not in update.plan.partial_slots]
     tensors = {"value": value, "gradient": gradient} | {name: slots[name] for name in by_rows}
     if formula.elementwise and all(tensor.is_contiguous() for tensor in tensors.values()):
@@ -118,71 +141,42 @@ def _run_in_blocks(
     partial = {name: slots[name] for name in update.plan.partial_slots}
     for stage in range(formula.stages):
         totals: dict[str, torch.Tensor] = {}
-        for block in _blocks(tensors):
-            part = _operations(formula, stage, shape, block | partial, h)
+        graph_for = partial_function(torch_graph.totals, formula, stage, shape)
+        for part in _in_blocks(graph_for, tensors, partial, h):
             totals = {name: totals.get(name, 0) + total for name, total in part.items()}
         h = h | totals
-    new_partial: dict[str, torch.Tensor] = {}
-    for block in _blocks(tensors):
-        new = _operations(formula, None, shape, block | partial, h)
-        new_partial = {name: new.pop(name) for name in partial if name in new}
-        _store(block["value"], block, new.pop("value"), new)
+    whole_slots = update.plan.partial_slots
+    graph_for = partial_function(torch_graph.update, formula, shape, returned=whole_slots)
+    # Each block gives the same for the slots that are not cut, which all of them read.
+    *_, new_partial = _in_blocks(graph_for, tensors, partial, h)
     for name, x in new_partial.items():
         partial[name].copy_(x)
 
 
-def _blocks(tensors: dict[str, torch.Tensor]) -> Iterator[dict[str, torch.Tensor]]:
-    """The tensors cut along their first axis, into blocks of about `BLOCK` elements."""
+def _in_blocks(
+    graph_for: Callable[[dict, dict], Callable],
+    tensors: dict[str, torch.Tensor],
+    partial: dict[str, torch.Tensor],
+    h: dict[str, Any],
+) -> Iterator[dict[str, torch.Tensor]]:
+    """What a graph gives for each block of about `BLOCK` elements, cut along the first axis.
+
+    Args:
+        graph_for: Makes the graph for the tensors of a block.
+        tensors: What is cut.
+        partial: What is given to each block as a whole.
+        h: Hyperparameters by name.
+    """
     rows = max(1, BLOCK // tensors["value"][:1].numel())
     pieces = [tensor.split(rows) for tensor in tensors.values()]
+    numbers = [*partial.values(), *torch_graph.numbers_of(h)]
+    graph, size = None, None
     for block in zip(*pieces, strict=True):
-        yield dict(zip(tensors, block, strict=True))
-
-
-def _operations(
-    formula: "Formula",
-    stage: int | None,
-    shape: tuple[int, ...],
-    tensors: dict[str, torch.Tensor],
-    h: dict[str, Any],
-) -> dict[str, torch.Tensor]:
-    """Totals of a stage of a formula, or with None its new values, for some rows.
-
-    The formula is traced once to its bare operations, since Keras' take longer than a block does.
-    """
-    inputs = tensors | {("h", name): torch.as_tensor(x) for name, x in h.items()}
-    slots = [name for name in tensors if name not in ("value", "gradient")]
-
-    def function(*given: torch.Tensor) -> dict[str, torch.Tensor]:
-        named = dict(zip(inputs, given, strict=True))
-        own = {name: named[name] for name in slots}
-        numbers = {name: named["h", name] for name in h}
-        parts = (named["value"], named["gradient"], own, numbers, shape)
-        if stage is not None:
-            return formula.total(stage, *parts)
-        new, new_slots = formula.finish(*parts)
-        return {"value": new, **new_slots}
-
-    traced = _traced(formula, ("operations", stage), function, inputs)
-    return traced(*inputs.values())
-
-
-def _traced(
-    formula: "Formula", use: Any, function: Callable, inputs: dict[str, torch.Tensor]
-) -> torch.fx.GraphModule:
-    """A function as a graph of operations, from those traced already where it is the same."""
-    kinds = [
-        (name, x.dtype, x.device, x.dim() if formula.elementwise else x.shape)
-        for name, x in inputs.items()
-    ]
-    key = (use, *kinds)
-    if key not in formula.compiled:
-        # With fake tensors, since tracing with real ones would make the step.
-        graph = make_fx(function, tracing_mode="fake")(*inputs.values())
-        graph.graph.eliminate_dead_code()
-        graph.recompile()
-        formula.compiled[key] = graph
-    return formula.compiled[key]
+        # The last one may be shorter.
+        if len(block[0]) != size:
+            size = len(block[0])
+            graph = graph_for(dict(zip(tensors, block, strict=True)) | partial, h)
+        yield graph(*block, *numbers)
 
 
 def _run_together(formula: "Formula", alike: list, compiled: bool) -> None:
@@ -194,7 +188,7 @@ def _run_together(formula: "Formula", alike: list, compiled: bool) -> None:
             elements += alike[end][1].numel()
             end += 1
         updates, values, gradients, slots = zip(*alike[start:end], strict=True)
-        h = updates[0].h
+        h = _h(updates[0])
         if formula.elementwise:
             _run_joined(formula, values, gradients, slots, h, compiled)
         elif len(updates) > 1:
@@ -211,14 +205,14 @@ def _run_joined(
     lists = {"value": values} | {name: [own[name] for own in slots] for name in slots[0]}
     joined = {name: _joined(tensors) for name, tensors in lists.items()}
     gradient = _joined(gradients)
+    own = {name: x for name, x in joined.items() if name != "value"}
     if compiled:
-        own = {name: x for name, x in joined.items() if name != "value"}
         _run_compiled(formula, joined["value"], gradient, own, h)
-        new = joined
     else:
-        new = _operations(formula, None, (), joined | {"gradient": gradient}, h)
+        tensors = {"value": joined["value"], "gradient": gradient, **own}
+        torch_graph.update(formula, (), tensors, h)(*tensors.values(), *torch_graph.numbers_of(h))
     sizes = [value.numel() for value in values]
-    for name, vector in new.items():
+    for name, vector in joined.items():
         parts = zip(vector.split(sizes), lists[name], strict=True)
         torch._foreach_copy_(list(lists[name]), [part.view(x.shape) for part, x in parts])
 
@@ -249,19 +243,10 @@ def _run_compiled(
     tensors = {"value": value, "gradient": gradient, **slots}
     if formula.elementwise and all(tensor.is_contiguous() for tensor in tensors.values()):
         tensors = {name: tensor.view(-1) for name, tensor in tensors.items()}
-    inputs = tensors | {("h", name): torch.as_tensor(x) for name, x in h.items()}
-
-    def in_place(*given: torch.Tensor) -> None:
-        named = dict(zip(inputs, given, strict=True))
-        own = {name: named[name] for name in slots}
-        numbers = {name: named["h", name] for name in h}
-        new, new_slots = formula(named["value"], named["gradient"], own, numbers)
-        _store(named["value"], own, new, new_slots)
-
-    traced = _traced(formula, "in place", in_place, inputs)
-    if ("compiled", traced) not in formula.compiled:
-        formula.compiled["compiled", traced] = torch.compile(traced, dynamic=formula.elementwise)
-    formula.compiled["compiled", traced](*inputs.values())
+    graph = torch_graph.whole_update(formula, tensors, h)
+    if ("compiled", graph) not in formula.compiled:
+        formula.compiled["compiled", graph] = torch.compile(graph, dynamic=formula.elementwise)
+    formula.compiled["compiled", graph](*tensors.values(), *torch_graph.numbers_of(h))
 
 
 def has_replicas() -> bool:
@@ -301,10 +286,14 @@ def set_random_state(state: list[int]) -> None:
     torch.set_rng_state(torch.tensor(state, dtype=torch.uint8))
 
 
+def is_sparse(gradient: Any) -> bool:
+    """Whether a gradient is one of those that torch has for embeddings."""
+    return isinstance(gradient, torch.Tensor) and gradient.is_sparse
+
+
 def lookups(gradient: Any) -> tuple[Any, Any] | None:
     """Row numbers and values of a sparse gradient; None for any other."""
-    is_sparse = isinstance(gradient, torch.Tensor) and gradient.is_sparse
-    if not is_sparse or gradient.sparse_dim() != 1:
+    if not is_sparse(gradient) or gradient.sparse_dim() != 1:
         return None
     gradient = gradient.coalesce()
     return gradient.indices()[0].to(torch.int32), gradient.values()
@@ -337,8 +326,7 @@ def float_of(bits: Any) -> Any:
 
 def dense(gradient: Any) -> Any:
     """The gradient as an ordinary tensor; rows that occur more than once are summed."""
-    is_sparse = isinstance(gradient, torch.Tensor) and gradient.is_sparse
-    return gradient.to_dense() if is_sparse else gradient
+    return gradient.to_dense() if is_sparse(gradient) else gradient
 
 
 def as_written(function: Callable) -> Callable:

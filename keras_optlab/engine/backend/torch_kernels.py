@@ -169,21 +169,37 @@ def _fused_sgd(
 
 
 def _adagrad(optimizer: Any, lists: dict[str, list], h: dict[str, float]) -> bool:
-    if optimizer.epsilon_inside_root and h["epsilon"] > 0:
+    if not optimizer.epsilon_inside_root or h["epsilon"] == 0:
+        _fused_adagrad(*_three(lists), h["learning_rate"], h["decay"], h["epsilon"])
+        return True
+    if h["decay"]:
         return False
+    for p, g, s in _batches(*_three(lists)):
+        # √((s + ε) + g²): the kernel adds g² to what it is given, and has no ε of its own.
+        _fused_adagrad(p, g, torch._foreach_add(s, h["epsilon"]), h["learning_rate"], 0.0, 0.0)
+        torch._foreach_addcmul_(s, g, g)
+    return True
+
+
+def _three(lists: dict[str, list]) -> tuple[list, list, list]:
+    return lists["value"], lists["gradient"], lists["accumulator"]
+
+
+def _fused_adagrad(
+    values: list, gradients: list, sums: list, rate: float, decay: float, epsilon: float
+) -> None:
     adagrad(
-        lists["value"],
-        lists["gradient"],
-        lists["accumulator"],
-        [torch.tensor(1.0) for _ in lists["value"]],
+        values,
+        gradients,
+        sums,
+        [torch.tensor(1.0) for _ in values],
         fused=True,
-        lr=h["learning_rate"],
-        weight_decay=h["decay"],
+        lr=rate,
+        weight_decay=decay,
         lr_decay=0.0,
-        eps=h["epsilon"],
+        eps=epsilon,
         maximize=False,
     )
-    return True
 
 
 KERNELS = {"Adam.update": _adam, "SGD.update": _sgd, "Adagrad.update": _adagrad}

@@ -1,0 +1,124 @@
+"""Small variables of one kind, updated as one long vector.
+
+For many small tensors, torch takes longer to start an operation on each than to do it. The slots of
+such variables are made to stand one after another in memory, so that only weights and gradients are
+gathered in a step; the variables stay what they are.
+"""
+
+import operator
+from collections.abc import Callable, Sequence
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, final
+
+import torch
+
+if TYPE_CHECKING:
+    from keras_optlab.engine.plan import Plan
+    from keras_optlab.engine.update import Update
+
+# Elements of a variable that is not small, and of a bundle: what a formula holds of it fits into
+# the processor's cache.
+LARGE = 1 << 18
+
+
+@final
+class Bundle:
+    """Variables that an elementwise formula cannot tell from one.
+
+    Args:
+        plans: Their plans, of one formula and group.
+        variables: The Keras variables.
+        held: What a Keras variable holds, whatever scope asks.
+    """
+
+    def __init__(
+        self,
+        plans: Sequence["Plan"],
+        variables: Sequence[Any],
+        held: Callable[[Any], torch.Tensor],
+    ) -> None:
+        self.plans = list(plans)
+        self.held = held
+        self.sizes = [held(variable).numel() for variable in variables]
+        starts = [0, *accumulate(self.sizes)]
+        self.slots: dict[str, torch.Tensor] = {}
+        # Whatever has to hold the tensor that it holds now, at the place where that is now.
+        self.holders = list(variables)
+        for name in plans[0].slots:
+            own = [plan.slots[name] for plan in plans]
+            self.slots[name] = flat = torch.cat([held(slot).detach().view(-1) for slot in own])
+            for slot, start, size in zip(own, starts, self.sizes, strict=False):
+                tensor = held(slot)
+                tensor.data = flat[start : start + size].view(tensor.shape)
+            self.holders += own
+        self.tensors = [held(holder) for holder in self.holders]
+        self.places = [tensor.data_ptr() for tensor in self.tensors]
+        self.values = [held(variable).detach().view(-1) for variable in variables]
+        for plan in plans:
+            plan.kept["bundle"] = self
+
+    def takes(self, updates: Sequence["Update"]) -> bool:
+        """Whether these are the updates of all its variables, each still where it was."""
+        return (
+            len(updates) == len(self.plans)
+            and all(update.plan is plan for update, plan in zip(updates, self.plans, strict=True))
+            # In a `keras.StatelessScope` variables stand for other tensors than they hold.
+            and updates[0].variable.value is self.tensors[0]
+            and all(map(operator.is_, map(self.held, self.holders), self.tensors))
+            and list(map(torch.Tensor.data_ptr, self.tensors)) == self.places
+        )
+
+    def job(self, updates: Sequence["Update"]) -> tuple:
+        """All of it as one update, with copies of the weights."""
+        gradients = [update.gradient.reshape(-1) for update in updates]
+        return updates[0], torch.cat(self.values), torch.cat(gradients), self.slots
+
+    def write_back(self, value: torch.Tensor) -> None:
+        """Write the new weights to where they belong."""
+        torch._foreach_copy_(self.values, value.split(self.sizes))
+
+
+def make(
+    plans: Sequence["Plan"], variables: Sequence[Any], held: Callable[[Any], torch.Tensor]
+) -> None:
+    """Make bundles of the variables that can be in one."""
+    alike: dict[tuple, list[tuple[Plan, Any]]] = {}
+    for plan, variable in zip(plans, variables, strict=True):
+        tensor, slots = held(variable), [held(slot) for slot in plan.slots.values()]
+        if (
+            plan.formula.elementwise
+            and not plan.frozen
+            and 0 < tensor.numel() < LARGE
+            and all(x.is_contiguous() and x.shape == tensor.shape for x in (tensor, *slots))
+        ):
+            kind = (plan.formula, plan.key, tensor.dtype, tensor.device)
+            alike.setdefault(kind, []).append((plan, variable))
+    for members in alike.values():
+        bundle, elements = [], 0
+        for member in members:
+            bundle.append(member)
+            elements += held(member[1]).numel()
+            if elements >= LARGE:
+                _bundle(bundle, held)
+                bundle, elements = [], 0
+        _bundle(bundle, held)
+
+
+def _bundle(members: list, held: Callable[[Any], torch.Tensor]) -> None:
+    if len(members) > 1:
+        Bundle(*zip(*members, strict=True), held)
+
+
+def split(updates: "list[Update]") -> tuple[list[tuple[Bundle, list]], "list[Update]"]:
+    """The bundles that are updated as a whole, with their updates; and all other updates."""
+    by_bundle: dict[Bundle | None, list[Update]] = {}
+    for update in updates:
+        by_bundle.setdefault(update.plan.kept.get("bundle"), []).append(update)
+    others = by_bundle.pop(None, [])
+    whole = []
+    for bundle, own in by_bundle.items():
+        if bundle.takes(own):
+            whole.append((bundle, own))
+        else:
+            others += own
+    return whole, others
