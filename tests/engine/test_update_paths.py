@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 from keras_versions import with_built_in
-from steps import BACKEND, train
+from steps import BACKEND, compiled_step, train
 
 from keras_optlab import optimizers
 from keras_optlab.lab import parity
@@ -18,6 +18,7 @@ ALGORITHMS = {
     "SGD Nesterov": ("SGD", {"learning_rate": 0.01, "momentum": 0.9, "nesterov": True}),
     "Adam AMSGrad": ("Adam", {"amsgrad": True}),
     "AdamW": ("AdamW", {"weight_decay": 0.1, "clipnorm": 1.0}),
+    "Ftrl to the power 0.3": ("Ftrl", {"learning_rate_power": -0.3}),
     "RMSprop centered": ("RMSprop", {"centered": True, "momentum": 0.5, "epsilon": 1e-3}),
     **{
         name: (name, {})
@@ -81,3 +82,24 @@ def test_formulas_compiled_and_not(label, jit_compile):
 @pytest.mark.parametrize("label", sorted(QUICK - {"Muon"}))
 def test_a_step_that_is_compiled_as_a_whole(label):
     assert_equal(label, [*LARGE, *ALIKE, (7,)], jit_compile=True)
+
+
+def test_a_power_set_between_compiled_steps_takes_effect_in_a_large_variable():
+    """A power of 1/2 is a formula of its own there."""
+    start, gradients = problem(LARGE, steps=4)
+    weights = []
+    for cls in (optimizers.Ftrl, keras.optimizers.Ftrl):
+        variable = keras.Variable(start[0].copy(), name="w")
+        optimizer = cls(0.1)
+        optimizer.build([variable])
+        step = compiled_step(optimizer, [variable])
+        for number, (gradient,) in enumerate(gradients):
+            if number == 2:
+                optimizer.learning_rate_power = -0.4
+                if cls is keras.optimizers.Ftrl:  # which has it as a constant of the step
+                    step = compiled_step(optimizer, [variable])
+            step([keras.ops.convert_to_tensor(gradient)])
+        weights.append(np.array(keras.ops.convert_to_numpy(variable)))
+    case, (ours, theirs) = parity.Case("Ftrl", {}), weights
+    result = parity.compare(case, "keras", start, [ours], [theirs], 2e-6)
+    assert result.passed, result

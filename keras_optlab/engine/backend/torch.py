@@ -40,10 +40,11 @@ BLOCK = torch_bundles.LARGE
 
 def run(updates: "list[Update]", jit_compile: str | bool) -> None:
     """Update all variables."""
-    if jit_compile is False:
-        for job in _jobs(updates):
-            update, value, gradient, slots = job
-            _store(value, slots, *update.plan.formula(value, gradient, slots, _h(update)))
+    first = next(iter(updates), None)
+    if jit_compile is False or (first and first.variable.value is not first.plan.kept["tensor"]):
+        # In a `keras.StatelessScope` variables stand for tensors that are not ours to write.
+        for update in updates:
+            _run_alone(update)
         return
     bundles, others = torch_bundles.split(updates)
     bundled = [bundle.job(own) for bundle, own in bundles]
@@ -82,41 +83,33 @@ def _jobs(updates: "list[Update]") -> list[torch_kernels.Job]:
 
     They are detached, since torch's compiler refuses views of what may require a gradient.
     """
-    slots_of = _kept_slots if all(_are_kept(update.plan) for update in updates[:1]) else _own_slots
     return [
         (
             update,
             update.variable.value.detach(),
             update.gradient.detach(),
-            slots_of(update.plan),
+            {name: slot.value.detach() for name, slot in update.plan.slots.items()},
         )
         for update in updates
     ]
 
 
 def prepare(plans: "list[Plan]", variables: list[Any], held: Callable[[Any], Any]) -> None:
-    """Bundle small variables, and keep the tensors of slots.
-
-    To ask Keras for a tensor takes longer than many an update.
-    """
+    """Bundle small variables."""
     with torch.no_grad():
         torch_bundles.make(plans, variables, held)
-    for plan in plans:
-        plan.kept["slots"] = _own_slots(plan)
+    for plan, variable in zip(plans, variables, strict=True):
+        plan.kept["tensor"] = held(variable)
 
 
-def _own_slots(plan: "Plan") -> dict[str, torch.Tensor]:
-    return {name: slot.value.detach() for name, slot in plan.slots.items()}
-
-
-def _kept_slots(plan: "Plan") -> dict[str, torch.Tensor]:
-    return plan.kept["slots"]
-
-
-def _are_kept(plan: "Plan") -> bool:
-    """Whether the slots have their own tensors; in a `keras.StatelessScope` they have others."""
-    kept = plan.kept["slots"]
-    return all(slot.value.data_ptr() == kept[name].data_ptr() for name, slot in plan.slots.items())
+def _run_alone(update: "Update") -> None:
+    """Update a variable by single operations, through Keras."""
+    slots = {name: slot.value for name, slot in update.plan.slots.items()}
+    parts = (update.variable.value, update.gradient, slots, _h(update))
+    new, new_slots = update.plan.formula(*parts)
+    update.variable.assign(new)
+    for name, new_slot in new_slots.items():
+        update.plan.slots[name].assign(new_slot)
 
 
 def _store(

@@ -62,8 +62,6 @@ class Bundle:
         return (
             len(updates) == len(self.plans)
             and all(update.plan is plan for update, plan in zip(updates, self.plans, strict=True))
-            # In a `keras.StatelessScope` variables stand for other tensors than they hold.
-            and updates[0].variable.value is self.tensors[0]
             and all(map(operator.is_, map(self.held, self.holders), self.tensors))
             and list(map(torch.Tensor.data_ptr, self.tensors)) == self.places
         )

@@ -1,0 +1,128 @@
+"""torch: small variables are updated as one vector, and nobody can tell."""
+
+import copy
+
+import keras
+import numpy as np
+import pytest
+
+from keras_optlab import optimizers
+
+if keras.backend.backend() != "torch":
+    pytest.skip("bundles are torch's", allow_module_level=True)
+
+import torch
+
+SHAPES = [(6, 5), (7,), (), (6, 5), (3, 2, 4)]
+
+
+def start():
+    random = np.random.default_rng(2)
+    return [keras.Variable(random.normal(size=s).astype("float32"), name="w") for s in SHAPES]
+
+
+def gradients(step):
+    random = np.random.default_rng(100 + step)
+    return [torch.as_tensor(random.normal(size=shape), dtype=torch.float32) for shape in SHAPES]
+
+
+def numbers(variables):
+    return [keras.ops.convert_to_numpy(variable).copy() for variable in variables]
+
+
+def after_steps(optimizer, variables, steps=4, change=None):
+    """Weights after some steps, before the third of which something is changed."""
+    optimizer.build(variables)
+    for step in range(steps):
+        if step == 2 and change:
+            change(optimizer, variables)
+        optimizer.apply(gradients(step), variables)
+    return numbers(variables)
+
+
+def assert_as_built_in(ours, theirs):
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-7)
+
+
+def slots_of(optimizer):
+    return [variable.value for variable in optimizer.variables[2:]]
+
+
+def test_slots_stand_one_after_another():
+    optimizer = optimizers.RMSprop()
+    optimizer.build(start())
+    storages = {slot.untyped_storage().data_ptr() for slot in slots_of(optimizer)}
+    assert len(storages) == 1
+    assert [tuple(slot.shape) for slot in slots_of(optimizer)] == SHAPES
+
+
+def move_a_slot(optimizer, variables):
+    slots_of(optimizer)[1].data = slots_of(optimizer)[1].detach().clone()
+
+
+def move_a_weight(optimizer, variables):
+    variables[0].value.data = variables[0].value.detach().clone()
+
+
+def assign_a_slot(optimizer, variables):
+    optimizer.variables[2].assign(np.full(SHAPES[0], 0.5, "float32"))
+
+
+@pytest.mark.parametrize("change", [None, move_a_slot, move_a_weight, assign_a_slot])
+def test_what_is_changed_in_between_counts(change):
+    ours = after_steps(optimizers.RMSprop(0.01), start(), change=change)
+    theirs = after_steps(keras.optimizers.RMSprop(0.01), start(), change=change)
+    assert_as_built_in(ours, theirs)
+
+
+@pytest.mark.filterwarnings("ignore:Gradients do not exist")
+def test_variables_without_a_gradient_stay_as_they_are_and_so_do_their_slots():
+    weights = {}
+    for cls in (optimizers.RMSprop, keras.optimizers.RMSprop):
+        variables = start()
+        optimizer = cls(0.01)
+        optimizer.build(variables)
+        for step in range(4):
+            given = gradients(step)
+            if step % 2:
+                given[1] = None
+            optimizer.apply(given, variables)
+        weights[cls] = numbers(variables)
+    assert_as_built_in(*weights.values())
+
+
+def test_the_order_of_the_variables_does_not_matter():
+    variables = start()
+    optimizer = optimizers.RMSprop(0.01)
+    optimizer.build(variables)
+    for step in range(4):
+        optimizer.apply(gradients(step)[::-1], variables[::-1])
+    expected = after_steps(keras.optimizers.RMSprop(0.01), start())
+    assert_as_built_in(numbers(variables), expected)
+
+
+def test_a_step_without_state_leaves_the_variables_alone():
+    variables = start()
+    optimizer = optimizers.RMSprop(0.01)
+    optimizer.build(variables)
+    before = numbers([*variables, *optimizer.variables])
+    new, _ = optimizer.stateless_apply(
+        [variable.value.detach().clone() for variable in optimizer.variables],
+        gradients(0),
+        [variable.value.detach().clone() for variable in variables],
+    )
+    for old, now in zip(before, numbers([*variables, *optimizer.variables]), strict=True):
+        np.testing.assert_array_equal(old, now)
+    expected = after_steps(keras.optimizers.RMSprop(0.01), start(), steps=1)
+    assert_as_built_in([value.detach().numpy() for value in new], expected)
+
+
+def test_a_copy_has_slots_of_its_own():
+    optimizer = optimizers.RMSprop(0.01)
+    after_steps(optimizer, start(), steps=2)
+    before = numbers(optimizer.variables)
+    twin = copy.deepcopy(optimizer)
+    after_steps(twin, start(), steps=1)
+    for old, now in zip(before, numbers(optimizer.variables), strict=True):
+        np.testing.assert_array_equal(old, now)
