@@ -1,6 +1,7 @@
 """Small models and data that several test folders share."""
 
 import os
+import tempfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Tests run in as many processes as there are cores; torch's threads would wait for each other.
@@ -9,6 +10,15 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import keras
 import numpy as np
 import pytest
+
+# JAX compiles only once what several tests have in common; nothing is left behind.
+COMPILED = tempfile.TemporaryDirectory()
+if keras.backend.backend() == "jax":
+    import jax
+
+    jax.config.update("jax_compilation_cache_dir", COMPILED.name)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
 
 
 class Task:
