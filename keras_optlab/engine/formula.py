@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, final
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from keras_optlab.engine.optimizer import Optimizer
 
 Values = SimpleNamespace
+
+# Below this number of elements, a copy takes XLA less time than to keep an order.
+LARGE = 1 << 16
 
 # The slot that holds what rounding takes from a half-precision variable.
 COMPENSATION = "compensation"
@@ -61,39 +64,72 @@ class Formula:
             h = h | self.total(stage, parameter, gradient, slots, h, shape)
         return self.finish(parameter, gradient, slots, h, shape)
 
-    def in_order(
-        self, parameter: Any, gradient: Any, slots: dict[str, Any], h: dict[str, Any]
-    ) -> tuple[Any, dict[str, Any]]:
-        """The same for XLA, written so that it copies no buffer and keeps no large intermediate.
+    def all_in_order(
+        self,
+        states: list[tuple[Any, dict[str, Any]]],
+        gradients: list[Any],
+        h: dict[str, Any],
+        in_order: Callable[[dict[str, Any]], Callable] | None = None,
+    ) -> list[tuple[Any, dict[str, Any]]]:
+        """The new parameters and slots of several variables, for XLA.
 
-        XLA on CPU copies a buffer that is overwritten while something else may still read it, and
-        keeps whatever is used twice. A data dependency on what has to be done before (`_later`)
-        prevents both. Of a formula that is simpler for the usual values of `h`, both versions are
-        there, and the values decide which one runs.
+        Of a formula that is simpler for the usual values of `h`, both versions are there, and the
+        values decide which one runs.
+
+        Args:
+            states: Parameter and slots of each variable.
+            gradients: The gradient of each.
+            h: Hyperparameters of this step by name.
+            in_order: Gives `in_order` for some settled values; None for the method itself.
         """
-        if 0 in tuple(parameter.shape):
-            return self(parameter, gradient, slots, h)
+        in_order = in_order or (lambda known: functools.partial(self.in_order, known=known))
         usual = {name: x for name, x in self.optimizer.usual.items() if name in h}
         if not usual:
-            return self._in_order(parameter, gradient, slots, h)
+            run = in_order({})
+            pairs = zip(states, gradients, strict=True)
+            return [run(parameter, g, slots, h) for (parameter, slots), g in pairs]
         is_usual = functools.reduce(
             ops.logical_and, [ops.equal(h[name], value) for name, value in usual.items()]
         )
-        state = (parameter, slots)
         for condition, known in ((is_usual, usual), (ops.logical_not(is_usual), {})):
+            run = in_order(known)
 
-            def update(count: Any, state: tuple, known: dict = known) -> tuple:
-                # Without it, XLA computes in advance what depends on the gradient alone.
-                given, numbers = _later((gradient, h), [count])
-                parameter, new_slots = self._in_order(state[0], given, state[1], numbers | known)
-                return parameter, state[1] | new_slots
+            def update(count: Any, states: list, run: Callable = run) -> list:
+                # Without it, XLA computes in advance what depends on the gradients alone.
+                later_gradients, later_h = _later((gradients, h), [count])
+                new = []
+                for (parameter, slots), gradient in zip(states, later_gradients, strict=True):
+                    parameter, new_slots = run(parameter, gradient, slots, later_h)
+                    new.append((parameter, slots | new_slots))
+                return new
 
-            state = backend.once_if(condition, update, state)
-        return state
+            states = backend.once_if(condition, update, states)
+        return states
 
-    def _in_order(
-        self, parameter: Any, gradient: Any, slots: dict[str, Any], h: dict[str, Any]
+    def in_order(
+        self,
+        parameter: Any,
+        gradient: Any,
+        slots: dict[str, Any],
+        h: dict[str, Any],
+        known: dict[str, Any],
     ) -> tuple[Any, dict[str, Any]]:
+        """The new parameter and slots, so that XLA copies nothing and keeps no large intermediate.
+
+        XLA on CPU copies a buffer that is overwritten while something else may still read it, and
+        keeps whatever is used twice. A data dependency on what has to be done before (`_later`)
+        prevents both.
+
+        Args:
+            parameter: The variable's value.
+            gradient: Its gradient, of the same shape.
+            slots: Slots by name.
+            h: Hyperparameters of this step by name.
+            known: Those that are settled, as Python numbers.
+        """
+        h = h | known
+        if math.prod(parameter.shape) < LARGE:
+            return self(parameter, gradient, slots, h)
         given = (parameter, gradient, slots, h)
         first: dict[str, Any] = {}
         totals: dict[str, Any] = {}
@@ -237,6 +273,11 @@ def where(condition: Any, x: Any, y: Any) -> Any:
     if isinstance(condition, bool):
         return x if condition else y
     return ops.where(condition, x, y)
+
+
+def total(x: Any) -> Any:
+    """The sum of all elements, row by row: one long sum in float32 would lose digits."""
+    return ops.sum(ops.sum(x, axis=-1)) if len(x.shape) else x
 
 
 def _impossible(done: Iterable[Any]) -> Any:

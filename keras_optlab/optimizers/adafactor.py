@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_optlab.engine.backend import maximum, minimum
 from keras_optlab.engine.domain import NON_NEGATIVE, POSITIVE, Boolean, Real
+from keras_optlab.engine.formula import total
 from keras_optlab.engine.hyperparameter import hyperparameter, learning_rate, option
 from keras_optlab.engine.optimizer import Optimizer, Values
 from keras_optlab.engine.slots import Slot
@@ -77,10 +78,10 @@ class Adafactor(Optimizer):
 
     def rows(self, parameter: Any, gradient: Any, slots: Values, h: Values) -> dict[str, Any]:
         """Sums of θ² over all, and of r over rows."""
-        total = {"parameter_square": ops.sum(ops.square(parameter))}
+        sums = {"parameter_square": total(ops.square(parameter))}
         if len(h.shape) >= 2:
-            total["row_sum"] = ops.sum(self.row(gradient, slots, h), axis=-1)
-        return total
+            sums["row_sum"] = ops.sum(self.row(gradient, slots, h), axis=-1)
+        return sums
 
     def columns(self, parameter: Any, gradient: Any, slots: Values, h: Values) -> dict[str, Any]:
         """Sums of G over rows, for each column."""
@@ -91,7 +92,7 @@ class Adafactor(Optimizer):
     def change(self, parameter: Any, gradient: Any, slots: Values, h: Values) -> dict[str, Any]:
         """Sum of u²."""
         u = gradient / ops.sqrt(self.velocity(gradient, slots, h)["velocity"])
-        return {"u_square": ops.sum(ops.square(u))}
+        return {"u_square": total(ops.square(u))}
 
     totals = (rows, columns, change)
 

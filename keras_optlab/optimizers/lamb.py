@@ -5,6 +5,7 @@ from typing import Any, final
 from keras import ops
 
 from keras_optlab.engine.domain import DECAY_RATE, NON_NEGATIVE
+from keras_optlab.engine.formula import total
 from keras_optlab.engine.hyperparameter import hyperparameter, learning_rate
 from keras_optlab.engine.optimizer import Optimizer, Values
 from keras_optlab.engine.slots import Slot
@@ -50,8 +51,8 @@ class Lamb(Optimizer):
         """The squared norms of the weights and of the direction."""
         _, _, d = self.direction(gradient, slots, h)
         return {
-            "parameter_square": ops.sum(ops.square(parameter)),
-            "d_square": ops.sum(ops.square(d)),
+            "parameter_square": total(ops.square(parameter)),
+            "d_square": total(ops.square(d)),
         }
 
     totals = (norms,)

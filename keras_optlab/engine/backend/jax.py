@@ -6,6 +6,7 @@ Keras' trainer compiles the whole step, into which a formula is inlined, traced 
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -36,27 +37,50 @@ LARGE = 1 << 16
 
 def run(updates: "list[Update]", jit_compile: str | bool) -> None:
     """Update all variables."""
+    compiled: dict[tuple, list[Update]] = {}
     for update in updates:
-        value, slots = update.variable.value, update.plan.slots
-        size = math.prod(value.shape)
-        single = not isinstance(update.gradient, jax.core.Tracer) and (
-            jit_compile is False or (jit_compile == "auto" and size < LARGE)
-        )
-        formula = update.plan.formula if single else _traced_once(update.plan.formula)
-        old = {name: slot.value for name, slot in slots.items()}
-        parameter, new = formula(value, update.gradient, old, update.h)
-        update.variable.assign(parameter)
-        for name, new_slot in new.items():
-            slots[name].assign(new_slot)
+        is_small = math.prod(update.variable.shape) < LARGE
+        if not isinstance(update.gradient, jax.core.Tracer) and (
+            jit_compile is False or (jit_compile == "auto" and is_small)
+        ):
+            old = {name: slot.value for name, slot in update.plan.slots.items()}
+            formula = update.plan.formula
+            _store(update, formula(update.variable.value, update.gradient, old, update.h))
+        else:
+            compiled.setdefault((update.plan.formula, update.plan.key), []).append(update)
+    for (formula, _), alike in compiled.items():
+        states = [
+            (update.variable.value, {name: slot.value for name, slot in update.plan.slots.items()})
+            for update in alike
+        ]
+        gradients = [update.gradient for update in alike]
+        run_one = partial(_traced_once, formula)
+        new = formula.all_in_order(states, gradients, alike[0].h, run_one)
+        for update, state in zip(alike, new, strict=True):
+            _store(update, state)
 
 
-def _traced_once(formula: "Formula") -> Any:
-    if "call" not in formula.compiled:
+def _store(update: "Update", state: tuple[Any, dict[str, Any]]) -> None:
+    parameter, new_slots = state
+    update.variable.assign(parameter)
+    for name, new_slot in new_slots.items():
+        update.plan.slots[name].assign(new_slot)
+
+
+def _traced_once(formula: "Formula", known: dict[str, Any]) -> Any:
+    """A formula with some values settled, traced once for each shape."""
+    key = ("call", *known.items())
+    if key not in formula.compiled:
         # Only XLA for CPU copies buffers; elsewhere, and for sharded arrays, order costs something.
         on_one_cpu = jax.default_backend() == "cpu" and jax.device_count() == 1
-        function = formula.in_order if on_one_cpu else formula
-        formula.compiled["call"] = jax.jit(function, inline=True)
-    return formula.compiled["call"]
+
+        def call(parameter: Any, gradient: Any, slots: dict, h: dict) -> Any:
+            if on_one_cpu:
+                return formula.in_order(parameter, gradient, slots, h, known)
+            return formula(parameter, gradient, slots, h | known)
+
+        formula.compiled[key] = jax.jit(call, inline=True)
+    return formula.compiled[key]
 
 
 def has_replicas() -> bool:

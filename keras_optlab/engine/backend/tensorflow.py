@@ -54,16 +54,24 @@ def run(updates: "list[Update]", jit_compile: str | bool) -> None:
         dtypes = (str(update.gradient.dtype), *(slot.dtype for slot in slots.values()))
         kind = (update.plan.formula, update.plan.key, shape, update.variable.dtype, dtypes)
         by_shape.setdefault(kind, []).append(update)
-    for (formula, _, shape, _, _), alike in by_shape.items():
+    whole: dict[tuple, list] = {}
+    for (formula, key, shape, _, _), alike in by_shape.items():
         many = len(alike) >= FEWEST_OF_A_SHAPE
         worth_it = many or (math.prod(shape) >= LARGE and not in_xla)
         if (jit_compile == "auto" and worth_it) or (jit_compile is True and not in_xla):
             for batch in _in_batches(alike):
                 resources = [_resources(update) for update in batch]
                 _call(formula)(resources, batch[0].h)
+        elif in_xla:
+            whole.setdefault((formula, key), []).extend(alike)
         else:
             for update in alike:
-                _run_one(_for_xla(formula) if in_xla else formula, *_resources(update), update.h)
+                variable, gradient, slots = _resources(update)
+                old = {name: tf.convert_to_tensor(slot) for name, slot in slots.items()}
+                state = formula(tf.convert_to_tensor(variable), gradient, old, update.h)
+                _store(variable, slots, state)
+    for (formula, _), alike in whole.items():
+        _run_in_xla(formula, [_resources(update) for update in alike], alike[0].h)
 
 
 def _in_batches(alike: list) -> list[list]:
@@ -100,29 +108,38 @@ def _call(formula: "Formula") -> Any:
 
         @tf.function(jit_compile=True, autograph=False)
         def call(resources: list, h: dict[str, Any]) -> None:
-            for variable, gradient, slots in resources:
-                _run_one(_for_xla(formula), variable, gradient, slots, h)
+            _run_in_xla(formula, resources, h)
 
         formula.compiled["call"] = call
     return formula.compiled["call"]
 
 
-def _for_xla(formula: "Formula") -> Any:
-    """The form of a formula to compile: only XLA for CPU copies buffers without an order."""
-    return formula if tf.config.get_visible_devices("GPU") else formula.in_order
+def _run_in_xla(formula: "Formula", resources: list, h: dict[str, Any]) -> None:
+    """Update variables in what XLA compiles."""
+    states = [
+        (
+            tf.convert_to_tensor(variable),
+            {name: tf.convert_to_tensor(slot) for name, slot in slots.items()},
+        )
+        for variable, _, slots in resources
+    ]
+    gradients = [gradient for _, gradient, _ in resources]
+    if tf.config.get_visible_devices("GPU"):
+        # Only XLA for CPU copies buffers without an order.
+        pairs = zip(states, gradients, strict=True)
+        new = [formula(parameter, g, slots, h) for (parameter, slots), g in pairs]
+    else:
+        new = formula.all_in_order(states, gradients, h)
+    for (variable, _, slots), state in zip(resources, new, strict=True):
+        _store(variable, slots, state)
 
 
-def _run_one(
-    formula: Any,
-    variable: tf.Variable,
-    gradient: tf.Tensor,
-    slots: dict[str, tf.Variable],
-    h: dict[str, Any],
+def _store(
+    variable: tf.Variable, slots: dict[str, tf.Variable], state: tuple[Any, dict[str, Any]]
 ) -> None:
-    old = {name: tf.convert_to_tensor(slot) for name, slot in slots.items()}
-    parameter, new = formula(tf.convert_to_tensor(variable), gradient, old, h)
+    parameter, new_slots = state
     variable.assign(parameter, read_value=False)
-    for name, value in new.items():
+    for name, value in new_slots.items():
         slots[name].assign(value, read_value=False)
 
 

@@ -37,6 +37,10 @@ NADAM_ROUNDS_BETAS_FIRST = False
 # takes to start an operation is small beside the time for the block.
 BLOCK = torch_bundles.LARGE
 
+# The same for a compiled formula, which is one operation, and keeps a result at most that is used
+# twice: small enough for its memory to be used again, where a fresh buffer is slow.
+COMPILED_BLOCK = 1 << 21
+
 
 def run(updates: "list[Update]", jit_compile: str | bool) -> None:
     """Update all variables."""
@@ -60,12 +64,12 @@ def run(updates: "list[Update]", jit_compile: str | bool) -> None:
             dtypes = (value.dtype, gradient.dtype, *(slot.dtype for slot in slots.values()))
             kind = (formula, update.plan.key, value.device, dtypes, shape)
             small.setdefault(kind, []).append(job)
-        elif jit_compile is True:
+        elif jit_compile is True and not formula.stages:
             _run_compiled(formula, value, gradient, slots, _h(update))
         elif value.device.type != "cpu":
             _store(value, slots, *formula(value, gradient, slots, _h(update)))
         else:
-            _run_in_blocks(update, value, gradient, slots)
+            _run_in_blocks(update, value, gradient, slots, jit_compile is True)
     for (formula, *_), alike in small.items():
         _run_together(formula, alike, jit_compile is True)
     for (bundle, _), (_, value, *_) in zip(bundles, bundled, strict=True):
@@ -121,7 +125,11 @@ def _store(
 
 
 def _run_in_blocks(
-    update: "Update", value: torch.Tensor, gradient: torch.Tensor, slots: dict[str, torch.Tensor]
+    update: "Update",
+    value: torch.Tensor,
+    gradient: torch.Tensor,
+    slots: dict[str, torch.Tensor],
+    compiled: bool,
 ) -> None:
     formula, h, shape = update.plan.formula, _h(update), tuple(value.shape)
     by_rows = [name for name in slots if name not in update.plan.partial_slots]
@@ -135,13 +143,13 @@ def _run_in_blocks(
     for stage in range(formula.stages):
         totals: dict[str, torch.Tensor] = {}
         graph_for = partial_function(torch_graph.totals, formula, stage, shape)
-        for part in _in_blocks(graph_for, tensors, partial, h):
+        for part in _in_blocks(graph_for, tensors, partial, h, compiled):
             totals = {name: totals.get(name, 0) + total for name, total in part.items()}
         h = h | totals
     whole_slots = update.plan.partial_slots
     graph_for = partial_function(torch_graph.update, formula, shape, returned=whole_slots)
     # Each block gives the same for the slots that are not cut, which all of them read.
-    *_, new_partial = _in_blocks(graph_for, tensors, partial, h)
+    *_, new_partial = _in_blocks(graph_for, tensors, partial, h, compiled)
     for name, x in new_partial.items():
         partial[name].copy_(x)
 
@@ -151,24 +159,28 @@ def _in_blocks(
     tensors: dict[str, torch.Tensor],
     partial: dict[str, torch.Tensor],
     h: dict[str, Any],
+    compiled: bool,
 ) -> Iterator[dict[str, torch.Tensor]]:
-    """What a graph gives for each block of about `BLOCK` elements, cut along the first axis.
+    """What a graph gives for each block of rows.
 
     Args:
         graph_for: Makes the graph for the tensors of a block.
         tensors: What is cut.
         partial: What is given to each block as a whole.
         h: Hyperparameters by name.
+        compiled: Whether torch compiles the graph.
     """
-    rows = max(1, BLOCK // tensors["value"][:1].numel())
+    size = COMPILED_BLOCK if compiled else BLOCK
+    rows = max(1, size // tensors["value"][:1].numel())
     pieces = [tensor.split(rows) for tensor in tensors.values()]
     numbers = [*partial.values(), *torch_graph.numbers_of(h)]
-    graph, size = None, None
+    graph, length = None, None
     for block in zip(*pieces, strict=True):
         # The last one may be shorter.
-        if len(block[0]) != size:
-            size = len(block[0])
+        if len(block[0]) != length:
+            length = len(block[0])
             graph = graph_for(dict(zip(tensors, block, strict=True)) | partial, h)
+            graph = torch_graph.compiled(graph) if compiled else graph
         yield graph(*block, *numbers)
 
 
@@ -236,10 +248,8 @@ def _run_compiled(
     tensors = {"value": value, "gradient": gradient, **slots}
     if formula.elementwise and all(tensor.is_contiguous() for tensor in tensors.values()):
         tensors = {name: tensor.view(-1) for name, tensor in tensors.items()}
-    graph = torch_graph.whole_update(formula, tensors, h)
-    if ("compiled", graph) not in formula.compiled:
-        formula.compiled["compiled", graph] = torch.compile(graph, dynamic=formula.elementwise)
-    formula.compiled["compiled", graph](*tensors.values(), *torch_graph.numbers_of(h))
+    graph = torch_graph.compiled(torch_graph.whole_update(formula, tensors, h), formula.elementwise)
+    graph(*tensors.values(), *torch_graph.numbers_of(h))
 
 
 def has_replicas() -> bool:
