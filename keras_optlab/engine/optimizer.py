@@ -142,8 +142,10 @@ class Optimizer(Declared, HookedOptimizer):
         jit_compile: `"auto"`, True or False: whether the formula is compiled where the step around
             it is not. `"auto"` does on TensorFlow (XLA, in graphs on CPU too) and JAX where it
             saves time, and on torch uses fused kernels and blocks that fit the cache, which need no
-            compiler. True compiles every formula (torch: `torch.compile`, which takes some seconds
-            and a C++ compiler); False runs single operations.
+            compiler. True compiles formulas of any size (torch: `torch.compile`, which takes some
+            seconds and a C++ compiler; only variables of under 262,144 elements whose formula needs
+            them whole, with `Lamb`, `Adafactor` and `Muon`, are updated side by side, uncompiled).
+            False runs single operations.
         lazy: Boolean. With sparse gradients of embedding tables, True leaves parameters and
             slots of rows that were not looked up as they are: fast, and another algorithm than
             the dense one, whose momentum and decay go on in all rows. Weight decay then acts on

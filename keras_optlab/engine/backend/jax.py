@@ -53,11 +53,19 @@ def run(updates: "list[Update]", jit_compile: str | bool) -> None:
             (update.variable.value, {name: slot.value for name, slot in update.plan.slots.items()})
             for update in alike
         ]
-        gradients = [update.gradient for update in alike]
-        run_one = partial(_traced_once, formula)
-        new = formula.all_in_order(states, gradients, alike[0].h, run_one)
+        gradients, h = [update.gradient for update in alike], alike[0].h
+        if _on_one_cpu():
+            new = formula.all_in_order(states, gradients, h, partial(_traced_once, formula))
+        else:
+            run_one, pairs = _traced_once(formula), zip(states, gradients, strict=True)
+            new = [run_one(parameter, g, slots, h) for (parameter, slots), g in pairs]
         for update, state in zip(alike, new, strict=True):
             _store(update, state)
+
+
+def _on_one_cpu() -> bool:
+    """Whether order matters: only XLA for CPU copies buffers, and a sharded one loses by it."""
+    return jax.default_backend() == "cpu" and jax.device_count() == 1
 
 
 def _store(update: "Update", state: tuple[Any, dict[str, Any]]) -> None:
@@ -67,19 +75,12 @@ def _store(update: "Update", state: tuple[Any, dict[str, Any]]) -> None:
         update.plan.slots[name].assign(new_slot)
 
 
-def _traced_once(formula: "Formula", known: dict[str, Any]) -> Any:
-    """A formula with some values settled, traced once for each shape."""
-    key = ("call", *known.items())
+def _traced_once(formula: "Formula", known: dict[str, Any] | None = None) -> Any:
+    """A formula, traced once for each shape; in order, if some values are given as settled."""
+    key = ("call", *known.items()) if known is not None else "call"
     if key not in formula.compiled:
-        # Only XLA for CPU copies buffers; elsewhere, and for sharded arrays, order costs something.
-        on_one_cpu = jax.default_backend() == "cpu" and jax.device_count() == 1
-
-        def call(parameter: Any, gradient: Any, slots: dict, h: dict) -> Any:
-            if on_one_cpu:
-                return formula.in_order(parameter, gradient, slots, h, known)
-            return formula(parameter, gradient, slots, h | known)
-
-        formula.compiled[key] = jax.jit(call, inline=True)
+        function = formula if known is None else partial(formula.in_order, known=known)
+        formula.compiled[key] = jax.jit(function, inline=True)
     return formula.compiled[key]
 
 

@@ -64,7 +64,7 @@ def run(updates: "list[Update]", jit_compile: str | bool) -> None:
             dtypes = (value.dtype, gradient.dtype, *(slot.dtype for slot in slots.values()))
             kind = (formula, update.plan.key, value.device, dtypes, shape)
             small.setdefault(kind, []).append(job)
-        elif jit_compile is True and not formula.stages:
+        elif jit_compile is True and not (formula.stages and value.dim() == 2):
             _run_compiled(formula, value, gradient, slots, _h(update))
         elif value.device.type != "cpu":
             _store(value, slots, *formula(value, gradient, slots, _h(update)))
@@ -140,48 +140,33 @@ def _run_in_blocks(
         _store(value, slots, *formula(value, gradient, slots, h))
         return
     partial = {name: slots[name] for name in update.plan.partial_slots}
+    size = COMPILED_BLOCK if compiled else BLOCK
+
+    def in_blocks(make_graph: Callable, h: dict[str, Any]) -> Iterator[dict[str, torch.Tensor]]:
+        """What a graph gives for each block of rows."""
+        rows = max(1, size // tensors["value"][:1].numel())
+        pieces = [tensor.split(rows) for tensor in tensors.values()]
+        graph, length = None, None
+        for block in zip(*pieces, strict=True):
+            # The last one may be shorter.
+            if len(block[0]) != length:
+                length = len(block[0])
+                graph = make_graph(dict(zip(tensors, block, strict=True)) | partial, h)
+                graph = torch_graph.compiled(formula, graph) if compiled else graph
+            yield graph(*block, *partial.values(), *torch_graph.numbers_of(h))
+
     for stage in range(formula.stages):
         totals: dict[str, torch.Tensor] = {}
         graph_for = partial_function(torch_graph.totals, formula, stage, shape)
-        for part in _in_blocks(graph_for, tensors, partial, h, compiled):
+        for part in in_blocks(graph_for, h):
             totals = {name: totals.get(name, 0) + total for name, total in part.items()}
         h = h | totals
     whole_slots = update.plan.partial_slots
     graph_for = partial_function(torch_graph.update, formula, shape, returned=whole_slots)
     # Each block gives the same for the slots that are not cut, which all of them read.
-    *_, new_partial = _in_blocks(graph_for, tensors, partial, h, compiled)
+    *_, new_partial = in_blocks(graph_for, h)
     for name, x in new_partial.items():
         partial[name].copy_(x)
-
-
-def _in_blocks(
-    graph_for: Callable[[dict, dict], Callable],
-    tensors: dict[str, torch.Tensor],
-    partial: dict[str, torch.Tensor],
-    h: dict[str, Any],
-    compiled: bool,
-) -> Iterator[dict[str, torch.Tensor]]:
-    """What a graph gives for each block of rows.
-
-    Args:
-        graph_for: Makes the graph for the tensors of a block.
-        tensors: What is cut.
-        partial: What is given to each block as a whole.
-        h: Hyperparameters by name.
-        compiled: Whether torch compiles the graph.
-    """
-    size = COMPILED_BLOCK if compiled else BLOCK
-    rows = max(1, size // tensors["value"][:1].numel())
-    pieces = [tensor.split(rows) for tensor in tensors.values()]
-    numbers = [*partial.values(), *torch_graph.numbers_of(h)]
-    graph, length = None, None
-    for block in zip(*pieces, strict=True):
-        # The last one may be shorter.
-        if len(block[0]) != length:
-            length = len(block[0])
-            graph = graph_for(dict(zip(tensors, block, strict=True)) | partial, h)
-            graph = torch_graph.compiled(graph) if compiled else graph
-        yield graph(*block, *numbers)
 
 
 def _run_together(formula: "Formula", alike: list, compiled: bool) -> None:
@@ -248,8 +233,9 @@ def _run_compiled(
     tensors = {"value": value, "gradient": gradient, **slots}
     if formula.elementwise and all(tensor.is_contiguous() for tensor in tensors.values()):
         tensors = {name: tensor.view(-1) for name, tensor in tensors.items()}
-    graph = torch_graph.compiled(torch_graph.whole_update(formula, tensors, h), formula.elementwise)
-    graph(*tensors.values(), *torch_graph.numbers_of(h))
+    graph = torch_graph.whole_update(formula, tensors, h)
+    run_it = torch_graph.compiled(formula, graph, any_size=formula.elementwise)
+    run_it(*tensors.values(), *torch_graph.numbers_of(h))
 
 
 def has_replicas() -> bool:

@@ -4,7 +4,6 @@ Keras' operations take longer than a block of a variable does, and a fresh buffe
 a pass over memory that a result in the place of its operand is not.
 """
 
-import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -69,10 +68,13 @@ def whole_update(formula: "Formula", tensors: dict[str, Any], h: dict) -> Callab
     return _graph(formula, "whole update", function, tensors, h)
 
 
-@functools.cache
-def compiled(graph: fx.GraphModule, any_size: bool = False) -> Callable[..., Any]:
-    """A graph compiled to one loop, for tensors of any size or of one."""
-    return torch.compile(graph, dynamic=any_size)
+def compiled(
+    formula: "Formula", graph: fx.GraphModule, any_size: bool = False
+) -> Callable[..., Any]:
+    """A graph of a formula compiled to one loop, for tensors of any size or of one."""
+    if graph not in formula.compiled:
+        formula.compiled[graph] = torch.compile(graph, dynamic=any_size)
+    return formula.compiled[graph]
 
 
 def numbers_of(h: dict[str, Any]) -> list[torch.Tensor]:
