@@ -78,7 +78,11 @@ def test_a_group_has_scalar_state_of_its_own(task, name):
     make = getattr(optimizers, name)
     plain = task.fit(task.linear(make(0.05, beta_1=0.5)), 2)[0]
     grouped = make(0.05, beta_1=0.9, groups=[ParameterGroup("only", beta_1=0.5)])
-    np.testing.assert_array_equal(task.fit(task.linear(grouped), 2)[0], plain)
+    # What overrides is a constant, with which TensorFlow's `arithmetic_optimization` reorders a
+    # product: without that option the bits are equal there too.
+    reordered = keras.backend.backend() == "tensorflow" and name == "ScheduleFreeAdamW"
+    weights = task.fit(task.linear(grouped), 2)[0]
+    np.testing.assert_array_max_ulp(weights, plain, maxulp=4 if reordered else 0)
 
 
 def test_a_momentum_used_by_a_group_alone_gets_its_slot(task):
