@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 CORRECTED = 1e9
 
 # Elements of a block in which a second kernel still finds in the cache what the first wrote.
-BLOCK = 1 << 19
+BLOCK = 1 << 20
 
 
 # An update with the tensors of the variable, of its gradient and of its slots.
