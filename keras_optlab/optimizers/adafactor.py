@@ -91,32 +91,37 @@ class Adafactor(Optimizer):
 
     def change(self, parameter: Any, gradient: Any, slots: Values, h: Values) -> dict[str, Any]:
         """Sum of u²."""
-        u = gradient / ops.sqrt(self.velocity(gradient, slots, h)["velocity"])
+        new = Values(**(vars(slots) | self.first_slots(parameter, gradient, slots, h)))
+        u = gradient / ops.sqrt(self.velocity(gradient, new, h))
         return {"u_square": total(ops.square(u))}
 
     totals = (rows, columns, change)
+
+    def first_slots(
+        self, parameter: Any, gradient: Any, slots: Values, h: Values
+    ) -> dict[str, Any]:
+        if len(h.shape) < 2:
+            return {}
+        c = self.average(slots.column, h.column_sum / h.shape[-2], h)
+        return {"row": self.row(gradient, slots, h), "column": c}
 
     def update(
         self, parameter: Any, gradient: Any, slots: Values, h: Values
     ) -> tuple[Any, dict[str, Any]]:
         size = math.prod(h.shape)
-        new_slots = self.velocity(gradient, slots, h)
+        v = self.velocity(gradient, slots, h)
         alpha = maximum(h.epsilon_2, ops.sqrt(h.parameter_square / size)) * h.rho
         excess = maximum(1.0, ops.sqrt(h.u_square / size) / h.clip_threshold)
-        u = gradient / ops.sqrt(new_slots["velocity"])
-        return parameter - alpha * u / excess, new_slots
+        u = gradient / ops.sqrt(v)
+        return parameter - alpha * u / excess, {"velocity": v}
 
-    def velocity(self, gradient: Any, slots: Values, h: Values) -> dict[str, Any]:
-        """The new second moment, and the row and column means that it is made from."""
+    def velocity(self, gradient: Any, slots: Values, h: Values) -> Any:
+        """The new second moment, of a matrix from its new row and column means."""
         if len(h.shape) < 2:
             square = ops.square(gradient) + h.epsilon_1
-            return {"velocity": self.average(slots.velocity, square, h)}
-        rows = h.shape[-2]
-        r = self.row(gradient, slots, h)
-        c = self.average(slots.column, h.column_sum / rows, h)
-        share = r / ops.expand_dims(h.row_sum / rows, -1)
-        v = ops.expand_dims(share, -1) * ops.expand_dims(c, -2)
-        return {"row": r, "column": c, "velocity": v}
+            return self.average(slots.velocity, square, h)
+        share = slots.row / ops.expand_dims(h.row_sum / h.shape[-2], -1)
+        return ops.expand_dims(share, -1) * ops.expand_dims(slots.column, -2)
 
     def row(self, gradient: Any, slots: Values, h: Values) -> Any:
         """The new row means."""
