@@ -6,7 +6,7 @@ which also makes the graph small, and with it the time to the first step.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -55,7 +55,7 @@ def run(updates: "list[Update]", jit_compile: str | bool) -> None:
         kind = (update.plan.formula, update.plan.key, shape, update.variable.dtype, dtypes)
         by_shape.setdefault(kind, []).append(update)
     whole: dict[tuple, list] = {}
-    for (formula, key, shape, _, _), alike in by_shape.items():
+    for (formula, key, shape, dtype, dtypes), alike in by_shape.items():
         many = len(alike) >= FEWEST_OF_A_SHAPE
         worth_it = many or (math.prod(shape) >= LARGE and not in_xla)
         if (jit_compile == "auto" and worth_it) or (jit_compile is True and not in_xla):
@@ -63,15 +63,17 @@ def run(updates: "list[Update]", jit_compile: str | bool) -> None:
                 resources = [_resources(update) for update in batch]
                 _call(formula)(resources, batch[0].h)
         elif in_xla:
-            whole.setdefault((formula, key), []).extend(alike)
+            is_small = formula.elementwise and 0 < math.prod(shape) < LARGE
+            kind = (dtype, dtypes) if is_small else None
+            whole.setdefault((formula, key, kind), []).extend(alike)
         else:
             for update in alike:
                 variable, gradient, slots = _resources(update)
-                old = {name: tf.convert_to_tensor(slot) for name, slot in slots.items()}
-                state = formula(tf.convert_to_tensor(variable), gradient, old, update.h)
-                _store(variable, slots, state)
-    for (formula, _), alike in whole.items():
-        _run_in_xla(formula, [_resources(update) for update in alike], alike[0].h)
+                parameter, old = _state(variable, slots)
+                _store(variable, slots, formula(parameter, gradient, old, update.h))
+    for (formula, _, kind), alike in whole.items():
+        run_them = _run_joined if kind and len(alike) >= FEWEST_OF_A_SHAPE else _run_in_xla
+        run_them(formula, [_resources(update) for update in alike], alike[0].h)
 
 
 def _in_batches(alike: list) -> list[list]:
@@ -116,22 +118,48 @@ def _call(formula: "Formula") -> Any:
 
 def _run_in_xla(formula: "Formula", resources: list, h: dict[str, Any]) -> None:
     """Update variables in what XLA compiles."""
-    states = [
-        (
-            tf.convert_to_tensor(variable),
-            {name: tf.convert_to_tensor(slot) for name, slot in slots.items()},
-        )
-        for variable, _, slots in resources
-    ]
-    gradients = [gradient for _, gradient, _ in resources]
+    states = [_state(variable, slots) for variable, _, slots in resources]
+    new = _new_states(formula, states, [gradient for _, gradient, _ in resources], h)
+    for (variable, _, slots), state in zip(resources, new, strict=True):
+        _store(variable, slots, state)
+
+
+def _run_joined(formula: "Formula", resources: list, h: dict[str, Any]) -> None:
+    """Update small variables as one vector, for which XLA compiles the formula once."""
+    variables, gradients, slots = zip(*resources, strict=True)
+    states = [_state(variable, own) for variable, own in zip(variables, slots, strict=True)]
+
+    def joined(tensors: Iterable[Any]) -> tf.Tensor:
+        return tf.concat([tf.reshape(tensor, [-1]) for tensor in tensors], 0)
+
+    state = (
+        joined(parameter for parameter, _ in states),
+        {name: joined(own[name] for _, own in states) for name in slots[0]},
+    )
+    [(parameter, new_slots)] = _new_states(formula, [state], [joined(gradients)], h)
+    sizes = [math.prod(variable.shape) for variable in variables]
+    parts = [tf.split(parameter, sizes)]
+    parts += [tf.split(new_slots[name], sizes) for name in new_slots]
+    for variable, own, (part, *slot_parts) in zip(
+        variables, slots, zip(*parts, strict=True), strict=True
+    ):
+        shaped = [tf.reshape(each, variable.shape) for each in (part, *slot_parts)]
+        _store(variable, own, (shaped[0], dict(zip(new_slots, shaped[1:], strict=True))))
+
+
+def _state(
+    variable: tf.Variable, slots: dict[str, tf.Variable]
+) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    values = {name: tf.convert_to_tensor(slot) for name, slot in slots.items()}
+    return tf.convert_to_tensor(variable), values
+
+
+def _new_states(formula: "Formula", states: list, gradients: list, h: dict[str, Any]) -> list:
     if tf.config.get_visible_devices("GPU"):
         # Only XLA for CPU copies buffers without an order.
         pairs = zip(states, gradients, strict=True)
-        new = [formula(parameter, g, slots, h) for (parameter, slots), g in pairs]
-    else:
-        new = formula.all_in_order(states, gradients, h)
-    for (variable, _, slots), state in zip(resources, new, strict=True):
-        _store(variable, slots, state)
+        return [formula(parameter, g, slots, h) for (parameter, slots), g in pairs]
+    return formula.all_in_order(states, gradients, h)
 
 
 def _store(
