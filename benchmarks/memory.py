@@ -17,7 +17,7 @@ REDUCED = "bfloat16"
 OURS_REDUCED = f"ours, {REDUCED}"
 # Side and dtype of the slots, by what a table calls it.
 CONTENDERS = {KERAS: (KERAS, None), OURS: (OURS, None), OURS_REDUCED: (OURS, REDUCED)}
-# Few, as each of them takes a process for each contender; all of them can keep their slots in bfloat16.
+# Few, as each takes a process for each contender; all of them can keep their slots in bfloat16.
 DEFAULT_CASES = ["SGD momentum", "Adam", "AMSGrad", "Lion", "Lamb", "Adafactor"]
 
 
