@@ -156,9 +156,9 @@ class Formula:
         return new_parameter, new_slots
 
     def settled(self, h: dict[str, Any]) -> dict[str, Any]:
-        """`h` with Python numbers in place of the tensors that have their usual values."""
+        """Those of `h` that have their usual values, as Python numbers; outside of a trace."""
         usual = self.optimizer.usual.items()
-        return h | {name: value for name, value in usual if name in h and bool(h[name] == value)}
+        return {name: value for name, value in usual if name in h and bool(h[name] == value)}
 
     @property
     def stages(self) -> int:

@@ -103,3 +103,17 @@ def test_a_power_set_between_compiled_steps_takes_effect_in_a_large_variable():
     case, (ours, theirs) = parity.Case("Ftrl", {}), weights
     result = parity.compare(case, "keras", start, [ours], [theirs], 2e-6)
     assert result.passed, result
+
+
+def test_a_large_variable_in_steps_that_nothing_compiles():
+    start, gradients = problem(LARGE)
+    weights = []
+    for cls in (optimizers.Ftrl, keras.optimizers.Ftrl):
+        variable = keras.Variable(start[0].copy(), name="w")
+        optimizer = cls(0.1)
+        for (gradient,) in gradients:
+            optimizer.apply([keras.ops.convert_to_tensor(gradient)], [variable])
+        weights.append(np.array(keras.ops.convert_to_numpy(variable)))
+    case, (ours, theirs) = parity.Case("Ftrl", {}), weights
+    result = parity.compare(case, "keras", start, [ours], [theirs], 2e-6)
+    assert result.passed, result

@@ -54,10 +54,12 @@ def run(updates: "list[Update]", jit_compile: str | bool) -> None:
             for update in alike
         ]
         gradients, h = [update.gradient for update in alike], alike[0].h
-        if _on_one_cpu():
+        if _on_one_cpu() and isinstance(gradients[0], jax.core.Tracer):
             new = formula.all_in_order(states, gradients, h, partial(_traced_once, formula))
         else:
-            run_one, pairs = _traced_once(formula), zip(states, gradients, strict=True)
+            # Outside of a trace, a loop around the formula would be compiled in each step.
+            known = formula.settled(h) if _on_one_cpu() else None
+            run_one, pairs = _traced_once(formula, known), zip(states, gradients, strict=True)
             new = [run_one(parameter, g, slots, h) for (parameter, slots), g in pairs]
         for update, state in zip(alike, new, strict=True):
             _store(update, state)

@@ -78,8 +78,7 @@ def run(updates: "list[Update]", jit_compile: str | bool) -> None:
 
 def _h(update: "Update") -> dict[str, Any]:
     """The hyperparameters, as Python numbers where that makes the formula simpler."""
-    formula = update.plan.formula
-    return formula.settled(update.h) if formula.optimizer.usual else update.h
+    return update.h | update.plan.formula.settled(update.h)
 
 
 def _jobs(updates: "list[Update]") -> list[torch_kernels.Job]:
@@ -146,6 +145,7 @@ def _run_in_blocks(
         """What a graph gives for each block of rows."""
         rows = max(1, size // tensors["value"][:1].numel())
         pieces = [tensor.split(rows) for tensor in tensors.values()]
+        shared = [*partial.values(), *torch_graph.numbers_of(h)]
         graph, length = None, None
         for block in zip(*pieces, strict=True):
             # The last one may be shorter.
@@ -153,7 +153,7 @@ def _run_in_blocks(
                 length = len(block[0])
                 graph = make_graph(dict(zip(tensors, block, strict=True)) | partial, h)
                 graph = torch_graph.compiled(formula, graph) if compiled else graph
-            yield graph(*block, *partial.values(), *torch_graph.numbers_of(h))
+            yield graph(*block, *shared)
 
     for stage in range(formula.stages):
         totals: dict[str, torch.Tensor] = {}
