@@ -275,11 +275,6 @@ def where(condition: Any, x: Any, y: Any) -> Any:
     return ops.where(condition, x, y)
 
 
-def total(x: Any) -> Any:
-    """The sum of all elements, row by row: one long sum in float32 would lose digits."""
-    return ops.sum(ops.sum(x, axis=-1)) if len(x.shape) else x
-
-
 def _impossible(done: Iterable[Any]) -> Any:
     """False, which XLA does not know before some arrays are done."""
     # Unlike a product with 0, no NaN comes of it.

@@ -5,9 +5,8 @@ from typing import Any, final
 
 from keras import ops
 
-from keras_optlab.engine.backend import maximum, minimum
+from keras_optlab.engine.backend import maximum, minimum, sum_along, total
 from keras_optlab.engine.domain import NON_NEGATIVE, POSITIVE, Boolean, Real
-from keras_optlab.engine.formula import total
 from keras_optlab.engine.hyperparameter import hyperparameter, learning_rate, option
 from keras_optlab.engine.optimizer import Optimizer, Values
 from keras_optlab.engine.slots import Slot
@@ -87,7 +86,7 @@ class Adafactor(Optimizer):
         """Sums of G over rows, for each column."""
         if len(h.shape) < 2:
             return {}
-        return {"column_sum": ops.sum(ops.square(gradient) + h.epsilon_1, axis=-2)}
+        return {"column_sum": sum_along(ops.square(gradient) + h.epsilon_1, -2)}
 
     def change(self, parameter: Any, gradient: Any, slots: Values, h: Values) -> dict[str, Any]:
         """Sum of u²."""
@@ -126,7 +125,7 @@ class Adafactor(Optimizer):
     def row(self, gradient: Any, slots: Values, h: Values) -> Any:
         """The new row means."""
         square = ops.square(gradient) + h.epsilon_1
-        return self.average(slots.row, ops.sum(square, axis=-1) / h.shape[-1], h)
+        return self.average(slots.row, sum_along(square, -1) / h.shape[-1], h)
 
     def average(self, old: Any, new: Any, h: Values) -> Any:
         """A moving average."""

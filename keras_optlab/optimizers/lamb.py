@@ -4,8 +4,8 @@ from typing import Any, final
 
 from keras import ops
 
+from keras_optlab.engine.backend import total
 from keras_optlab.engine.domain import DECAY_RATE, NON_NEGATIVE
-from keras_optlab.engine.formula import total
 from keras_optlab.engine.hyperparameter import hyperparameter, learning_rate
 from keras_optlab.engine.optimizer import Optimizer, Values
 from keras_optlab.engine.slots import Slot

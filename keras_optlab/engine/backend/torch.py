@@ -353,3 +353,13 @@ def maximum(x: Any, y: Any) -> Any:
 def minimum(x: Any, y: Any) -> Any:
     """The smaller of two, element by element."""
     return torch.minimum(torch.as_tensor(x), torch.as_tensor(y))
+
+
+def sum_along(x: Any, axis: int) -> Any:
+    """The sum over one axis."""
+    return torch.sum(x, axis)
+
+
+def total(x: Any) -> Any:
+    """The sum of all elements, row by row: one long sum in float32 would lose digits."""
+    return torch.sum(torch.sum(x, -1)) if len(x.shape) else x
