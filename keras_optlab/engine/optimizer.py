@@ -213,6 +213,8 @@ class Optimizer(Declared, HookedOptimizer):
     # totals, taken one after another, each with those before it in `h`. A total over blocks of
     # rows is the sum of the blocks' totals. `h.shape` is the shape of the whole variable.
     totals: ClassVar[tuple[Callable[..., dict[str, Any]], ...]] = ()
+    # Names of those totals that have one value for each row, which is of its block alone.
+    totals_by_rows: ClassVar[tuple[str, ...]] = ()
     # needs_whole(variable) -> whether `update` needs it whole for another reason.
     needs_whole: Callable[[Any], bool] | None = None
     # Values in `h` that nearly always hold, by name. Where one does, it may stand in `h` as the

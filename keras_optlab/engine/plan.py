@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, final
 import keras
 from keras import ops
 
+from keras_optlab.engine import backend
 from keras_optlab.engine.formula import COMPENSATION, Formula
 from keras_optlab.engine.groups import path_of
 from keras_optlab.engine.rounding import compensation_dtype, is_half
@@ -152,7 +153,8 @@ def _make_slots(
         for variable, slots, own in zip(variables, declared, made, strict=True):
             for name, slot in slots.items():
                 if slot.block == block:
-                    own[name] = _make_slot(optimizer, variable, name, slot)
+                    with backend.known_as(name):
+                        own[name] = _make_slot(optimizer, variable, name, slot)
     return made
 
 

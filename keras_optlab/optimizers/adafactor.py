@@ -76,10 +76,12 @@ class Adafactor(Optimizer):
         }
 
     def rows(self, parameter: Any, gradient: Any, slots: Values, h: Values) -> dict[str, Any]:
-        """Sums of θ² over all, and of r over rows."""
+        """The means of G over columns, and sums of θ² over all and of the new r."""
         sums = {"parameter_square": total(ops.square(parameter))}
         if len(h.shape) >= 2:
-            sums["row_sum"] = ops.sum(self.row(gradient, slots, h), axis=-1)
+            mean = sum_along(ops.square(gradient) + h.epsilon_1, -1) / h.shape[-1]
+            row = self.average(slots.row, mean, h)
+            sums |= {"row_mean": mean, "row_sum": ops.sum(row, axis=-1)}
         return sums
 
     def columns(self, parameter: Any, gradient: Any, slots: Values, h: Values) -> dict[str, Any]:
@@ -95,14 +97,17 @@ class Adafactor(Optimizer):
         return {"u_square": total(ops.square(u))}
 
     totals = (rows, columns, change)
+    totals_by_rows = ("row_mean",)
 
     def first_slots(
         self, parameter: Any, gradient: Any, slots: Values, h: Values
     ) -> dict[str, Any]:
         if len(h.shape) < 2:
             return {}
-        c = self.average(slots.column, h.column_sum / h.shape[-2], h)
-        return {"row": self.row(gradient, slots, h), "column": c}
+        return {
+            "row": self.average(slots.row, h.row_mean, h),
+            "column": self.average(slots.column, h.column_sum / h.shape[-2], h),
+        }
 
     def update(
         self, parameter: Any, gradient: Any, slots: Values, h: Values
@@ -121,11 +126,6 @@ class Adafactor(Optimizer):
             return self.average(slots.velocity, square, h)
         share = slots.row / ops.expand_dims(h.row_sum / h.shape[-2], -1)
         return ops.expand_dims(share, -1) * ops.expand_dims(slots.column, -2)
-
-    def row(self, gradient: Any, slots: Values, h: Values) -> Any:
-        """The new row means."""
-        square = ops.square(gradient) + h.epsilon_1
-        return self.average(slots.row, sum_along(square, -1) / h.shape[-1], h)
 
     def average(self, old: Any, new: Any, h: Values) -> Any:
         """A moving average."""

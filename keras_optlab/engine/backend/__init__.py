@@ -25,6 +25,7 @@ dense = _module.dense
 float_of = _module.float_of
 has_replicas = _module.has_replicas
 is_sparse = _module.is_sparse
+known_as = _module.known_as
 lookups = _module.lookups
 lookups_from = _module.lookups_from
 # `keras.ops.maximum` and `minimum` give float32 for float64 tensors on torch.

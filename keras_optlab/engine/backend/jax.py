@@ -209,6 +209,11 @@ def outside_trace() -> AbstractContextManager:
     return nullcontext()
 
 
+def known_as(name: str) -> AbstractContextManager:
+    """A context that changes nothing: names are Keras' own here."""
+    return nullcontext()
+
+
 def to_host(tensor: Any) -> np.ndarray | None:
     """The value as numpy, or None inside a trace, where there is none yet."""
     value = tensor.value if isinstance(tensor, keras.Variable) else tensor

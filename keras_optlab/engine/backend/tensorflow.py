@@ -6,7 +6,7 @@ which also makes the graph small, and with it the time to the first step.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -36,8 +36,8 @@ NADAM_ROUNDS_BETAS_FIRST = True
 LARGE = 1 << 16
 
 # How many variables of one shape share one call: the more, the fewer operations in the graph, and
-# the longer it takes to compile.
-BATCHES = (16, 1)
+# the longer it takes to compile. What is left over takes a call each, compiled for itself.
+BATCHES = range(8, 17)
 
 # Fewer small variables of one shape than this are not worth compiling.
 FEWEST_OF_A_SHAPE = 8
@@ -58,8 +58,7 @@ def run(updates: "list[Update]", jit_compile: str | bool) -> None:
         dtypes = (str(update.gradient.dtype), *(slot.dtype for slot in slots.values()))
         kind = (update.plan.formula, update.plan.key, shape, update.variable.dtype, dtypes)
         by_shape.setdefault(kind, []).append(update)
-    whole: dict[tuple, list] = {}
-    for (formula, key, shape, dtype, dtypes), alike in by_shape.items():
+    for (formula, _, shape, *_), alike in by_shape.items():
         many = len(alike) >= FEWEST_OF_A_SHAPE
         worth_it = many or (math.prod(shape) >= LARGE and not in_xla)
         if (jit_compile == "auto" and worth_it) or (jit_compile is True and not in_xla):
@@ -67,27 +66,20 @@ def run(updates: "list[Update]", jit_compile: str | bool) -> None:
                 resources = [_resources(update) for update in batch]
                 _call(formula)(resources, batch[0].h)
         elif in_xla:
-            is_small = formula.elementwise and 0 < math.prod(shape) < LARGE
-            kind = (dtype, dtypes) if is_small else None
-            whole.setdefault((formula, key, kind), []).extend(alike)
+            _run_in_xla(formula, [_resources(update) for update in alike], alike[0].h)
         else:
             for update in alike:
                 variable, gradient, slots = _resources(update)
                 parameter, old = _state(variable, slots)
                 _store(variable, slots, formula(parameter, gradient, old, update.h))
-    for (formula, _, kind), alike in whole.items():
-        run_them = _run_joined if kind and len(alike) >= FEWEST_OF_A_SHAPE else _run_in_xla
-        run_them(formula, [_resources(update) for update in alike], alike[0].h)
 
 
 def _in_batches(alike: list) -> list[list]:
-    """A list cut into pieces of the sizes that are compiled."""
-    batches, start = [], 0
-    for size in BATCHES:
-        while len(alike) - start >= size:
-            batches.append(alike[start : start + size])
-            start += size
-    return batches
+    """A list cut into pieces of one size, and what is left over one by one."""
+    size = min(BATCHES, key=lambda size: (len(alike) % size, -size))
+    whole = len(alike) - len(alike) % size
+    batches = [alike[start : start + size] for start in range(0, whole, size)]
+    return batches + [[each] for each in alike[whole:]]
 
 
 def _resources(update: "Update") -> tuple[tf.Variable, tf.Tensor, dict[str, tf.Variable]]:
@@ -126,29 +118,6 @@ def _run_in_xla(formula: "Formula", resources: list, h: dict[str, Any]) -> None:
     new = _new_states(formula, states, [gradient for _, gradient, _ in resources], h)
     for (variable, _, slots), state in zip(resources, new, strict=True):
         _store(variable, slots, state)
-
-
-def _run_joined(formula: "Formula", resources: list, h: dict[str, Any]) -> None:
-    """Update small variables as one vector, for which XLA compiles the formula once."""
-    variables, gradients, slots = zip(*resources, strict=True)
-    states = [_state(variable, own) for variable, own in zip(variables, slots, strict=True)]
-
-    def joined(tensors: Iterable[Any]) -> tf.Tensor:
-        return tf.concat([tf.reshape(tensor, [-1]) for tensor in tensors], 0)
-
-    state = (
-        joined(parameter for parameter, _ in states),
-        {name: joined(own[name] for _, own in states) for name in slots[0]},
-    )
-    [(parameter, new_slots)] = _new_states(formula, [state], [joined(gradients)], h)
-    sizes = [math.prod(variable.shape) for variable in variables]
-    parts = [tf.split(parameter, sizes)]
-    parts += [tf.split(new_slots[name], sizes) for name in new_slots]
-    for variable, own, (part, *slot_parts) in zip(
-        variables, slots, zip(*parts, strict=True), strict=True
-    ):
-        shaped = [tf.reshape(each, variable.shape) for each in (part, *slot_parts)]
-        _store(variable, own, (shaped[0], dict(zip(new_slots, shaped[1:], strict=True))))
 
 
 def _state(
@@ -314,6 +283,14 @@ def no_gradient() -> AbstractContextManager:
 def outside_trace() -> AbstractContextManager:
     """A context in which variables are made and assigned at once, also while tracing."""
     return tf.init_scope()
+
+
+def known_as(name: str) -> AbstractContextManager:
+    """A context in which TensorFlow knows all variables that are made by one name.
+
+    It takes twice as long to make one of a name that it has not seen.
+    """
+    return tf.variable_creator_scope(lambda make, **settings: make(**settings | {"name": name}))
 
 
 def to_host(tensor: Any) -> np.ndarray | None:

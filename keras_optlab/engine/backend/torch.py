@@ -156,11 +156,14 @@ def _run_in_blocks(
             yield graph(*block, *shared)
 
     for stage in range(formula.stages):
-        totals: dict[str, torch.Tensor] = {}
         graph_for = partial_function(torch_graph.totals, formula, stage, shape)
+        parts: dict[str, list[torch.Tensor]] = {}
         for part in in_blocks(graph_for, h):
-            totals = {name: totals.get(name, 0) + total for name, total in part.items()}
-        h = h | totals
+            for name, total in part.items():
+                parts.setdefault(name, []).append(total)
+        own_rows = parts.keys() & set(formula.optimizer.totals_by_rows)
+        tensors |= {name: torch.cat(parts.pop(name)) for name in own_rows}
+        h = h | {name: torch.stack(blocks).sum(0) for name, blocks in parts.items()}
     whole_slots = update.plan.partial_slots
     graph_for = partial_function(torch_graph.update, formula, shape, returned=whole_slots)
     # Each block gives the same for the slots that are not cut, which all of them read.
@@ -330,6 +333,11 @@ def no_gradient() -> AbstractContextManager:
 
 def outside_trace() -> AbstractContextManager:
     """A context in which variables are made and assigned at once, also while tracing."""
+    return nullcontext()
+
+
+def known_as(name: str) -> AbstractContextManager:
+    """A context that changes nothing: names are Keras' own here."""
     return nullcontext()
 
 

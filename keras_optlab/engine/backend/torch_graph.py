@@ -24,7 +24,7 @@ def totals(
     """A graph that takes tensors of some rows, and gives their part of a formula's totals."""
 
     def function(named: dict[str, torch.Tensor], numbers: dict[str, Any]) -> dict[str, Any]:
-        return formula.total(stage, *_parts(named, numbers), shape)
+        return formula.total(stage, *_parts(formula, named, numbers), shape)
 
     return _graph(formula, ("totals", stage), function, tensors, h)
 
@@ -47,7 +47,7 @@ def update(
     """
 
     def function(named: dict[str, torch.Tensor], numbers: dict[str, Any]) -> dict[str, Any]:
-        new, new_slots = formula.finish(*_parts(named, numbers), shape)
+        new, new_slots = formula.finish(*_parts(formula, named, numbers), shape)
         new_values = {"value": new, **new_slots}
         for name in new_values.keys() - returned:
             named[name].copy_(new_values[name])
@@ -60,7 +60,7 @@ def whole_update(formula: "Formula", tensors: dict[str, Any], h: dict) -> Callab
     """A graph that takes the tensors of a whole variable and updates them, totals included."""
 
     def function(named: dict[str, torch.Tensor], numbers: dict[str, Any]) -> dict[str, Any]:
-        new, new_slots = formula(*_parts(named, numbers))
+        new, new_slots = formula(*_parts(formula, named, numbers))
         for name, x in {"value": new, **new_slots}.items():
             named[name].copy_(x)
         return {}
@@ -82,9 +82,13 @@ def numbers_of(h: dict[str, Any]) -> list[torch.Tensor]:
     return [torch.as_tensor(x) for x in h.values() if not isinstance(x, (bool, float))]
 
 
-def _parts(named: dict[str, Any], numbers: dict[str, Any]) -> tuple[Any, Any, dict, dict]:
-    slots = {name: x for name, x in named.items() if name not in ("value", "gradient")}
-    return named["value"], named["gradient"], slots, numbers
+def _parts(
+    formula: "Formula", named: dict[str, Any], numbers: dict[str, Any]
+) -> tuple[Any, Any, dict, dict]:
+    own_rows = formula.optimizer.totals_by_rows
+    h = numbers | {name: named[name] for name in own_rows if name in named}
+    slots = {name: x for name, x in named.items() if name not in ("value", "gradient", *own_rows)}
+    return named["value"], named["gradient"], slots, h
 
 
 def _graph(
