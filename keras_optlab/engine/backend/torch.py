@@ -164,12 +164,17 @@ def _run_in_blocks(
         own_rows = parts.keys() & set(formula.optimizer.totals_by_rows)
         tensors |= {name: torch.cat(parts.pop(name)) for name in own_rows}
         h = h | {name: torch.stack(blocks).sum(0) for name, blocks in parts.items()}
-    whole_slots = update.plan.partial_slots
-    graph_for = partial_function(torch_graph.update, formula, shape, returned=whole_slots)
-    # Each block gives the same for the slots that are not cut, which all of them read.
-    *_, new_partial = in_blocks(graph_for, h)
-    for name, x in new_partial.items():
-        partial[name].copy_(x)
+    first_apart = bool(formula.stages and formula.optimizer.first_slots)
+    if first_apart:
+        returned = update.plan.partial_slots
+        graph_for = partial_function(torch_graph.first, formula, shape, returned=returned)
+        # Each block gives the same for the slots that are not cut, which all of them read.
+        *_, new_partial = in_blocks(graph_for, h)
+        for name, x in new_partial.items():
+            partial[name].copy_(x)
+    graph_for = partial_function(torch_graph.update, formula, shape, first_done=first_apart)
+    for _ in in_blocks(graph_for, h):
+        pass
 
 
 def _run_together(formula: "Formula", alike: list, compiled: bool) -> None:

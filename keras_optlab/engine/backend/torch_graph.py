@@ -29,31 +29,52 @@ def totals(
     return _graph(formula, ("totals", stage), function, tensors, h)
 
 
+def first(
+    formula: "Formula",
+    shape: tuple[int, ...],
+    tensors: dict[str, Any],
+    h: dict,
+    returned: frozenset[str],
+) -> Callable[..., dict[str, torch.Tensor]]:
+    """A graph that updates the slots that come before all else.
+
+    Args:
+        formula: The formula.
+        shape: Shape of the whole variable.
+        tensors: The tensors by name: `value`, `gradient` and the slots.
+        h: Hyperparameters by name, and the totals.
+        returned: Names of the slots that are not updated; the graph gives their new values.
+    """
+
+    def function(named: dict[str, torch.Tensor], numbers: dict[str, Any]) -> dict[str, Any]:
+        return _write(named, formula.first(*_parts(formula, named, numbers), shape), returned)
+
+    return _graph(formula, ("first", returned), function, tensors, h)
+
+
 def update(
     formula: "Formula",
     shape: tuple[int, ...],
     tensors: dict[str, Any],
     h: dict,
-    returned: frozenset[str] = frozenset(),
-) -> Callable[..., dict[str, torch.Tensor]]:
+    first_done: bool = False,
+) -> Callable[..., Any]:
     """A graph that takes tensors of some rows, where `h` has the totals, and updates them.
 
     Args:
         formula: The formula.
         shape: Shape of the whole variable.
         tensors: The tensors by name: `value`, `gradient` and the slots.
-        h: Hyperparameters by name.
-        returned: Names of the slots that are not updated; the graph gives their new values.
+        h: Hyperparameters by name, and the totals.
+        first_done: Whether the slots that come first are new already.
     """
 
     def function(named: dict[str, torch.Tensor], numbers: dict[str, Any]) -> dict[str, Any]:
-        new, new_slots = formula.finish(*_parts(formula, named, numbers), shape)
-        new_values = {"value": new, **new_slots}
-        for name in new_values.keys() - returned:
-            named[name].copy_(new_values[name])
-        return {name: new_values[name] for name in returned & new_values.keys()}
+        parts = _parts(formula, named, numbers)
+        new, new_slots = formula.finish(*parts, shape, first={} if first_done else None)
+        return _write(named, {"value": new, **new_slots})
 
-    return _graph(formula, ("update", returned), function, tensors, h)
+    return _graph(formula, ("update", first_done), function, tensors, h)
 
 
 def whole_update(formula: "Formula", tensors: dict[str, Any], h: dict) -> Callable[..., Any]:
@@ -61,9 +82,7 @@ def whole_update(formula: "Formula", tensors: dict[str, Any], h: dict) -> Callab
 
     def function(named: dict[str, torch.Tensor], numbers: dict[str, Any]) -> dict[str, Any]:
         new, new_slots = formula(*_parts(formula, named, numbers))
-        for name, x in {"value": new, **new_slots}.items():
-            named[name].copy_(x)
-        return {}
+        return _write(named, {"value": new, **new_slots})
 
     return _graph(formula, "whole update", function, tensors, h)
 
@@ -80,6 +99,14 @@ def compiled(
 def numbers_of(h: dict[str, Any]) -> list[torch.Tensor]:
     """What a graph takes after the tensors: the hyperparameters that are not settled."""
     return [torch.as_tensor(x) for x in h.values() if not isinstance(x, (bool, float))]
+
+
+def _write(
+    named: dict[str, torch.Tensor], new: dict[str, Any], returned: frozenset[str] = frozenset()
+) -> dict[str, Any]:
+    for name in new.keys() - returned:
+        named[name].copy_(new[name])
+    return {name: new[name] for name in returned & new.keys()}
 
 
 def _parts(
