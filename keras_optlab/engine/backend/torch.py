@@ -51,29 +51,40 @@ def run(updates: "list[Update]", jit_compile: str | bool) -> None:
             _run_alone(update)
         return
     bundles, others = torch_bundles.split(updates)
-    bundled = [bundle.job(own) for bundle, own in bundles]
-    jobs = [*bundled, *_jobs(others)]
-    if jit_compile == "auto":
-        jobs = torch_kernels.run(jobs)
+    for bundle, own in bundles:
+        for job in _by_kernels([bundle.gather(own)], jit_compile):
+            _run_job(job, jit_compile)
+        bundle.write_back()
     small: dict[tuple, list] = {}
-    for job in jobs:
+    for job in _by_kernels(_jobs(others), jit_compile):
         update, value, gradient, slots = job
         formula = update.plan.formula
-        if value.numel() < BLOCK and not any(job is one for one in bundled):
+        if value.numel() < BLOCK:
             shape = None if formula.elementwise else tuple(value.shape)
             dtypes = (value.dtype, gradient.dtype, *(slot.dtype for slot in slots.values()))
             kind = (formula, update.plan.key, value.device, dtypes, shape)
             small.setdefault(kind, []).append(job)
-        elif jit_compile is True and not (formula.stages and value.dim() == 2):
-            _run_compiled(formula, value, gradient, slots, _h(update))
-        elif value.device.type != "cpu":
-            _store(value, slots, *formula(value, gradient, slots, _h(update)))
         else:
-            _run_in_blocks(update, value, gradient, slots, jit_compile is True)
+            _run_job(job, jit_compile)
     for (formula, *_), alike in small.items():
         _run_together(formula, alike, jit_compile is True)
-    for (bundle, _), (_, value, *_) in zip(bundles, bundled, strict=True):
-        bundle.write_back(value)
+
+
+def _by_kernels(jobs: list[torch_kernels.Job], jit_compile: str | bool) -> list[torch_kernels.Job]:
+    """The jobs that are left to the formula."""
+    return torch_kernels.run(jobs) if jit_compile == "auto" else jobs
+
+
+def _run_job(job: torch_kernels.Job, jit_compile: str | bool) -> None:
+    """Update one large variable."""
+    update, value, gradient, slots = job
+    formula = update.plan.formula
+    if jit_compile is True and not (formula.stages and value.dim() == 2):
+        _run_compiled(formula, value, gradient, slots, _h(update))
+    elif value.device.type != "cpu":
+        _store(value, slots, *formula(value, gradient, slots, _h(update)))
+    else:
+        _run_in_blocks(update, value, gradient, slots, jit_compile is True)
 
 
 def _h(update: "Update") -> dict[str, Any]:

@@ -29,6 +29,7 @@ class Bundle:
         plans: Their plans, of one formula and group.
         variables: The Keras variables.
         held: What a Keras variable holds, whatever scope asks.
+        room: Two vectors to gather weights and gradients in, of this bundle's length at least.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class Bundle:
         plans: Sequence["Plan"],
         variables: Sequence[Any],
         held: Callable[[Any], torch.Tensor],
+        room: tuple[torch.Tensor, torch.Tensor],
     ) -> None:
         self.plans = list(plans)
         self.held = held
@@ -53,27 +55,39 @@ class Bundle:
             self.holders += own
         self.tensors = [held(holder) for holder in self.holders]
         self.places = [tensor.data_ptr() for tensor in self.tensors]
-        self.values = [held(variable).detach().view(-1) for variable in variables]
+        self.values = [held(variable).detach() for variable in variables]
+        self.room = [vector[: starts[-1]] for vector in room]
+        self.room_of_values, self.room_of_gradients = (
+            [
+                part.view(x.shape)
+                for part, x in zip(vector.split(self.sizes), self.values, strict=True)
+            ]
+            for vector in self.room
+        )
         for plan in plans:
             plan.kept["bundle"] = self
 
     def takes(self, updates: Sequence["Update"]) -> bool:
         """Whether these are the updates of all its variables, each still where it was."""
+        gradients = [update.gradient for update in updates]
         return (
             len(updates) == len(self.plans)
             and all(update.plan is plan for update, plan in zip(updates, self.plans, strict=True))
             and all(map(operator.is_, map(self.held, self.holders), self.tensors))
             and list(map(torch.Tensor.data_ptr, self.tensors)) == self.places
+            and {gradient.dtype for gradient in gradients} == {self.room[1].dtype}
+            and list(map(torch.Tensor.numel, gradients)) == self.sizes
         )
 
-    def job(self, updates: Sequence["Update"]) -> tuple:
-        """All of it as one update, with copies of the weights."""
-        gradients = [update.gradient.reshape(-1) for update in updates]
-        return updates[0], torch.cat(self.values), torch.cat(gradients), self.slots
+    def gather(self, updates: Sequence["Update"]) -> tuple:
+        """All of it as one update, with copies of weights and gradients."""
+        torch._foreach_copy_(self.room_of_values, self.values)
+        torch._foreach_copy_(self.room_of_gradients, [update.gradient for update in updates])
+        return updates[0], *self.room, self.slots
 
-    def write_back(self, value: torch.Tensor) -> None:
+    def write_back(self) -> None:
         """Write the new weights to where they belong."""
-        torch._foreach_copy_(self.values, value.split(self.sizes))
+        torch._foreach_copy_(self.values, self.room_of_values)
 
 
 def make(
@@ -91,20 +105,21 @@ def make(
         ):
             kind = (plan.formula, plan.key, tensor.dtype, tensor.device)
             alike.setdefault(kind, []).append((plan, variable))
-    for members in alike.values():
-        bundle, elements = [], 0
+    for (*_, dtype, device), members in alike.items():
+        bundles: list[list] = [[]]
+        elements = 0
         for member in members:
-            bundle.append(member)
+            bundles[-1].append(member)
             elements += held(member[1]).numel()
             if elements >= LARGE:
-                _bundle(bundle, held)
-                bundle, elements = [], 0
-        _bundle(bundle, held)
-
-
-def _bundle(members: list, held: Callable[[Any], torch.Tensor]) -> None:
-    if len(members) > 1:
-        Bundle(*zip(*members, strict=True), held)
+                bundles.append([])
+                elements = 0
+        bundles = [bundle for bundle in bundles if len(bundle) > 1]
+        # Bundles are updated one after another: a fresh vector for each would cost more time.
+        length = max((sum(held(v).numel() for _, v in bundle) for bundle in bundles), default=0)
+        room = tuple(torch.empty(length, dtype=dtype, device=device) for _ in range(2))
+        for bundle in bundles:
+            Bundle(*zip(*bundle, strict=True), held, room)
 
 
 def split(updates: "list[Update]") -> tuple[list[tuple[Bundle, list]], "list[Update]"]:
