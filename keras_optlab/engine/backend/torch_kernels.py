@@ -174,9 +174,16 @@ def _adagrad(optimizer: Any, lists: dict[str, list], h: dict[str, float]) -> boo
         return True
     if h["decay"]:
         return False
+    largest = max(min(tensor.numel(), BLOCK) for tensor in lists["value"])
+    room = torch.empty(largest, dtype=lists["value"][0].dtype)
     for p, g, s in _batches(*_three(lists)):
         # √((s + ε) + g²): the kernel adds g² to what it is given, and has no ε of its own.
-        _fused_adagrad(p, g, torch._foreach_add(s, h["epsilon"]), h["learning_rate"], 0.0, 0.0)
+        if len(s) == 1:
+            size = s[0].numel()
+            shifted = [torch.add(s[0], h["epsilon"], out=room[:size].view(s[0].shape))]
+        else:
+            shifted = torch._foreach_add(s, h["epsilon"])
+        _fused_adagrad(p, g, shifted, h["learning_rate"], 0.0, 0.0)
         torch._foreach_addcmul_(s, g, g)
     return True
 
