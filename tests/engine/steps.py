@@ -29,6 +29,19 @@ def compiled_step(optimizer, variables, jit_compile=False):
     return step
 
 
+def compiled(function):
+    """A function of one tensor compiled by XLA; on torch as it is."""
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(function, jit_compile=True, autograph=False)
+    if BACKEND == "torch":
+        return function
+    import jax
+
+    return jax.jit(function)
+
+
 def train(optimizer, start, gradients, jit_compile=False):
     """The weights after a compiled step for each list of dense gradients."""
     variables = [keras.Variable(value.copy(), name="w") for value in start]

@@ -126,3 +126,30 @@ def test_a_copy_has_slots_of_its_own():
     after_steps(twin, start(), steps=1)
     for old, now in zip(before, numbers(optimizer.variables), strict=True):
         np.testing.assert_array_equal(old, now)
+
+
+def test_a_gradient_of_another_dtype_is_taken_as_it_is():
+    weights = {}
+    for cls in (optimizers.RMSprop, keras.optimizers.RMSprop):
+        variables = start()
+        optimizer = cls(0.01)
+        optimizer.build(variables)
+        for step in range(3):
+            given = gradients(step)
+            given[1] = given[1].double() if cls is optimizers.RMSprop else given[1]
+            optimizer.apply(given, variables)
+        weights[cls] = numbers(variables)
+    assert_as_built_in(*weights.values())
+
+
+def test_a_gradient_of_another_shape_is_refused():
+    variables = start()
+    optimizer = optimizers.RMSprop(0.01)
+    optimizer.build(variables)
+    given = gradients(0)
+    given[0] = given[0][0]
+    before = numbers(variables)
+    with pytest.raises(RuntimeError):
+        optimizer.apply(given, variables)
+    for old, now in zip(before, numbers(variables), strict=True):
+        np.testing.assert_array_equal(old, now)

@@ -46,6 +46,9 @@ FEWEST_OF_A_SHAPE = 8
 # more than about 15 uses.
 PARTS = 8
 
+# So many numbers are added one after another without losing digits.
+SHORT = 1024
+
 
 def run(updates: "list[Update]", jit_compile: str | bool) -> None:
     """Update all variables."""
@@ -352,4 +355,4 @@ def _shorter(x: tf.Tensor, axis: int) -> tf.Tensor:
     while len(parts) > 1:
         pairs = zip(parts[::2], parts[1::2], strict=False)
         parts = [a + b for a, b in pairs] + parts[len(parts) & ~1 :]
-    return parts[0]
+    return _shorter(parts[0], axis) if width > SHORT else parts[0]
