@@ -19,7 +19,8 @@ class RowGradient:
     Args:
         rows: Row numbers, int32 of shape (lookups,).
         values: Gradients of these rows, 0 in the entries that are left over.
-        in_use: Boolean of shape (lookups,): whether an entry is not a repetition.
+        in_use: Boolean of shape (lookups,): whether an entry is not a repetition; None where all
+            are in use.
         shape: Shape of the variable.
     """
 
@@ -44,8 +45,8 @@ class RowGradient:
             return backend.dense(gradient)
         shape = () if variable is None else tuple(variable.shape)
         indices, values = lookups
-        if indices.shape[0] == 0:
-            return cls(indices, values, indices == indices, shape)
+        if indices.shape[0] == 0 or backend.LOOKUPS_ARE_SUMMED:
+            return cls(indices, values, None, shape)
         order = ops.argsort(indices)
         indices, values = ops.take(indices, order), ops.take(values, order, axis=0)
         is_new = ops.concatenate([indices[:1] == indices[:1], indices[1:] != indices[:-1]])
@@ -70,6 +71,8 @@ class RowGradient:
 
     def by_entry(self) -> Any:
         """The gradients with each entry that is left over a true repetition of the first row."""
+        if self.in_use is None:
+            return self.values
         in_use = ops.reshape(self.in_use, (-1,) + (1,) * (len(self.shape) - 1))
         return ops.where(in_use, self.values, self.values[:1])
 

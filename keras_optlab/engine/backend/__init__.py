@@ -14,6 +14,7 @@ if keras.backend.backend() not in ("tensorflow", "jax", "torch"):
 _module = import_module(f"{__name__}.{keras.backend.backend()}")
 
 CAST_ROUNDS_PYTHON_NUMBERS = _module.CAST_ROUNDS_PYTHON_NUMBERS
+LOOKUPS_ARE_SUMMED = _module.LOOKUPS_ARE_SUMMED
 NADAM_ROUNDS_BETAS_FIRST = _module.NADAM_ROUNDS_BETAS_FIRST
 STEP_SEES_ONLY_ITS_VARIABLES = _module.STEP_SEES_ONLY_ITS_VARIABLES
 as_written = _module.as_written

@@ -27,6 +27,9 @@ STEP_SEES_ONLY_ITS_VARIABLES = True
 # hyperparameters of the built-ins.
 CAST_ROUNDS_PYTHON_NUMBERS = False
 
+# Whether `lookups` names each row once, with the sum of its gradients.
+LOOKUPS_ARE_SUMMED = False
+
 # Keras' Nadam takes 1 - beta after beta was rounded to float32 (0.99900001), except on torch:
 # 6e-6 of a step.
 NADAM_ROUNDS_BETAS_FIRST = True
