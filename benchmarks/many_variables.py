@@ -68,7 +68,8 @@ def first_steps(case: Case, shapes: list[Shape], chosen: argparse.Namespace) -> 
 def first_step(case: Case, side: str, shapes: list[Shape], mode: str) -> float:
     """Seconds to the end of the first step, with nothing left from steps before."""
     backend.fresh_start()
-    variables, gradients = problem.variables(shapes), problem.gradients(shapes)
+    variables = problem.variables(shapes)
+    gradients = backend.held(problem.gradients(shapes))
 
     def first() -> None:
         backend.Step(case.make(side, mode), variables, gradients, mode).run(1)

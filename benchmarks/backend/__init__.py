@@ -19,5 +19,6 @@ Step = _module.Step
 compiled = _module.compiled
 fresh_start = _module.fresh_start
 gpu = _module.gpu
+held = _module.held
 rival = _module.rival
 stream = _module.stream

@@ -27,7 +27,7 @@ class Step:
     Args:
         optimizer: Optimizer that is not built yet.
         variables: Variables to update; their values move into the step.
-        gradients: Their gradients, the same in each step.
+        gradients: What `held` has made of their gradients, the same in each step.
         mode: One of `MODES`.
     """
 
@@ -35,11 +35,11 @@ class Step:
         self,
         optimizer: keras.optimizers.Optimizer,
         variables: list[keras.Variable],
-        gradients: Sequence[Gradient],
+        gradients: list[Any],
         mode: str,
     ) -> None:
         optimizer.build(variables)
-        self.gradients = [_tensor(gradient) for gradient in gradients]
+        self.gradients = gradients
         self.state = _take([variables, optimizer.variables])
 
         def step(state: Any, gradients: Any) -> Any:
@@ -57,6 +57,11 @@ class Step:
     def weights(self) -> list[np.ndarray]:
         """The weights at present."""
         return [np.array(weight) for weight in self.state[0]]
+
+
+def held(gradients: Sequence[Gradient]) -> list[Any]:
+    """Gradients in memory, where a step reads them."""
+    return [_tensor(gradient) for gradient in gradients]
 
 
 def _tensor(gradient: Gradient) -> Any:

@@ -24,7 +24,7 @@ class Step:
     Args:
         optimizer: Optimizer that is not built yet.
         variables: Variables to update.
-        gradients: Their gradients, the same in each step.
+        gradients: What `held` has made of their gradients, the same in each step.
         mode: One of `MODES`.
     """
 
@@ -32,16 +32,15 @@ class Step:
         self,
         optimizer: keras.optimizers.Optimizer,
         variables: list[keras.Variable],
-        gradients: Sequence[Gradient],
+        gradients: list[Any],
         mode: str,
     ) -> None:
         optimizer.build(variables)
         self.variables = variables
-        held = [_hold(gradient) for gradient in gradients]
 
         @tf.function(jit_compile=mode == "jit")
         def step() -> None:
-            optimizer.apply([_read(gradient) for gradient in held], variables)
+            optimizer.apply([_read(gradient) for gradient in gradients], variables)
 
         self.step = step
 
@@ -54,6 +53,11 @@ class Step:
     def weights(self) -> list[np.ndarray]:
         """The weights at present."""
         return [variable.numpy() for variable in self.variables]
+
+
+def held(gradients: Sequence[Gradient]) -> list[Any]:
+    """Gradients in memory, where a step reads them."""
+    return [_hold(gradient) for gradient in gradients]
 
 
 def _hold(gradient: Gradient) -> Any:

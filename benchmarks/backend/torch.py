@@ -24,7 +24,7 @@ class Step:
     Args:
         optimizer: Optimizer that is not built yet; it compiles its steps itself if at all.
         variables: Variables to update.
-        gradients: Their gradients, the same in each step.
+        gradients: What `held` has made of their gradients, the same in each step.
         mode: One of `MODES`.
     """
 
@@ -32,13 +32,13 @@ class Step:
         self,
         optimizer: keras.optimizers.Optimizer,
         variables: list[keras.Variable],
-        gradients: Sequence[Gradient],
+        gradients: list[Any],
         mode: str,
     ) -> None:
         optimizer.build(variables)
         self.optimizer = optimizer
         self.variables = variables
-        self.gradients = [_tensor(gradient) for gradient in gradients]
+        self.gradients = gradients
 
     def run(self, repeats: int) -> None:
         """Take so many steps, and wait until the last is done."""
@@ -50,6 +50,11 @@ class Step:
     def weights(self) -> list[np.ndarray]:
         """The weights at present."""
         return [np.array(variable.numpy()) for variable in self.variables]
+
+
+def held(gradients: Sequence[Gradient]) -> list[Any]:
+    """Gradients in memory, where a step reads them."""
+    return [_tensor(gradient) for gradient in gradients]
 
 
 def _tensor(gradient: Gradient) -> torch.Tensor:
