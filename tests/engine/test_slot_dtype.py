@@ -1,5 +1,7 @@
 """Slots in bfloat16: half the state, and averages that do not stand still."""
 
+import math
+
 import keras
 import numpy as np
 import pytest
@@ -64,13 +66,14 @@ LARGE_CASES = {
     "Adamax": {},
     "Lion": {},
 }
+LARGE_SHAPE = (300, 401)
 
 
 @pytest.mark.parametrize("name", LARGE_CASES)
 def test_a_large_variable_is_updated_as_its_parts_are(name):
     """XLA writes each slot of a large one by itself, from others that must still be old."""
     random = np.random.default_rng(4)
-    start = random.normal(size=(300, 400)).astype("float32")
+    start = random.normal(size=LARGE_SHAPE).astype("float32")
     gradients = [random.normal(size=start.shape).astype("float32") for _ in range(3)]
     weights = []
     for parts in (1, 6):
@@ -88,7 +91,7 @@ def test_a_large_variable_is_updated_as_its_parts_are(name):
 def test_a_large_variable_needs_no_memory_beside_its_slots(name):
     import jax
 
-    variable = keras.Variable(np.ones((300, 400), "float32"), name="w")
+    variable = keras.Variable(np.ones(LARGE_SHAPE, "float32"), name="w")
     optimizer = getattr(optimizers, name)(**LARGE_CASES[name], slot_dtype="bfloat16")
     optimizer.build([variable])
 
@@ -99,7 +102,17 @@ def test_a_large_variable_needs_no_memory_beside_its_slots(name):
     state = [variable.value], [slot.value for slot in optimizer.variables]
     lowered = jax.jit(step, donate_argnums=0).lower(state, [variable.value * 1])
     needed = lowered.compile().memory_analysis().temp_size_in_bytes
-    assert needed < 0.01 * 4 * 300 * 400
+    assert needed < 0.01 * 4 * math.prod(LARGE_SHAPE)
+
+
+def test_lamb_sums_over_all_of_a_large_variable():
+    """The same gradient everywhere, for which all slots and steps are equal too."""
+    start = np.full(LARGE_SHAPE, 0.5, "float32")
+    gradients = [[np.full(LARGE_SHAPE, sign, "float32")] for sign in (0.5, -0.25)]
+    [ours] = train(optimizers.Lamb(0.125, slot_dtype="bfloat16"), [start], gradients)
+    small = [[gradient[0][:4, :4]] for gradient in gradients]
+    [expected] = train(optimizers.Lamb(0.125), [start[:4, :4]], small)
+    np.testing.assert_allclose(ours, np.broadcast_to(expected[0, 0], LARGE_SHAPE), rtol=2e-2)
 
 
 def second_moment(steps, slot_dtype):
