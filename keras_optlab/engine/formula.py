@@ -19,9 +19,6 @@ Values = SimpleNamespace
 # Below this number of elements, a copy takes XLA less time than to keep an order.
 LARGE = 1 << 16
 
-# Slots of this dtype are kept in fewer bits than the arithmetic has.
-REDUCED = "bfloat16"
-
 # The slot that holds what rounding takes from a half-precision variable.
 COMPENSATION = "compensation"
 
@@ -150,7 +147,7 @@ class Formula:
         if first:
             now = after(first.values())
         new_parameter, new_slots = self.finish(*now, first)
-        if any(self._is_reduced(slot) for slot in slots.values()) and COMPENSATION not in slots:
+        if any(_is_reduced(slot.dtype) for slot in slots.values()) and COMPENSATION not in slots:
             # XLA writes each of them by itself, those last that others are computed from.
             done = new_parameter
             for name in reversed(list(new_slots)):
@@ -163,10 +160,6 @@ class Formula:
             never = _impossible([new_parameter])
             new_slots[name] = ops.where(never, slots[name], new_slots[name])
         return new_parameter, new_slots
-
-    def _is_reduced(self, slot: Any) -> bool:
-        """Whether a slot is kept in fewer bits than the arithmetic has."""
-        return keras.backend.standardize_dtype(slot.dtype) == REDUCED
 
     def settled(self, h: dict[str, Any]) -> dict[str, Any]:
         """Those of `h` that have their usual values, as Python numbers; outside of a trace."""
@@ -247,7 +240,7 @@ class Formula:
         bfloat16 has 8 bits: nearest rounding would lose every change of less than 1 part in 512,
         which is all that a moving average with a rate of 0.999 makes.
         """
-        if keras.backend.standardize_dtype(dtype) != REDUCED:
+        if not _is_reduced(dtype):
             return ops.cast(value, dtype)
         salt = (gradient,) if tuple(gradient.shape) == tuple(value.shape) else ()
         return rounding.stochastic(value, dtype, h["t"], *salt)
@@ -286,6 +279,11 @@ def where(condition: Any, x: Any, y: Any) -> Any:
     if isinstance(condition, bool):
         return x if condition else y
     return ops.where(condition, x, y)
+
+
+def _is_reduced(dtype: Any) -> bool:
+    """Whether a slot of a dtype is kept in fewer bits than the arithmetic has."""
+    return keras.backend.standardize_dtype(dtype) == "bfloat16"
 
 
 def _impossible(done: Iterable[Any]) -> Any:
