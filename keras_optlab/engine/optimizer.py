@@ -418,6 +418,7 @@ class Optimizer(Declared, HookedOptimizer):
         identities = {self.identity(variable) for variable in var_list or ()}
         vars(self)["exclusions"] = (identities, re.compile("|".join(names)) if names else None)
 
+    @backend.as_written
     def build(self, variables: Iterable[Any]) -> None:
         """Make the slots and hyperparameter variables for a list of variables.
 

@@ -1,9 +1,9 @@
 """What is decided once for each variable, when an optimizer is built."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, final
 
 import keras
@@ -149,23 +149,35 @@ def _make_slots(
     optimizer: "Optimizer", variables: list[Any], declared: list[dict[str, Slot]]
 ) -> list[dict[str, keras.Variable]]:
     made: list[dict[str, keras.Variable]] = [{} for _ in variables]
+    filled_with = cache(_filled_with)
     for block in sorted({slot.block for slots in declared for slot in slots.values()}):
         for variable, slots, own in zip(variables, declared, made, strict=True):
             for name, slot in slots.items():
                 if slot.block == block:
                     with backend.known_as(name):
-                        own[name] = _make_slot(optimizer, variable, name, slot)
+                        own[name] = _make_slot(optimizer, variable, name, slot, filled_with)
     return made
 
 
-def _make_slot(optimizer: "Optimizer", variable: Any, name: str, slot: Slot) -> keras.Variable:
+def _filled_with(number: float) -> Callable[..., Any]:
+    initializers = keras.initializers
+    return backend.shared(initializers.Constant(number) if number else initializers.Zeros())
+
+
+def _make_slot(
+    optimizer: "Optimizer",
+    variable: Any,
+    name: str,
+    slot: Slot,
+    filled_with: Callable[[float], Callable[..., Any]],
+) -> keras.Variable:
     if callable(slot.initial):
 
         def initializer(shape: tuple, dtype: str | None = None) -> Any:
             # A copy: a slot that shares the variable's memory would be updated with it.
             return ops.copy(ops.cast(slot.initial(variable), dtype))
     else:
-        initializer = keras.initializers.Constant(slot.initial) if slot.initial else "zeros"
+        initializer = filled_with(slot.initial)
     dtype = arithmetic_dtype(variable)
     if optimizer.slot_dtype and not slot.exact:
         dtype = optimizer.slot_dtype

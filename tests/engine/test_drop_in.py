@@ -191,3 +191,25 @@ def test_a_step_of_the_users_own_in_a_tf_function_sees_what_is_set_later():
     step()
     # 1 - 0.5, then velocity 0.25 * -0.5 - 0.5
     assert float(variable[0]) == pytest.approx(0.5 - 0.625)
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="tf.function is TensorFlow's")
+def test_a_tf_function_that_builds_the_optimizer(caplog):
+    import tensorflow as tf
+
+    variables = [keras.Variable([1.0, 2.0]) for _ in range(2)]
+    optimizer = optimizers.SGD(0.1, momentum=0.9)
+
+    @tf.function
+    def step():
+        optimizer.build(variables)
+        optimizer.apply([tf.constant([1.0, 0.0]), tf.constant([0.0, 2.0])], variables)
+
+    tensorflow_log = tf.get_logger()
+    tensorflow_log.addHandler(caplog.handler)
+    step()
+    step()
+    tensorflow_log.removeHandler(caplog.handler)
+    assert not caplog.records
+    np.testing.assert_allclose(variables[0], [0.71, 2.0], rtol=1e-6)
+    np.testing.assert_allclose(variables[1], [1.0, 1.42], rtol=1e-6)

@@ -40,6 +40,7 @@ random_state = _module.random_state
 read_rows = _module.read_rows
 run = _module.run
 set_random_state = _module.set_random_state
+shared = _module.shared
 sum_along = _module.sum_along
 sum_over_replicas = _module.sum_over_replicas
 to_host = _module.to_host

@@ -217,6 +217,11 @@ def known_as(name: str) -> AbstractContextManager:
     return nullcontext()
 
 
+def shared(initializer: Callable[..., Any]) -> Callable[..., Any]:
+    """The initializer itself: a step gives away the memory of each variable."""
+    return initializer
+
+
 def to_host(tensor: Any) -> np.ndarray | None:
     """The value as numpy, or None inside a trace, where there is none yet."""
     value = tensor.value if isinstance(tensor, keras.Variable) else tensor

@@ -8,7 +8,7 @@ which also makes the graph small, and with it the time to the first step.
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -297,6 +297,14 @@ def known_as(name: str) -> AbstractContextManager:
     It takes twice as long to make one of a name that it has not seen.
     """
     return tf.variable_creator_scope(lambda make, **settings: make(**settings | {"name": name}))
+
+
+def shared(initializer: Callable[..., Any]) -> Callable[..., Any]:
+    """An initializer that makes one tensor for all variables of a shape.
+
+    TensorFlow copies it for each of them with their first update.
+    """
+    return cache(initializer)
 
 
 def to_host(tensor: Any) -> np.ndarray | None:

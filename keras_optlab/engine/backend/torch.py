@@ -360,6 +360,11 @@ def known_as(name: str) -> AbstractContextManager:
     return nullcontext()
 
 
+def shared(initializer: Callable[..., Any]) -> Callable[..., Any]:
+    """The initializer itself: variables are written where they stand."""
+    return initializer
+
+
 def to_host(tensor: Any) -> np.ndarray | None:
     """The value as numpy; torch always has one."""
     return keras.ops.convert_to_numpy(tensor)
