@@ -2,16 +2,15 @@
 
 One pass over memory, where single operations need ten. A kernel here gives the numbers of the
 formula in `optimizers/`, with whatever settings it takes to make it; where none does, it is left
-out. The kernels are called by torch's functional interface (`torch.optim.adam.adam` and so on).
+out. Adam's is called by torch's functional interface (`torch.optim.adam.adam`), which takes longer
+to start than a block of a variable does: those that run block by block are called by themselves.
 """
 
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.optim.adagrad import adagrad
 from torch.optim.adam import adam
-from torch.optim.sgd import sgd
 
 if TYPE_CHECKING:
     from keras_optlab.engine.formula import Formula
@@ -106,30 +105,27 @@ def _adam(optimizer: Any, lists: dict[str, list], h: dict[str, float]) -> bool:
 
 
 def _sgd(optimizer: Any, lists: dict[str, list], h: dict[str, float]) -> bool:
-    rate, momentum = h["learning_rate"], h.get("momentum", 0.0)
-    shared = {"weight_decay": h["decay"], "maximize": False}
+    rate, momentum, decay = h["learning_rate"], h.get("momentum", 0.0), h["decay"]
     values, gradients = lists["value"], lists["gradient"]
-    nothing = [None] * len(values)
     if "momentum" not in lists:
-        _fused_sgd(values, gradients, nothing, rate, 0.0, 0.0, False, **shared)
-    elif momentum == 0.0:
+        _fused_sgd(values, gradients, [], rate, decay=decay)
+        return True
+    velocities, nesterov = lists["momentum"], optimizer.nesterov
+    if momentum == 0.0:
         # torch's kernel leaves the velocity alone then, the formula does not.
         return False
-    elif not optimizer.learning_rate_in_velocity:
-        velocities = lists["momentum"]
-        _fused_sgd(values, gradients, velocities, rate, momentum, 0.0, optimizer.nesterov, **shared)
-    elif not optimizer.nesterov:
+    if not optimizer.learning_rate_in_velocity:
+        _fused_sgd(values, gradients, velocities, rate, momentum, nesterov=nesterov, decay=decay)
+    elif not nesterov:
         # v ← β v − η g and θ ← θ + v, in torch's terms: (1 − dampening) = −η, rate −1.
-        _fused_sgd(
-            values, gradients, lists["momentum"], -1.0, momentum, 1.0 + rate, False, **shared
-        )
-    elif h["decay"]:
+        _fused_sgd(values, gradients, velocities, -1.0, momentum, 1.0 + rate, decay=decay)
+    elif decay:
         return False
     else:
-        for p, g, v in _batches(values, gradients, lists["momentum"]):
+        for p, g, v in _batches(values, gradients, velocities):
             # θ ← θ + β v with the new v, then θ ← θ − η g.
-            _fused_sgd(p, g, v, -momentum, momentum, 1.0 + rate, False, **shared)
-            _fused_sgd(p, g, [None] * len(p), rate, 0.0, 0.0, False, **shared)
+            _fused_sgd(p, g, v, -momentum, momentum, 1.0 + rate)
+            torch._foreach_add_(p, g, alpha=-rate)
     return True
 
 
@@ -150,21 +146,22 @@ def _fused_sgd(
     gradients: list,
     velocities: list,
     rate: float,
-    momentum: float,
-    dampening: float,
-    nesterov: bool,
-    **shared: Any,
+    momentum: float = 0.0,
+    dampening: float = 0.0,
+    nesterov: bool = False,
+    decay: float = 0.0,
 ) -> None:
-    sgd(
+    torch._fused_sgd_(
         values,
         gradients,
         velocities,
-        fused=True,
-        lr=rate,
+        weight_decay=decay,
         momentum=momentum,
+        lr=rate,
         dampening=dampening,
         nesterov=nesterov,
-        **shared,
+        maximize=False,
+        is_first_step=False,
     )
 
 
@@ -195,15 +192,15 @@ def _three(lists: dict[str, list]) -> tuple[list, list, list]:
 def _fused_adagrad(
     values: list, gradients: list, sums: list, rate: float, decay: float, epsilon: float
 ) -> None:
-    adagrad(
+    torch._fused_adagrad_(
         values,
         gradients,
         sums,
-        [torch.tensor(1.0) for _ in values],
-        fused=True,
+        # The count of steps, which only a decay of the rate would look at.
+        [torch.tensor(1.0)] * len(values),
         lr=rate,
-        weight_decay=decay,
         lr_decay=0.0,
+        weight_decay=decay,
         eps=epsilon,
         maximize=False,
     )
