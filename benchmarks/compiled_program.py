@@ -44,21 +44,12 @@ def main() -> None:
         for case in chosen.cases
     }
     report = summarized(results, shape)
-    panels = [
-        figures.Dots(
-            title=title,
-            unit=unit,
-            names=list(results),
-            series={
-                side: [figure(sides[side]) for sides in results.values()] for side in (KERAS, OURS)
-            },
-            logarithmic=False,
-        )
-        for title, unit, figure in (
-            ("Copies of a whole buffer", "copies a step", lambda found: found.copies),
-            ("Temporary memory", "MB", lambda found: found.temporary_bytes / 1e6),
-        )
-    ]
+    panels = figures.dots(
+        results,
+        (KERAS, OURS),
+        ("Copies of a whole buffer", "copies a step", lambda found: found.copies),
+        ("Temporary memory", "MB", lambda found: found.temporary_bytes / 1e6),
+    )
     figures.draw_dots(panels, report.file(chosen.out, ".png"))
     report.publish(chosen)
 

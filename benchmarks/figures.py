@@ -1,9 +1,9 @@
 """The plots, in the colours of the package's own report."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import matplotlib
 import numpy as np
@@ -69,6 +69,30 @@ class Lines:
     series: dict[str, Sequence[float]]
     spreads: dict[str, tuple[Sequence[float], Sequence[float]]] | None = None
     slope_one: bool = False
+
+
+def dots(
+    results: dict[str, dict[str, Any]],
+    series: Sequence[str],
+    *quantities: tuple[str, str, Callable[[Any], float]],
+) -> list[Dots]:
+    """A panel for each quantity of what was found for each case and series.
+
+    Args:
+        results: What was found, by case and series.
+        series: Those to draw.
+        quantities: Title, unit, and a function that takes the quantity out of what was found.
+    """
+    return [
+        Dots(
+            title=title,
+            unit=unit,
+            names=list(results),
+            series={name: [quantity(found[name]) for found in results.values()] for name in series},
+            logarithmic=False,
+        )
+        for title, unit, quantity in quantities
+    ]
 
 
 def draw_dots(panels: Sequence[Dots], png: Path) -> None:

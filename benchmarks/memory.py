@@ -7,6 +7,7 @@ import argparse
 import json
 import subprocess
 import sys
+from operator import itemgetter
 from typing import Any
 
 from benchmarks import backend, figures, options, origin
@@ -33,22 +34,12 @@ def main() -> None:
         for case in chosen.cases
     }
     report = summarized(results, chosen)
-    panels = [
-        figures.Dots(
-            title=title,
-            unit=unit,
-            names=list(results),
-            series={
-                name: [result[name][figure] for result in results.values()]
-                for name in chosen.contenders
-            },
-            logarithmic=False,
-        )
-        for title, unit, figure in (
-            ("Peak during a step", "times the variable's size", "peak"),
-            ("State", "bytes a weight", "state_bytes_per_weight"),
-        )
-    ]
+    panels = figures.dots(
+        results,
+        chosen.contenders,
+        ("Peak during a step", "times the variable's size", itemgetter("peak")),
+        ("State", "bytes a weight", itemgetter("state_bytes_per_weight")),
+    )
     figures.draw_dots(panels, report.file(chosen.out, ".png"))
     report.publish(chosen)
 

@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, final
 
@@ -10,6 +10,7 @@ import keras
 from keras import ops
 
 from keras_optlab.engine import backend, rounding
+from keras_optlab.engine.block import Block
 
 if TYPE_CHECKING:
     from keras_optlab.engine.optimizer import Optimizer
@@ -59,10 +60,10 @@ class Formula:
             slots: Slots by name.
             h: Hyperparameters of this step by name.
         """
-        shape = tuple(parameter.shape)
+        block = Block(parameter, gradient, slots, h, tuple(parameter.shape))
         for stage in range(self.stages):
-            h = h | self.total(stage, parameter, gradient, slots, h, shape)
-        return self.finish(parameter, gradient, slots, h, shape)
+            block = block._replace(h=block.h | self.total(stage, block))
+        return self.finish(block)
 
     def all_in_order(
         self,
@@ -130,31 +131,31 @@ class Formula:
         h = h | known
         if math.prod(parameter.shape) < LARGE:
             return self(parameter, gradient, slots, h)
-        given = (parameter, gradient, slots, h)
+        shape = tuple(parameter.shape)
         first: dict[str, Any] = {}
         totals: dict[str, Any] = {}
 
-        def after(done: Iterable[Any]) -> tuple:
-            p, g, own, numbers = _later(given, done)
-            return p, g, own | first, numbers | totals, tuple(parameter.shape)
+        def after(done: Iterable[Any]) -> Block:
+            p, g, own, numbers = _later((parameter, gradient, slots, h), done)
+            return Block(p, g, own | first, numbers | totals, shape)
 
-        now = (*given, tuple(parameter.shape))
+        now = Block(parameter, gradient, slots, h, shape)
         for stage in range(self.stages):
-            total = self.total(stage, *now)
+            total = self.total(stage, now)
             totals |= total
             now = after(total.values())
-        first |= self.first(*now)
+        first |= self.first(now)
         if first:
             now = after(first.values())
-        new_parameter, new_slots = self.finish(*now, first)
+        new_parameter, new_slots = self.finish(now, first)
         if any(_is_reduced(slot.dtype) for slot in slots.values()) and COMPENSATION not in slots:
             # XLA writes each of them by itself, those last that others are computed from.
             done = new_parameter
             for name in reversed(list(new_slots)):
                 if name not in first:
-                    done = new_slots[name] = self.finish(*after([done]), first)[1][name]
+                    done = new_slots[name] = self.finish(after([done]), first)[1][name]
         elif self.optimizer.parameter_first:
-            _, new_slots = self.finish(*after([new_parameter]), first)
+            _, new_slots = self.finish(after([new_parameter]), first)
         for name in self.optimizer.unread_slots:
             # Without reading the old one, XLA would make a new buffer.
             never = _impossible([new_parameter])
@@ -171,70 +172,46 @@ class Formula:
         """How many totals over the whole variable `update` needs, one after another."""
         return 0 if self.elementwise else len(self.optimizer.totals)
 
-    def total(
-        self,
-        stage: int,
-        parameter: Any,
-        gradient: Any,
-        slots: dict[str, Any],
-        h: dict[str, Any],
-        shape: Sequence[int],
-    ) -> dict[str, Any]:
-        """Totals number `stage` over a block of rows of a variable of a `shape`."""
-        given = self._given(parameter, gradient, slots, h, shape)
-        return self.optimizer.totals[stage](self.optimizer, *given)
+    def total(self, stage: int, block: Block) -> dict[str, Any]:
+        """Totals number `stage` over a block of rows."""
+        return self.optimizer.totals[stage](self.optimizer, *self._given(block))
 
-    def first(
-        self,
-        parameter: Any,
-        gradient: Any,
-        slots: dict[str, Any],
-        h: dict[str, Any],
-        shape: Sequence[int],
-    ) -> dict[str, Any]:
+    def first(self, block: Block) -> dict[str, Any]:
         """The new values of the slots that come before `update`, which sees these."""
         if not self.optimizer.first_slots:
             return {}
-        given = self._given(parameter, gradient, slots, h, shape)
-        return self._stored(self.optimizer.first_slots(*given), slots, gradient, h)
+        return self._stored(self.optimizer.first_slots(*self._given(block)), block)
 
     def finish(
-        self,
-        parameter: Any,
-        gradient: Any,
-        slots: dict[str, Any],
-        h: dict[str, Any],
-        shape: Sequence[int],
-        first: dict[str, Any] | None = None,
+        self, block: Block, first: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        """The new values of a block of rows, where `h` has the totals.
+        """The new parameter and slots of a block of rows, where `h` has the totals.
 
         Args:
-            first: What the method of this name has returned, and is in `slots` already.
+            block: The rows.
+            first: What the method of this name has returned, and is in the slots already.
         """
         if first is None:
-            first = self.first(parameter, gradient, slots, h, shape)
-            slots = slots | first
-        given = self._given(parameter, gradient, slots, h, shape)
-        new_parameter, new_slots = self.optimizer.update(*given)
-        stored = first | self._stored(new_slots, slots, gradient, h)
-        if COMPENSATION in slots:
-            pair = rounding.compensated(new_parameter, parameter.dtype)
-            new_parameter, stored[COMPENSATION] = pair
-        elif self.optimizer.rounding == "stochastic" and rounding.is_half(parameter.dtype):
-            noise = (h["t"], h["rounding_seed"], gradient)
-            new_parameter = rounding.stochastic(new_parameter, parameter.dtype, *noise)
-        return ops.cast(new_parameter, parameter.dtype), stored
+            first = self.first(block)
+            block = block._replace(slots=block.slots | first)
+        new_parameter, new_slots = self.optimizer.update(*self._given(block))
+        stored = first | self._stored(new_slots, block)
+        dtype = block.parameter.dtype
+        if COMPENSATION in block.slots:
+            new_parameter, stored[COMPENSATION] = rounding.compensated(new_parameter, dtype)
+        elif self.optimizer.rounding == "stochastic" and rounding.is_half(dtype):
+            noise = (block.h["t"], block.h["rounding_seed"], block.gradient)
+            new_parameter = rounding.stochastic(new_parameter, dtype, *noise)
+        return ops.cast(new_parameter, dtype), stored
 
-    def _stored(
-        self, new_slots: dict[str, Any], slots: dict[str, Any], gradient: Any, h: dict[str, Any]
-    ) -> dict[str, Any]:
+    def _stored(self, new_slots: dict[str, Any], block: Block) -> dict[str, Any]:
+        """New slots in the dtypes that they are kept in."""
         return {
-            name: self._stored_slot(value, slots[name].dtype, gradient, h)
+            name: self._stored_slot(value, block.slots[name].dtype, block)
             for name, value in new_slots.items()
         }
 
-    def _stored_slot(self, value: Any, dtype: Any, gradient: Any, h: dict[str, Any]) -> Any:
+    def _stored_slot(self, value: Any, dtype: Any, block: Block) -> Any:
         """A new slot in the dtype that it is kept in.
 
         bfloat16 has 8 bits: nearest rounding would lose every change of less than 1 part in 512,
@@ -242,25 +219,19 @@ class Formula:
         """
         if not _is_reduced(dtype):
             return ops.cast(value, dtype)
-        salt = (gradient,) if tuple(gradient.shape) == tuple(value.shape) else ()
-        return rounding.stochastic(value, dtype, h["t"], *salt)
+        salt = (block.gradient,) if tuple(block.gradient.shape) == tuple(value.shape) else ()
+        return rounding.stochastic(value, dtype, block.h["t"], *salt)
 
-    def _given(
-        self,
-        parameter: Any,
-        gradient: Any,
-        slots: dict[str, Any],
-        h: dict[str, Any],
-        shape: Sequence[int],
-    ) -> tuple[Any, Any, Values, Values]:
+    def _given(self, block: Block) -> tuple[Any, Any, Values, Values]:
         """What `update` gets: all in the arithmetic's dtype, the weight decay done."""
         optimizer = self.optimizer
+        parameter, gradient, slots, numbers, shape = block
         if COMPENSATION in slots:
             parameter = rounding.restored(parameter, slots[COMPENSATION])
         parameter = ops.cast(parameter, self.dtype)
         gradient = ops.cast(gradient, self.dtype)
         slots = Values(**{name: ops.cast(slot, self.dtype) for name, slot in slots.items()})
-        h = Values(**h, shape=tuple(shape))
+        h = Values(**numbers, shape=tuple(shape))
         if optimizer.training_point:
             # A step of the user's own, taken at the evaluation point: come back by the formula.
             at_training_point = optimizer.training_point(parameter, slots, h)

@@ -85,7 +85,7 @@ def _traced_once(formula: "Formula", known: dict[str, Any] | None = None) -> Any
     key = ("call", *known.items()) if known is not None else "call"
     if key not in formula.compiled:
         function = formula if known is None else partial(formula.in_order, known=known)
-        formula.compiled[key] = jax.jit(function, inline=True)
+        formula.compiled[key] = jax.jit(function)
     return formula.compiled[key]
 
 

@@ -166,7 +166,8 @@ def _run_in_blocks(
             if len(block[0]) != length:
                 length = len(block[0])
                 graph = make_graph(dict(zip(tensors, block, strict=True)) | partial, h)
-                graph = torch_graph.compiled(formula, graph) if compiled else graph
+                run_it = torch_graph.compiled if compiled else torch_graph.eager
+                graph = run_it(formula, graph)
             yield graph(*block, *shared)
 
     for stage in range(formula.stages):
@@ -222,7 +223,8 @@ def _run_joined(
         _run_compiled(formula, joined["value"], gradient, own, h)
     else:
         tensors = {"value": joined["value"], "gradient": gradient, **own}
-        torch_graph.update(formula, (), tensors, h)(*tensors.values(), *torch_graph.numbers_of(h))
+        graph = torch_graph.eager(formula, torch_graph.update(formula, (), tensors, h))
+        graph(*tensors.values(), *torch_graph.numbers_of(h))
     sizes = [value.numel() for value in values]
     for name, vector in joined.items():
         parts = zip(vector.split(sizes), lists[name], strict=True)

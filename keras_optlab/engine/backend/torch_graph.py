@@ -1,7 +1,6 @@
-"""A formula as a graph of torch's bare operations, each of which writes where it may.
+"""A formula as a graph of torch's bare operations, to be run one by one or compiled to one loop.
 
-Keras' operations take longer than a block of a variable does, and a fresh buffer for each result is
-a pass over memory that a result in the place of its operand is not.
+Keras' operations take longer to start than a block of a variable does.
 """
 
 from collections.abc import Callable
@@ -12,10 +11,11 @@ from torch import fx
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.passes.dialect.common.cse_pass import CSEPass
 
+from keras_optlab.engine.backend import torch_rewriting
+from keras_optlab.engine.block import Block
+
 if TYPE_CHECKING:
     from keras_optlab.engine.formula import Formula
-
-COPY = torch.ops.aten.copy_.default
 
 
 def totals(
@@ -24,7 +24,7 @@ def totals(
     """A graph that takes tensors of some rows, and gives their part of a formula's totals."""
 
     def function(named: dict[str, torch.Tensor], numbers: dict[str, Any]) -> dict[str, Any]:
-        return formula.total(stage, *_parts(formula, named, numbers), shape)
+        return formula.total(stage, _block(formula, named, numbers, shape))
 
     return _graph(formula, ("totals", stage), function, tensors, h)
 
@@ -47,7 +47,7 @@ def first(
     """
 
     def function(named: dict[str, torch.Tensor], numbers: dict[str, Any]) -> dict[str, Any]:
-        return _write(named, formula.first(*_parts(formula, named, numbers), shape), returned)
+        return _write(named, formula.first(_block(formula, named, numbers, shape)), returned)
 
     return _graph(formula, ("first", returned), function, tensors, h)
 
@@ -70,8 +70,8 @@ def update(
     """
 
     def function(named: dict[str, torch.Tensor], numbers: dict[str, Any]) -> dict[str, Any]:
-        parts = _parts(formula, named, numbers)
-        new, new_slots = formula.finish(*parts, shape, first={} if first_done else None)
+        block = _block(formula, named, numbers, shape)
+        new, new_slots = formula.finish(block, first={} if first_done else None)
         return _write(named, {"value": new, **new_slots})
 
     return _graph(formula, ("update", first_done), function, tensors, h)
@@ -81,19 +81,27 @@ def whole_update(formula: "Formula", tensors: dict[str, Any], h: dict) -> Callab
     """A graph that takes the tensors of a whole variable and updates them, totals included."""
 
     def function(named: dict[str, torch.Tensor], numbers: dict[str, Any]) -> dict[str, Any]:
-        new, new_slots = formula(*_parts(formula, named, numbers))
+        whole = _block(formula, named, numbers, ())
+        new, new_slots = formula(whole.parameter, whole.gradient, whole.slots, whole.h)
         return _write(named, {"value": new, **new_slots})
 
     return _graph(formula, "whole update", function, tensors, h)
+
+
+def eager(formula: "Formula", graph: fx.GraphModule) -> Callable[..., Any]:
+    """A graph of a formula as few operations that write where they may."""
+    if ("eager", graph) not in formula.compiled:
+        formula.compiled["eager", graph] = torch_rewriting.rewritten(graph)
+    return formula.compiled["eager", graph]
 
 
 def compiled(
     formula: "Formula", graph: fx.GraphModule, any_size: bool = False
 ) -> Callable[..., Any]:
     """A graph of a formula compiled to one loop, for tensors of any size or of one."""
-    if graph not in formula.compiled:
-        formula.compiled[graph] = torch.compile(graph, dynamic=any_size)
-    return formula.compiled[graph]
+    if ("compiled", graph) not in formula.compiled:
+        formula.compiled["compiled", graph] = torch.compile(graph, dynamic=any_size)
+    return formula.compiled["compiled", graph]
 
 
 def numbers_of(h: dict[str, Any]) -> list[torch.Tensor]:
@@ -109,13 +117,13 @@ def _write(
     return {name: new[name] for name in returned & new.keys()}
 
 
-def _parts(
-    formula: "Formula", named: dict[str, Any], numbers: dict[str, Any]
-) -> tuple[Any, Any, dict, dict]:
+def _block(
+    formula: "Formula", named: dict[str, Any], numbers: dict[str, Any], shape: tuple[int, ...]
+) -> Block:
     own_rows = formula.optimizer.totals_by_rows
     h = numbers | {name: named[name] for name in own_rows if name in named}
     slots = {name: x for name, x in named.items() if name not in ("value", "gradient", *own_rows)}
-    return named["value"], named["gradient"], slots, h
+    return Block(named["value"], named["gradient"], slots, h, shape)
 
 
 def _graph(
@@ -143,71 +151,5 @@ def _graph(
         # With fake tensors, since tracing with real ones would make the step.
         graph = make_fx(flat, tracing_mode="fake")(*tensors.values(), *numbers_of(h))
         graph.graph.eliminate_dead_code()
-        graph = CSEPass()(graph).graph_module
-        _write_in_place(graph)
-        formula.compiled[key] = graph
+        formula.compiled[key] = CSEPass()(graph).graph_module
     return formula.compiled[key]
-
-
-def _write_in_place(module: fx.GraphModule) -> None:
-    """Let elementwise operations write where their result is copied to, or over an operand.
-
-    Only where nothing reads what is overwritten any more.
-    """
-    nodes = list(module.graph.nodes)
-    position = {node: number for number, node in enumerate(nodes)}
-    targets: dict[fx.Node, fx.Node] = {}
-    for copy in nodes:
-        if copy.target is not COPY:
-            continue
-        target, source = copy.args[:2]
-        other_uses = [position[user] for user in target.users if user is not copy]
-        free = max(other_uses, default=-1) <= position[source] and not _has_views(target)
-        if free and source not in targets and _alike(source, target) and _writing(source):
-            targets[source] = target
-            copy.replace_all_uses_with(source)
-            module.graph.erase_node(copy)
-    left = list(module.graph.nodes)
-    last_use = {node: max(map(position.get, node.users), default=-1) for node in left}
-    own = set()
-    for node in left:
-        written = _writing(node)
-        if not written or not node.meta["val"].dim() or _has_views(node):
-            continue
-        place = targets.get(node)
-        if place is None:
-            own.add(node)
-            over = [x for x in node.all_input_nodes if x in own and last_use[x] == position[node]]
-            place = next((x for x in over if _alike(x, node)), None)
-        if place is not None:
-            node.target = written
-            node.kwargs = {**node.kwargs, "out": place}
-    module.recompile()
-
-
-def _has_views(node: fx.Node) -> bool:
-    """Whether something else may share the memory of a result."""
-    operations = [user.target for user in node.users if user.op == "call_function"]
-    return any(getattr(operation, "is_view", False) for operation in operations)
-
-
-def _alike(x: fx.Node, y: fx.Node) -> bool:
-    x, y = x.meta["val"], y.meta["val"]
-    return x.dim() > 0 and x.shape == y.shape and x.dtype == y.dtype and x.device == y.device
-
-
-def _writing(node: fx.Node) -> Any:
-    """The form of an elementwise operation that writes where it is told, or None."""
-    operation = node.target
-    if (
-        not isinstance(operation, torch._ops.OpOverload)
-        or torch.Tag.pointwise not in operation.tags
-    ):
-        return None
-    arguments = [argument.name for argument in operation._schema.arguments]
-    packet = operation.overloadpacket
-    for name in (f"{operation._overloadname}_out", "out"):
-        form = getattr(packet, name) if name in packet.overloads() else None
-        if form and [argument.name for argument in form._schema.arguments] == [*arguments, "out"]:
-            return form
-    return None
