@@ -117,7 +117,7 @@ class Adafactor(Optimizer):
         alpha = maximum(h.epsilon_2, ops.sqrt(h.parameter_square / size)) * h.rho
         excess = maximum(1.0, ops.sqrt(h.u_square / size) / h.clip_threshold)
         u = gradient / ops.sqrt(v)
-        return parameter - alpha * u / excess, {"velocity": v}
+        return parameter - alpha / excess * u, {"velocity": v}
 
     def velocity(self, gradient: Any, slots: Values, h: Values) -> Any:
         """The new second moment, of a matrix from its new row and column means."""

@@ -155,25 +155,25 @@ def _run_in_blocks(
     partial = {name: slots[name] for name in update.plan.partial_slots}
     size = COMPILED_BLOCK if compiled else BLOCK
 
-    def in_blocks(make_graph: Callable, h: dict[str, Any]) -> Iterator[dict[str, torch.Tensor]]:
-        """What a graph gives for each block of rows."""
+    def in_blocks(
+        make_program: Callable[..., torch_graph.Program], h: dict[str, Any]
+    ) -> Iterator[dict[str, torch.Tensor]]:
+        """What a program gives for each block of rows."""
         rows = max(1, size // tensors["value"][:1].numel())
         pieces = [tensor.split(rows) for tensor in tensors.values()]
-        shared = [*partial.values(), *torch_graph.numbers_of(h)]
-        graph, length = None, None
+        run_it, length = None, None
         for block in zip(*pieces, strict=True):
             # The last one may be shorter.
             if len(block[0]) != length:
                 length = len(block[0])
-                graph = make_graph(dict(zip(tensors, block, strict=True)) | partial, h)
-                run_it = torch_graph.compiled if compiled else torch_graph.eager
-                graph = run_it(formula, graph)
-            yield graph(*block, *shared)
+                program = make_program(dict(zip(tensors, block, strict=True)) | partial, h)
+                run_it = program.bound(h, compiled)
+            yield run_it(*block, *partial.values())
 
     for stage in range(formula.stages):
-        graph_for = partial_function(torch_graph.totals, formula, stage, shape)
+        program_for = partial_function(torch_graph.totals, formula, stage, shape)
         parts: dict[str, list[torch.Tensor]] = {}
-        for part in in_blocks(graph_for, h):
+        for part in in_blocks(program_for, h):
             for name, total in part.items():
                 parts.setdefault(name, []).append(total)
         own_rows = parts.keys() & set(formula.optimizer.totals_by_rows)
@@ -182,13 +182,13 @@ def _run_in_blocks(
     first_apart = bool(formula.stages and formula.optimizer.first_slots)
     if first_apart:
         returned = update.plan.partial_slots
-        graph_for = partial_function(torch_graph.first, formula, shape, returned=returned)
+        program_for = partial_function(torch_graph.first, formula, shape, returned=returned)
         # Each block gives the same for the slots that are not cut, which all of them read.
-        *_, new_partial = in_blocks(graph_for, h)
+        *_, new_partial = in_blocks(program_for, h)
         for name, x in new_partial.items():
             partial[name].copy_(x)
-    graph_for = partial_function(torch_graph.update, formula, shape, first_done=first_apart)
-    for _ in in_blocks(graph_for, h):
+    program_for = partial_function(torch_graph.update, formula, shape, first_done=first_apart)
+    for _ in in_blocks(program_for, h):
         pass
 
 
@@ -223,8 +223,7 @@ def _run_joined(
         _run_compiled(formula, joined["value"], gradient, own, h)
     else:
         tensors = {"value": joined["value"], "gradient": gradient, **own}
-        graph = torch_graph.eager(formula, torch_graph.update(formula, (), tensors, h))
-        graph(*tensors.values(), *torch_graph.numbers_of(h))
+        torch_graph.update(formula, (), tensors, h).bound(h)(*tensors.values())
     sizes = [value.numel() for value in values]
     for name, vector in joined.items():
         parts = zip(vector.split(sizes), lists[name], strict=True)
@@ -257,9 +256,8 @@ def _run_compiled(
     tensors = {"value": value, "gradient": gradient, **slots}
     if formula.elementwise and all(tensor.is_contiguous() for tensor in tensors.values()):
         tensors = {name: tensor.view(-1) for name, tensor in tensors.items()}
-    graph = torch_graph.whole_update(formula, tensors, h)
-    run_it = torch_graph.compiled(formula, graph, any_size=formula.elementwise)
-    run_it(*tensors.values(), *torch_graph.numbers_of(h))
+    program = torch_graph.whole_update(formula, tensors, h)
+    program.bound(h, compiled=True, any_size=formula.elementwise)(*tensors.values())
 
 
 def has_replicas() -> bool:

@@ -4,7 +4,7 @@ Keras' operations take longer to start than a block of a variable does.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, final
 
 import torch
 from torch import fx
@@ -18,15 +18,53 @@ if TYPE_CHECKING:
     from keras_optlab.engine.formula import Formula
 
 
+@final
+class Program:
+    """A formula, or a part of it, as a graph of torch's operations.
+
+    What it computes of numbers alone is done once a step, and not once a block; in a compiled loop
+    even once an element, since the compiler cannot know that writing leaves the numbers alone.
+
+    Args:
+        graph: The graph.
+        tensor_count: How many of what it takes are tensors of some rows; numbers come after them.
+    """
+
+    def __init__(self, graph: fx.GraphModule, tensor_count: int) -> None:
+        self.of_numbers, self.of_rows = torch_rewriting.numbers_apart(graph, tensor_count)
+        self.forms: dict[Any, Callable[..., Any]] = {}
+
+    def bound(
+        self, h: dict[str, Any], compiled: bool = False, any_size: bool = False
+    ) -> Callable[..., dict[str, torch.Tensor]]:
+        """A function of the tensors of some rows, with the numbers of a step.
+
+        Args:
+            h: The hyperparameters that the graph was made with, with the values of this step.
+            compiled: Whether it is one compiled loop, or operations that write where they may.
+            any_size: Whether one compiled loop serves tensors of any size.
+        """
+        form = ("compiled", any_size) if compiled else "eager"
+        if form not in self.forms:
+            self.forms[form] = (
+                torch.compile(self.of_rows, dynamic=any_size)
+                if compiled
+                else torch_rewriting.rewritten(self.of_rows)
+            )
+        run = self.forms[form]
+        numbers = self.of_numbers(*_numbers(h))
+        return lambda *tensors: run(*tensors, *numbers)
+
+
 def totals(
     formula: "Formula", stage: int, shape: tuple[int, ...], tensors: dict[str, Any], h: dict
-) -> Callable[..., dict[str, torch.Tensor]]:
+) -> Program:
     """A graph that takes tensors of some rows, and gives their part of a formula's totals."""
 
     def function(named: dict[str, torch.Tensor], numbers: dict[str, Any]) -> dict[str, Any]:
         return formula.total(stage, _block(formula, named, numbers, shape))
 
-    return _graph(formula, ("totals", stage), function, tensors, h)
+    return _program(formula, ("totals", stage), function, tensors, h)
 
 
 def first(
@@ -35,7 +73,7 @@ def first(
     tensors: dict[str, Any],
     h: dict,
     returned: frozenset[str],
-) -> Callable[..., dict[str, torch.Tensor]]:
+) -> Program:
     """A graph that updates the slots that come before all else.
 
     Args:
@@ -49,7 +87,7 @@ def first(
     def function(named: dict[str, torch.Tensor], numbers: dict[str, Any]) -> dict[str, Any]:
         return _write(named, formula.first(_block(formula, named, numbers, shape)), returned)
 
-    return _graph(formula, ("first", returned), function, tensors, h)
+    return _program(formula, ("first", returned), function, tensors, h)
 
 
 def update(
@@ -58,7 +96,7 @@ def update(
     tensors: dict[str, Any],
     h: dict,
     first_done: bool = False,
-) -> Callable[..., Any]:
+) -> Program:
     """A graph that takes tensors of some rows, where `h` has the totals, and updates them.
 
     Args:
@@ -74,10 +112,10 @@ def update(
         new, new_slots = formula.finish(block, first={} if first_done else None)
         return _write(named, {"value": new, **new_slots})
 
-    return _graph(formula, ("update", first_done), function, tensors, h)
+    return _program(formula, ("update", first_done), function, tensors, h)
 
 
-def whole_update(formula: "Formula", tensors: dict[str, Any], h: dict) -> Callable[..., Any]:
+def whole_update(formula: "Formula", tensors: dict[str, Any], h: dict) -> Program:
     """A graph that takes the tensors of a whole variable and updates them, totals included."""
 
     def function(named: dict[str, torch.Tensor], numbers: dict[str, Any]) -> dict[str, Any]:
@@ -85,28 +123,7 @@ def whole_update(formula: "Formula", tensors: dict[str, Any], h: dict) -> Callab
         new, new_slots = formula(whole.parameter, whole.gradient, whole.slots, whole.h)
         return _write(named, {"value": new, **new_slots})
 
-    return _graph(formula, "whole update", function, tensors, h)
-
-
-def eager(formula: "Formula", graph: fx.GraphModule) -> Callable[..., Any]:
-    """A graph of a formula as few operations that write where they may."""
-    if ("eager", graph) not in formula.compiled:
-        formula.compiled["eager", graph] = torch_rewriting.rewritten(graph)
-    return formula.compiled["eager", graph]
-
-
-def compiled(
-    formula: "Formula", graph: fx.GraphModule, any_size: bool = False
-) -> Callable[..., Any]:
-    """A graph of a formula compiled to one loop, for tensors of any size or of one."""
-    if ("compiled", graph) not in formula.compiled:
-        formula.compiled["compiled", graph] = torch.compile(graph, dynamic=any_size)
-    return formula.compiled["compiled", graph]
-
-
-def numbers_of(h: dict[str, Any]) -> list[torch.Tensor]:
-    """What a graph takes after the tensors: the hyperparameters that are not settled."""
-    return [torch.as_tensor(x) for x in h.values() if not isinstance(x, (bool, float))]
+    return _program(formula, "whole update", function, tensors, h)
 
 
 def _write(
@@ -126,15 +143,15 @@ def _block(
     return Block(named["value"], named["gradient"], slots, h, shape)
 
 
-def _graph(
+def _program(
     formula: "Formula",
     use: Any,
     function: Callable[[dict, dict], dict[str, Any]],
     tensors: dict[str, torch.Tensor],
     h: dict[str, Any],
-) -> Callable[..., Any]:
-    """A function as a graph, from those made already where it is the same."""
-    settled = {name: x for name, x in h.items() if isinstance(x, (bool, float))}
+) -> Program:
+    """A function as a program, from those made already where it is the same."""
+    settled = {name: x for name, x in h.items() if _is_settled(x)}
     kinds = [
         (name, x.dtype, x.device, x.dim() if formula.elementwise else x.shape)
         for name, x in tensors.items()
@@ -149,7 +166,16 @@ def _graph(
             return function(named, numbers | settled)
 
         # With fake tensors, since tracing with real ones would make the step.
-        graph = make_fx(flat, tracing_mode="fake")(*tensors.values(), *numbers_of(h))
+        graph = make_fx(flat, tracing_mode="fake")(*tensors.values(), *_numbers(h))
         graph.graph.eliminate_dead_code()
-        formula.compiled[key] = CSEPass()(graph).graph_module
+        formula.compiled[key] = Program(CSEPass()(graph).graph_module, len(tensors))
     return formula.compiled[key]
+
+
+def _numbers(h: dict[str, Any]) -> list[torch.Tensor]:
+    """What a graph takes after the tensors: the hyperparameters that are not settled."""
+    return [torch.as_tensor(x) for x in h.values() if not _is_settled(x)]
+
+
+def _is_settled(x: Any) -> bool:
+    return isinstance(x, (bool, float))

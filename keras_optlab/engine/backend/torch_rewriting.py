@@ -15,6 +15,41 @@ aten = torch.ops.aten
 ADD, SUBTRACT = aten.add.Tensor, aten.sub.Tensor
 
 
+def numbers_apart(
+    graph: fx.GraphModule, tensor_count: int
+) -> tuple[fx.GraphModule, fx.GraphModule]:
+    """A graph in two: what is computed of numbers alone, and all else.
+
+    Args:
+        graph: The graph.
+        tensor_count: How many of its arguments are tensors; numbers come after them.
+
+    Returns:
+        A graph that takes the numbers and gives a tuple, and one that takes the tensors and then
+        what is in this tuple.
+    """
+    of_numbers, of_rows = fx.Graph(), fx.Graph()
+    in_numbers: dict[fx.Node, fx.Node] = {}
+    in_rows: dict[fx.Node, fx.Node] = {}
+    arguments = [node for node in graph.graph.nodes if node.op == "placeholder"]
+    for node in graph.graph.nodes:
+        if node in arguments[:tensor_count]:
+            in_rows[node] = of_rows.node_copy(node)
+        elif node in arguments or (
+            node.op != "output" and all(x in in_numbers for x in node.all_input_nodes)
+        ):
+            in_numbers[node] = of_numbers.node_copy(node, in_numbers.__getitem__)
+    given = [node for node in in_numbers if not all(user in in_numbers for user in node.users)]
+    for node in given:
+        in_rows[node] = of_rows.placeholder(node.name)
+        in_rows[node].meta = node.meta
+    for node in graph.graph.nodes:
+        if node not in in_rows and node not in in_numbers:
+            in_rows[node] = of_rows.node_copy(node, in_rows.__getitem__)
+    of_numbers.output(tuple(in_numbers[node] for node in given))
+    return fx.GraphModule(graph, of_numbers), fx.GraphModule(graph, of_rows)
+
+
 def rewritten(graph: fx.GraphModule) -> fx.GraphModule:
     """A graph that computes the same in fewer operations."""
     graph = deepcopy(graph)
