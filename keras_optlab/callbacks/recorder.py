@@ -81,7 +81,7 @@ class Recorder(Declared, keras.callbacks.Callback):
         TypeError: For an argument of another type.
         ImportError: When training begins, if `log_dir` is given and TensorBoard not installed.
 
-    Reference: the ratio is that of Karpathy, "CS231n: Neural Networks Part 3" (2015).
+    Source: the ratio is that of Karpathy, "CS231n: Neural Networks Part 3" (2015).
 
     Example:
 

@@ -226,13 +226,11 @@ def listed(names: Sequence[str]) -> str:
 
 
 def source(documentation: str) -> str:
-    """The first sentence of a docstring's `Source:` (or `Sources:`, `Reference:`) paragraph."""
+    """The first sentence of a docstring's `Source:` (or `Sources:`) paragraph."""
     return re.split(r"\.(?:\s|$)", whole_source(documentation))[0]
 
 
 def whole_source(documentation: str) -> str:
-    """A docstring's `Source:` (or `Sources:`, `Reference:`) paragraph."""
-    found = re.search(
-        r"^(?:Sources?|References?):\s*(.+?)(?:\n\s*\n|\Z)", documentation, re.S | re.M
-    )
+    """A docstring's `Source:` (or `Sources:`) paragraph."""
+    found = re.search(r"^Sources?:\s*(.+?)(?:\n\s*\n|\Z)", documentation, re.S | re.M)
     return " ".join(found[1].split()) if found else ""

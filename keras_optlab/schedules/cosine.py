@@ -38,7 +38,7 @@ class CosineDecay(Schedule):
         ValueError: For an argument outside its range.
         TypeError: For an argument of another type.
 
-    Reference:
+    Source:
         Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts" (2017), and
         `keras.optimizers.schedules.CosineDecay`: arguments, defaults and values. An integer
         `initial_learning_rate=0`, as in Keras' own example, makes Keras compute in integers: 0.0
@@ -95,7 +95,7 @@ class CosineDecayRestarts(Schedule):
             NaN from step s / (1 - k) on, where the cycles have no steps left.
         TypeError: For an argument of another type.
 
-    Reference:
+    Source:
         Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts" (2017), and
         `keras.optimizers.schedules.CosineDecayRestarts`: arguments, defaults and values, except
         where float32 fails Keras (figures for η₀ = 1). At the first step of a cycle: 0.0 instead

@@ -27,7 +27,7 @@ class ExponentialDecay(Schedule):
         ValueError: For an argument outside its range.
         TypeError: For an argument of another type.
 
-    Reference:
+    Source:
         `keras.optimizers.schedules.ExponentialDecay`: arguments, defaults and values. Compiled
         by XLA (TensorFlow, JAX), Keras' staircase loses a step for 12 of the 119 whole
         `decay_steps` below 120: with s = 41 its value falls at step 42. Here it falls at 41.

@@ -90,7 +90,7 @@ class OneCycleLearningRate(Schedule):
         ValueError: For an argument outside its range.
         TypeError: For an argument of another type.
 
-    Reference:
+    Source:
         Smith and Topin, "Super-Convergence: Very Fast Training of Neural Networks Using Large
         Learning Rates" (2018), in the form of `torch.optim.lr_scheduler.OneCycleLR`, whose
         defaults these are.
@@ -149,7 +149,7 @@ class OneCycleMomentum(Schedule):
         ValueError: For an argument outside its range.
         TypeError: For an argument of another type.
 
-    Reference:
+    Source:
         Smith and Topin (2018), in the form of `torch.optim.lr_scheduler.OneCycleLR`, whose
         defaults these are.
 

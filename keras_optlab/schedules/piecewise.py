@@ -28,7 +28,7 @@ class PiecewiseConstantDecay(Schedule):
         ValueError: If the boundaries do not increase, or the lengths do not fit together.
         TypeError: For an argument of another type.
 
-    Reference:
+    Source:
         `keras.optimizers.schedules.PiecewiseConstantDecay`: arguments, defaults and values. Keras
         does not check the order (boundaries [200, 100] with values [1, 0.1, 0.01] give 1.01 at
         step 150), needs a boundary, and raises on TensorFlow and torch for values [1, 0.1], where

@@ -31,7 +31,7 @@ class PolynomialDecay(Schedule):
         ValueError: For an argument outside its range.
         TypeError: For an argument of another type.
 
-    Reference:
+    Source:
         `keras.optimizers.schedules.PolynomialDecay`: arguments, defaults and values, except
         where float32 fails Keras (figures for η₀ = 1). `cycle` compiled by XLA: 0.5 instead of
         η₁ at step 21 of s = 7, c = 0.5. `cycle` at step 10^9 of the same: NaN. The last steps of

@@ -27,7 +27,7 @@ class PowerDecay(Schedule):
         ValueError: For an argument outside its range.
         TypeError: For an argument of another type.
 
-    Reference:
+    Source:
         Robbins and Monro, "A Stochastic Approximation Method" (1951): the sum over t of η(t)
         diverges and that of η(t)² converges for 1/2 < c <= 1.
 

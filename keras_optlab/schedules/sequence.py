@@ -33,7 +33,7 @@ class Sequence(Schedule):
         ValueError: If the boundaries do not increase, or the lengths do not fit together.
         TypeError: For an argument of another type.
 
-    Reference:
+    Source:
         `optax.join_schedules`.
 
     Example:

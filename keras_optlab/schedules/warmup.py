@@ -33,7 +33,7 @@ class LinearWarmup(Schedule):
         ValueError: For an argument outside its range.
         TypeError: For an argument of another type.
 
-    Reference:
+    Source:
         Goyal et al., "Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour" (2017),
         section 2.2 ("gradual warmup").
 

@@ -42,7 +42,7 @@ BLOCK = torch_bundles.LARGE
 
 # The same for a compiled formula, which is one operation, and keeps a result at most that is used
 # twice: small enough for its memory to be used again, where a fresh buffer is slow.
-COMPILED_BLOCK = 1 << 21
+COMPILED_BLOCK = 1 << 23
 
 
 def run(updates: "list[Update]", jit_compile: str | bool) -> None:

@@ -63,7 +63,7 @@ def _scale_while_adding(graph: fx.Graph) -> None:
     """Make one operation of `a ± s b`, where s is a number."""
     numbers: dict[fx.Node, fx.Node] = {}
     for node in list(graph.nodes):
-        if node.target not in (ADD, SUBTRACT) or node.kwargs:
+        if not _is_sum(node) or node.kwargs:
             continue
         a, b = node.args
         if node.target is ADD and not _is_scaled(b):
@@ -81,7 +81,7 @@ def _scale_while_adding(graph: fx.Graph) -> None:
 def _multiply_while_adding(graph: fx.Graph) -> None:
     """Make one operation of `a ± s b c`, and of `a ± s b / c`."""
     for node in list(graph.nodes):
-        if node.target not in (ADD, SUBTRACT):
+        if not _is_sum(node):
             continue
         a, b = node.args
         factors = _factors(b, node)
@@ -99,6 +99,10 @@ def _multiply_while_adding(graph: fx.Graph) -> None:
     graph.eliminate_dead_code()
 
 
+def _is_sum(node: fx.Node) -> bool:
+    return node.target in (ADD, SUBTRACT) and node.meta["val"].is_floating_point()
+
+
 def _is_scaled(x: Any) -> bool:
     """Whether something is a tensor multiplied by a number, and nothing else is done with it."""
     return (
@@ -107,6 +111,7 @@ def _is_scaled(x: Any) -> bool:
         and len(x.users) == 1
         and all(isinstance(factor, fx.Node) for factor in x.args)
         and not _number_first(x)[0].meta["val"].dim()
+        and _number_first(x)[0].meta["val"].is_floating_point()
         and _alike(_number_first(x)[1], x)
     )
 
