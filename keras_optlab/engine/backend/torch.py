@@ -38,7 +38,7 @@ NADAM_ROUNDS_BETAS_FIRST = False
 
 # Elements of a block: all that a formula holds of it fits into the cache, and the time that torch
 # takes to start an operation is small beside the time for the block.
-BLOCK = torch_bundles.LARGE
+BLOCK = 1 << 19
 
 # The same for a compiled formula, which is one operation, and keeps a result at most that is used
 # twice: small enough for its memory to be used again, where a fresh buffer is slow.
@@ -62,7 +62,7 @@ def run(updates: "list[Update]", jit_compile: str | bool) -> None:
     for job in _by_kernels(_jobs(others), jit_compile):
         update, value, gradient, slots = job
         formula = update.plan.formula
-        if value.numel() < BLOCK:
+        if value.numel() < torch_bundles.LARGE:
             shape = None if formula.elementwise else tuple(value.shape)
             dtypes = (value.dtype, gradient.dtype, *(slot.dtype for slot in slots.values()))
             kind = (formula, update.plan.key, value.device, dtypes, shape)
@@ -197,7 +197,7 @@ def _run_together(formula: "Formula", alike: list, compiled: bool) -> None:
     start = 0
     while start < len(alike):
         end, elements = start, 0
-        while end < len(alike) and (end == start or elements < BLOCK):
+        while end < len(alike) and (end == start or elements < torch_bundles.LARGE):
             elements += alike[end][1].numel()
             end += 1
         updates, values, gradients, slots = zip(*alike[start:end], strict=True)
