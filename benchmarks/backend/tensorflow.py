@@ -1,6 +1,6 @@
 """TensorFlow: a step is a tf.function, with or without XLA."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, final
 
 import keras
@@ -24,7 +24,7 @@ class Step:
     Args:
         optimizer: Optimizer that is not built yet.
         variables: Variables to update.
-        gradients: What `held` has made of their gradients, the same in each step.
+        gradients: Their gradients, the same in each step.
         mode: One of `MODES`.
     """
 
@@ -32,7 +32,7 @@ class Step:
         self,
         optimizer: keras.optimizers.Optimizer,
         variables: list[keras.Variable],
-        gradients: list[Any],
+        gradients: "Held",
         mode: str,
     ) -> None:
         optimizer.build(variables)
@@ -40,7 +40,7 @@ class Step:
 
         @tf.function(jit_compile=mode == "jit")
         def step() -> None:
-            optimizer.apply([_read(gradient) for gradient in gradients], variables)
+            optimizer.apply(gradients.read(), variables)
 
         self.step = step
 
@@ -55,23 +55,44 @@ class Step:
         return [variable.numpy() for variable in self.variables]
 
 
-def held(gradients: Sequence[Gradient]) -> list[Any]:
+@final
+class Held:
+    """Gradients in memory, where a step reads them.
+
+    Those of one shape stand in one variable: in training, a gradient is a result in the step's
+    graph, and no variable that takes time to be brought into it.
+    """
+
+    def __init__(self, gradients: Sequence[Gradient]) -> None:
+        self.kinds = [
+            number if isinstance(gradient, SparseGradient) else gradient.shape
+            for number, gradient in enumerate(gradients)
+        ]
+        alike: dict[Any, list[Gradient]] = {}
+        for kind, gradient in zip(self.kinds, gradients, strict=True):
+            alike.setdefault(kind, []).append(gradient)
+        self.readers = {kind: _reader(own) for kind, own in alike.items()}
+
+    def read(self) -> list[tf.Tensor | tf.IndexedSlices]:
+        """The gradients, in order."""
+        read = {kind: iter(reader()) for kind, reader in self.readers.items()}
+        return [next(read[kind]) for kind in self.kinds]
+
+
+def held(gradients: Sequence[Gradient]) -> Held:
     """Gradients in memory, where a step reads them."""
-    return [_hold(gradient) for gradient in gradients]
+    return Held(gradients)
 
 
-def _hold(gradient: Gradient) -> Any:
-    # A constant might be folded into the graph.
-    if isinstance(gradient, SparseGradient):
-        return tf.Variable(gradient.rows), tf.Variable(gradient.indices), gradient.shape
-    return tf.Variable(gradient)
-
-
-def _read(held: Any) -> tf.Tensor | tf.IndexedSlices:
-    if isinstance(held, tuple):
-        rows, indices, shape = held
-        return tf.IndexedSlices(rows.read_value(), indices.read_value(), tf.constant(shape))
-    return held.read_value()
+def _reader(gradients: list[Gradient]) -> Callable[[], list[tf.Tensor | tf.IndexedSlices]]:
+    # Variables, since a constant might be folded into the graph.
+    if isinstance(gradients[0], SparseGradient):
+        (gradient,) = gradients
+        rows, indices = tf.Variable(gradient.rows), tf.Variable(gradient.indices)
+        shape = tf.constant(gradient.shape)
+        return lambda: [tf.IndexedSlices(rows.read_value(), indices.read_value(), shape)]
+    stacked = tf.Variable(np.stack(gradients))
+    return lambda: tf.unstack(stacked.read_value())
 
 
 def _wait_for(variable: tf.Variable) -> None:

@@ -40,8 +40,8 @@ NADAM_ROUNDS_BETAS_FIRST = False
 # takes to start an operation is small beside the time for the block.
 BLOCK = 1 << 19
 
-# The same for a compiled formula, which is one operation, and keeps a result at most that is used
-# twice: small enough for its memory to be used again, where a fresh buffer is slow.
+# The same for a compiled formula, which takes longer to start and keeps nothing of its block; what
+# it cannot help keeping stays a part of a large variable.
 COMPILED_BLOCK = 1 << 23
 
 
