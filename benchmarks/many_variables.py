@@ -69,7 +69,7 @@ def first_step(case: Case, side: str, shapes: list[Shape], mode: str) -> float:
     """Seconds to the end of the first step, with nothing left from steps before."""
     backend.fresh_start()
     variables = problem.variables(shapes)
-    gradients = backend.held(problem.gradients(shapes))
+    gradients = backend.held(problem.gradients(shapes), mode)
 
     def first() -> None:
         backend.Step(case.make(side, mode), variables, gradients, mode).run(1)

@@ -33,7 +33,8 @@ def main() -> None:
     variables, gradients = problem.variables(shapes), problem.gradients(shapes)
     optimizer.build(variables)
     state_bytes = sum(map(size_in_bytes, optimizer.variables))
-    step = backend.Step(optimizer, variables, backend.held(gradients), chosen.mode)
+    held = backend.held(gradients, chosen.mode)
+    step = backend.Step(optimizer, variables, held, chosen.mode)
     step.run(WARM_UP_STEPS)
     weights = problem.elements(shapes)
     variable_bytes = FLOAT32_BYTES * weights

@@ -34,7 +34,8 @@ def new(
     if gradients is None:
         gradients = problem.gradients(shapes)
     optimizer = case.make(side, mode, **more)
-    return backend.Step(optimizer, problem.variables(shapes), backend.held(gradients), mode)
+    held = backend.held(gradients, mode)
+    return backend.Step(optimizer, problem.variables(shapes), held, mode)
 
 
 def both(case: Case, shapes: list[Shape], mode: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ def time_variants(
         dtype: Dtype of the variables; gradients are float32.
     """
     shapes = [problem.matrix(chosen.size)]
-    gradients = backend.held(problem.gradients(shapes))
+    gradients = backend.held(problem.gradients(shapes), chosen.mode)
     results = {}
     for case in chosen.cases:
         runners = {}

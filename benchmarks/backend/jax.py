@@ -59,8 +59,8 @@ class Step:
         return [np.array(weight) for weight in self.state[0]]
 
 
-def held(gradients: Sequence[Gradient]) -> list[Any]:
-    """Gradients in memory, where a step reads them."""
+def held(gradients: Sequence[Gradient], mode: str) -> list[Any]:
+    """Gradients in memory, where a step reads them, of any mode."""
     return [_tensor(gradient) for gradient in gradients]
 
 

@@ -59,13 +59,13 @@ class Step:
 class Held:
     """Gradients in memory, where a step reads them.
 
-    Those of one shape stand in one variable: in training, a gradient is a result in the step's
-    graph, and no variable that takes time to be brought into it.
+    In a graph, those of one shape stand in one variable: in training, a gradient is a result in the
+    step, and no variable that takes time to be brought into it. XLA would compile a slice for each.
     """
 
-    def __init__(self, gradients: Sequence[Gradient]) -> None:
+    def __init__(self, gradients: Sequence[Gradient], mode: str) -> None:
         self.kinds = [
-            number if isinstance(gradient, SparseGradient) else gradient.shape
+            number if isinstance(gradient, SparseGradient) or mode == "jit" else gradient.shape
             for number, gradient in enumerate(gradients)
         ]
         alike: dict[Any, list[Gradient]] = {}
@@ -79,9 +79,9 @@ class Held:
         return [next(read[kind]) for kind in self.kinds]
 
 
-def held(gradients: Sequence[Gradient]) -> Held:
-    """Gradients in memory, where a step reads them."""
-    return Held(gradients)
+def held(gradients: Sequence[Gradient], mode: str) -> Held:
+    """Gradients in memory, where a step of a mode reads them."""
+    return Held(gradients, mode)
 
 
 def _reader(gradients: list[Gradient]) -> Callable[[], list[tf.Tensor | tf.IndexedSlices]]:

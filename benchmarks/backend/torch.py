@@ -52,8 +52,8 @@ class Step:
         return [np.array(variable.numpy()) for variable in self.variables]
 
 
-def held(gradients: Sequence[Gradient]) -> list[Any]:
-    """Gradients in memory, where a step reads them."""
+def held(gradients: Sequence[Gradient], mode: str) -> list[Any]:
+    """Gradients in memory, where a step reads them, of any mode."""
     return [_tensor(gradient) for gradient in gradients]
 
 
