@@ -91,6 +91,9 @@ def _reader(gradients: list[Gradient]) -> Callable[[], list[tf.Tensor | tf.Index
         rows, indices = tf.Variable(gradient.rows), tf.Variable(gradient.indices)
         shape = tf.constant(gradient.shape)
         return lambda: [tf.IndexedSlices(rows.read_value(), indices.read_value(), shape)]
+    if len(gradients) == 1:
+        alone = tf.Variable(gradients[0])
+        return lambda: [alone.read_value()]
     stacked = tf.Variable(np.stack(gradients))
     return lambda: tf.unstack(stacked.read_value())
 
