@@ -160,8 +160,9 @@ def _make_slots(
 
 
 def _filled_with(number: float) -> Callable[..., Any]:
-    initializers = keras.initializers
-    return backend.shared(initializers.Constant(number) if number else initializers.Zeros())
+    """An initializer, whose tensors variables share where the backend allows it."""
+    constant = keras.initializers.Constant(number) if number else keras.initializers.Zeros()
+    return backend.shared(constant)
 
 
 def _make_slot(

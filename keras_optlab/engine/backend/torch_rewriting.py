@@ -105,15 +105,13 @@ def _is_sum(node: fx.Node) -> bool:
 
 def _is_scaled(x: Any) -> bool:
     """Whether something is a tensor multiplied by a number, and nothing else is done with it."""
-    return (
-        isinstance(x, fx.Node)
-        and x.target is aten.mul.Tensor
-        and len(x.users) == 1
-        and all(isinstance(factor, fx.Node) for factor in x.args)
-        and not _number_first(x)[0].meta["val"].dim()
-        and _number_first(x)[0].meta["val"].is_floating_point()
-        and _alike(_number_first(x)[1], x)
-    )
+    if not isinstance(x, fx.Node) or x.target is not aten.mul.Tensor or len(x.users) > 1:
+        return False
+    if not all(isinstance(factor, fx.Node) for factor in x.args):
+        return False
+    number, tensor = _number_first(x)
+    is_number = number.meta["val"].dim() == 0 and number.meta["val"].is_floating_point()
+    return is_number and _alike(tensor, x)
 
 
 def _number_first(product: fx.Node) -> list[fx.Node]:
