@@ -136,9 +136,37 @@ def _state(
 def _new_states(formula: "Formula", states: list, gradients: list, h: dict[str, Any]) -> list:
     if tf.config.get_visible_devices("GPU"):
         # Only XLA for CPU copies buffers without an order.
-        pairs = zip(states, gradients, strict=True)
-        return [formula(parameter, g, slots, h) for (parameter, slots), g in pairs]
-    return formula.all_in_order(states, gradients, h)
+        run, pairs = _called(formula), zip(states, gradients, strict=True)
+        return [run(parameter, g, slots, h) for (parameter, slots), g in pairs]
+    return formula.all_in_order(states, gradients, h, partial(_called, formula))
+
+
+def _called(formula: "Formula", known: dict[str, Any] | None = None) -> Callable[..., Any]:
+    """A formula for variables of one kind; in order, if some values are given as settled.
+
+    TensorFlow brings each operation into XLA by itself, which takes 5 ms for a root or a sign, and
+    puts functions that are called in the place of their calls before. What it brings over once,
+    however often it occurs, is a branch; of a choice between one, nothing is left in the program.
+    """
+    key = ("branch", *known.items()) if known is not None else "branch"
+    if key not in formula.compiled:
+        function = formula if known is None else partial(formula.in_order, known=known)
+        formula.compiled[key] = tf.function(function, autograph=False)
+    branch = None
+
+    def call(*arguments: Any) -> Any:
+        nonlocal branch
+        branch = branch or formula.compiled[key].get_concrete_function(*arguments)
+        new = tf.raw_ops.StatelessCase(
+            branch_index=tf.constant(0),
+            input=[*tf.nest.flatten(arguments), *branch.captured_inputs],
+            Tout=[tensor.dtype for tensor in branch.outputs],
+            branches=[branch],
+            output_shapes=[tensor.shape for tensor in branch.outputs],
+        )
+        return tf.nest.pack_sequence_as(branch.structured_outputs, new)
+
+    return call
 
 
 def _store(
