@@ -84,6 +84,25 @@ def test_a_step_that_is_compiled_as_a_whole(label):
     assert_equal(label, [*LARGE, *ALIKE, (7,)], jit_compile=True)
 
 
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="only TensorFlow leaves XLA to the step")
+def test_a_step_that_is_compiled_has_a_formula_once_for_each_shape():
+    """TensorFlow takes milliseconds to bring a root into XLA, wherever one occurs."""
+    import tensorflow as tf
+
+    start, (gradients,) = problem([*ALIKE[:5], (7,)], steps=1)
+    variables = [keras.Variable(x) for x in start]
+    optimizer = optimizers.Adam()
+    optimizer.build(variables)
+    step = tf.function(lambda given: optimizer.apply(given, variables), jit_compile=True)
+    graph = step.get_concrete_function([tf.constant(g) for g in gradients]).graph
+    operations = graph.get_operations()
+    calls = [operation for operation in operations if operation.type == "StatelessCase"]
+    assert len(calls) == len(variables)
+    assert len({call.get_attr("branches")[0].name for call in calls}) == 2
+    roots = [operation for operation in operations if operation.type == "Sqrt"]
+    assert len(roots) < len(variables)
+
+
 def test_a_power_set_between_compiled_steps_takes_effect_in_a_large_variable():
     """A power of 1/2 is a formula of its own there."""
     start, gradients = problem(LARGE, steps=4)
