@@ -65,12 +65,27 @@ class Formula:
             block = block._replace(h=block.h | self.total(stage, block))
         return self.finish(block)
 
+    def compiled_by(
+        self, compiler: Callable[[Callable], Any], known: dict[str, Any] | None = None
+    ) -> Any:
+        """What a compiler makes of the formula, made once; in order, if `known` values are given.
+
+        Args:
+            compiler: The only one that the backend uses for this.
+            known: What `in_order` takes by this name, or None for the formula as it is called.
+        """
+        key = "called" if known is None else ("in order", *known.items())
+        if key not in self.compiled:
+            function = self if known is None else functools.partial(self.in_order, known=known)
+            self.compiled[key] = compiler(function)
+        return self.compiled[key]
+
     def all_in_order(
         self,
         states: list[tuple[Any, dict[str, Any]]],
         gradients: list[Any],
         h: dict[str, Any],
-        in_order: Callable[[dict[str, Any]], Callable] | None = None,
+        in_order: Callable[[dict[str, Any]], Callable],
     ) -> list[tuple[Any, dict[str, Any]]]:
         """The new parameters and slots of several variables, for XLA.
 
@@ -81,9 +96,8 @@ class Formula:
             states: Parameter and slots of each variable.
             gradients: The gradient of each.
             h: Hyperparameters of this step by name.
-            in_order: Gives `in_order` for some settled values; None for the method itself.
+            in_order: Gives what a backend has made of `in_order` for some settled values.
         """
-        in_order = in_order or (lambda known: functools.partial(self.in_order, known=known))
         usual = {name: x for name, x in self.optimizer.usual.items() if name in h}
         if not usual:
             run = in_order({})

@@ -16,7 +16,6 @@ from jax import numpy as jnp
 from jax.experimental.sparse import BCOO, JAXSparse
 
 if TYPE_CHECKING:
-    from keras_optlab.engine.formula import Formula
     from keras_optlab.engine.plan import Plan
     from keras_optlab.engine.update import Update
 
@@ -58,11 +57,12 @@ def run(updates: "list[Update]", jit_compile: str | bool) -> None:
         ]
         gradients, h = [update.gradient for update in alike], alike[0].h
         if _on_one_cpu() and isinstance(gradients[0], jax.core.Tracer):
-            new = formula.all_in_order(states, gradients, h, partial(_traced_once, formula))
+            new = formula.all_in_order(states, gradients, h, partial(formula.compiled_by, jax.jit))
         else:
             # Outside of a trace, a loop around the formula would be compiled in each step.
             known = formula.settled(h) if _on_one_cpu() else None
-            run_one, pairs = _traced_once(formula, known), zip(states, gradients, strict=True)
+            run_one = formula.compiled_by(jax.jit, known)
+            pairs = zip(states, gradients, strict=True)
             new = [run_one(parameter, g, slots, h) for (parameter, slots), g in pairs]
         for update, state in zip(alike, new, strict=True):
             _store(update, state)
@@ -78,15 +78,6 @@ def _store(update: "Update", state: tuple[Any, dict[str, Any]]) -> None:
     update.variable.assign(parameter)
     for name, new_slot in new_slots.items():
         update.plan.slots[name].assign(new_slot)
-
-
-def _traced_once(formula: "Formula", known: dict[str, Any] | None = None) -> Any:
-    """A formula, traced once for each shape; in order, if some values are given as settled."""
-    key = ("call", *known.items()) if known is not None else "call"
-    if key not in formula.compiled:
-        function = formula if known is None else partial(formula.in_order, known=known)
-        formula.compiled[key] = jax.jit(function)
-    return formula.compiled[key]
 
 
 def has_replicas() -> bool:

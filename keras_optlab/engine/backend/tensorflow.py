@@ -148,15 +148,12 @@ def _called(formula: "Formula", known: dict[str, Any] | None = None) -> Callable
     puts functions that are called in the place of their calls before. What it brings over once,
     however often it occurs, is a branch; of a choice between one, nothing is left in the program.
     """
-    key = ("branch", *known.items()) if known is not None else "branch"
-    if key not in formula.compiled:
-        function = formula if known is None else partial(formula.in_order, known=known)
-        formula.compiled[key] = tf.function(function, autograph=False)
+    function = formula.compiled_by(partial(tf.function, autograph=False), known)
     branch = None
 
     def call(*arguments: Any) -> Any:
         nonlocal branch
-        branch = branch or formula.compiled[key].get_concrete_function(*arguments)
+        branch = branch or function.get_concrete_function(*arguments)
         new = tf.raw_ops.StatelessCase(
             branch_index=tf.constant(0),
             input=[*tf.nest.flatten(arguments), *branch.captured_inputs],
