@@ -2,16 +2,17 @@
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, final
 
 import keras
 from keras import ops
 
-from keras_optlab.engine import backend, sparse
+from keras_optlab.backends import backend
+from keras_optlab.engine import sparse
 from keras_optlab.engine.groups import path_of
-from keras_optlab.engine.keras_hooks import is_attached
 from keras_optlab.engine.state import ExtraState
+from keras_optlab.keras_glue.hooks import is_attached
 
 # From this size on, one matrix product reads a gradient faster than a test of each element.
 LARGE = 1 << 16
@@ -33,6 +34,35 @@ class Faults:
         # 1 + number of the variable at fault that was not reported yet, or 0.
         self.unreported = state.add("unreported_fault", 0.0, "float32")
         self.warned = False
+
+    def guard(
+        self,
+        optimizer: Any,
+        apply: Callable[[list, list], None],
+        gradients: list[Any],
+        variables: list[Any],
+    ) -> None:
+        """Take a step if all gradients are finite, and else count it as skipped.
+
+        Args:
+            optimizer: The optimizer.
+            apply: Takes the step.
+            gradients: List of gradients, one a variable; None for a variable that has none.
+            variables: List of variables.
+        """
+        pairs = [pair for pair in zip(gradients, variables, strict=False) if pair[0] is not None]
+        given = [gradient for gradient, _ in pairs]
+
+        def note() -> None:
+            numbers = [optimizer.position(variable) for _, variable in pairs]
+            self.note(ops.take(ops.convert_to_tensor(numbers), first_not_finite(given)))
+
+        backend.conditionally(
+            self.allow(all_finite(given), optimizer.nonfinite == "raise"),
+            lambda: apply(gradients, variables),
+            note,
+            [*optimizer.built_on, *optimizer.variables],
+        )
 
     def allow(self, finite: Any, stops: bool) -> Any:
         """Whether a step may be taken; none is after a fault that is yet to be raised."""

@@ -1,51 +1,68 @@
 """An optimizer's formula for the variables of one kind, as a pure function of tensors."""
 
 import functools
-import math
-from collections.abc import Callable, Iterable
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
-import keras
 from keras import ops
 
-from keras_optlab.engine import backend, rounding
-from keras_optlab.engine.block import Block
-
-if TYPE_CHECKING:
-    from keras_optlab.engine.optimizer import Optimizer
-
-Values = SimpleNamespace
-
-# Below this number of elements, a copy takes XLA less time than to keep an order.
-LARGE = 1 << 16
-
-# The slot that holds what rounding takes from a half-precision variable.
-COMPENSATION = "compensation"
+from keras_optlab.backends import backend
+from keras_optlab.backends.block import Block
+from keras_optlab.engine import random_stream
+from keras_optlab.engine.algorithm import Algorithm, Values
+from keras_optlab.engine.order import Order, order_of
+from keras_optlab.engine.passes import Pass, Periodic
+from keras_optlab.engine.scope import Scope
+from keras_optlab.engine.slots import Start
+from keras_optlab.engine.storage import Storages
+from keras_optlab.engine.transform import Placed, PlacedPass
 
 
 @final
 class Formula:
-    """What an optimizer does to each variable of one kind: weight decay, `update`, and storage.
+    """What an optimizer does to each variable of one kind: weight decay, `step`, and storage.
 
     All tensors are as they are stored, and `slots` and `h` are dicts, so that a backend can
     trace the function once for many variables, run it on blocks of rows, or compile it.
 
     Args:
-        optimizer: The optimizer, of which only what is fixed once it is built is used.
+        algorithm: What updates the variable: mostly the optimizer.
         weight_decay: Name of the hyperparameter that decays the variable, or None.
+        is_decoupled: Whether the decay acts on the parameter, not through the gradient.
         dtype: Dtype of the arithmetic.
-        elementwise: Whether each element is updated for itself, so that any part of the variable
-            may be given, in any shape.
+        storages: How variable and slots are stored.
+        transforms: What goes around the algorithm, in order.
     """
 
     def __init__(
-        self, optimizer: "Optimizer", weight_decay: str | None, dtype: str, elementwise: bool
+        self,
+        algorithm: Algorithm,
+        weight_decay: str | None,
+        is_decoupled: bool,
+        dtype: str,
+        storages: Storages,
+        transforms: tuple[Placed, ...] = (),
     ) -> None:
-        self.optimizer = optimizer
+        self.algorithm = algorithm
         self.weight_decay = weight_decay
+        self.is_decoupled = is_decoupled
         self.dtype = dtype
-        self.elementwise = elementwise
+        self.storages = storages
+        self.transforms = transforms
+        around = [each.transform for each in transforms]
+        # Whether what goes around the algorithm and what is stored may be cut by rows, given sums.
+        self.is_local = storages.is_elementwise and all(
+            each.scope.is_within_rows or each.passes for each in around
+        )
+        # The passes with sums of the transforms' own.
+        self.passes_around = [
+            PlacedPass(each, own) for each in transforms for own in each.transform.passes
+        ]
+        is_apart = self.is_local and not self.passes_around
+        # Whether any part of a variable may be given, in any shape; and whether some rows may.
+        self.elementwise = is_apart and all(
+            each.scope is Scope.ELEMENT for each in (algorithm, *around)
+        )
+        self.takes_rows = is_apart and algorithm.scope.is_within_rows
         # What a backend has compiled of it.
         self.compiled: dict[Any, Any] = {}
 
@@ -61,231 +78,197 @@ class Formula:
             h: Hyperparameters of this step by name.
         """
         block = Block(parameter, gradient, slots, h, tuple(parameter.shape))
-        for stage in range(self.stages):
-            block = block._replace(h=block.h | self.total(stage, block))
-        return self.finish(block)
+        block, written = self._through(self.stages, block)
+        new_parameter, new_slots = self.rest(block)
+        return new_parameter, written | new_slots
 
-    def compiled_by(
-        self, compiler: Callable[[Callable], Any], known: dict[str, Any] | None = None
-    ) -> Any:
-        """What a compiler makes of the formula, made once; in order, if `known` values are given.
+    def rest(self, block: Block) -> tuple[Any, dict[str, Any]]:
+        """The new parameter and slots of a block of rows that the stages are done with.
 
         Args:
-            compiler: The only one that the backend uses for this.
-            known: What `in_order` takes by this name, or None for the formula as it is called.
+            block: The rows, with the stages' sums in `h` and the slots that they have written.
         """
-        key = "called" if known is None else ("in order", *known.items())
-        if key not in self.compiled:
-            function = self if known is None else functools.partial(self.in_order, known=known)
-            self.compiled[key] = compiler(function)
-        return self.compiled[key]
+        block, written = self._through(self.last_passes if self.elementwise else [], block)
+        new_parameter, new_slots = self.finish(block)
+        return new_parameter, written | new_slots
 
-    def all_in_order(
-        self,
-        states: list[tuple[Any, dict[str, Any]]],
-        gradients: list[Any],
-        h: dict[str, Any],
-        in_order: Callable[[dict[str, Any]], Callable],
-    ) -> list[tuple[Any, dict[str, Any]]]:
-        """The new parameters and slots of several variables, for XLA.
-
-        Of a formula that is simpler for the usual values of `h`, both versions are there, and the
-        values decide which one runs.
-
-        Args:
-            states: Parameter and slots of each variable.
-            gradients: The gradient of each.
-            h: Hyperparameters of this step by name.
-            in_order: Gives what a backend has made of `in_order` for some settled values.
-        """
-        usual = {name: x for name, x in self.optimizer.usual.items() if name in h}
-        if not usual:
-            run = in_order({})
-            pairs = zip(states, gradients, strict=True)
-            return [run(parameter, g, slots, h) for (parameter, slots), g in pairs]
-        is_usual = functools.reduce(
-            ops.logical_and, [ops.equal(h[name], value) for name, value in usual.items()]
-        )
-        for condition, known in ((is_usual, usual), (ops.logical_not(is_usual), {})):
-            run = in_order(known)
-
-            def update(count: Any, states: list, run: Callable = run) -> list:
-                # Without it, XLA computes in advance what depends on the gradients alone.
-                later_gradients, later_h = _later((gradients, h), [count])
-                new = []
-                for (parameter, slots), gradient in zip(states, later_gradients, strict=True):
-                    parameter, new_slots = run(parameter, gradient, slots, later_h)
-                    new.append((parameter, slots | new_slots))
-                return new
-
-            states = backend.once_if(condition, update, states)
-        return states
-
-    def in_order(
+    def started(
         self,
         parameter: Any,
-        gradient: Any,
         slots: dict[str, Any],
         h: dict[str, Any],
-        known: dict[str, Any],
+        starts: dict[str, Start],
     ) -> tuple[Any, dict[str, Any]]:
-        """The new parameter and slots, so that XLA copies nothing and keeps no large intermediate.
-
-        XLA on CPU copies a buffer that is overwritten while something else may still read it, and
-        keeps whatever is used twice. A data dependency on what has to be done before (`_later`)
-        prevents both.
+        """Parameter and slots as the step takes them, where they may be otherwise; see `starting`.
 
         Args:
             parameter: The variable's value.
-            gradient: Its gradient, of the same shape.
             slots: Slots by name.
             h: Hyperparameters of this step by name.
-            known: Those that are settled, as Python numbers.
+            starts: The slots that start from the parameter, by name.
         """
-        h = h | known
-        if math.prod(parameter.shape) < LARGE:
-            return self(parameter, gradient, slots, h)
-        shape = tuple(parameter.shape)
-        first: dict[str, Any] = {}
-        totals: dict[str, Any] = {}
+        p = self.storages.decode_parameter(parameter, slots, self.dtype)
+        old = self.storages.decode_slots(slots, self.dtype)
+        new: dict[str, Any] = {}
+        if self.algorithm.training_point:
+            back = self.algorithm.training_point(p, Values(**old), Values(**h))
+            p = ops.where(h["evaluating"] > 0, back, p)
+            parameter, new = self.storages.encode_parameter(p, ())
+        for name, start in starts.items():
+            value = ops.where(ops.equal(h[start.counter], 1), start.initial(p), old[name])
+            new |= self.storages.encode_slot(name, value, ())
+        return parameter, new
 
-        def after(done: Iterable[Any]) -> Block:
-            p, g, own, numbers = _later((parameter, gradient, slots, h), done)
-            return Block(p, g, own | first, numbers | totals, shape)
+    def _through(
+        self, passes: list[Pass | PlacedPass], block: Block
+    ) -> tuple[Block, dict[str, Any]]:
+        """A block as passes leave it, and the slots that they have written."""
+        written: dict[str, Any] = {}
+        for each in passes:
+            sums, new_slots = self.run_pass(each, block)
+            written |= new_slots
+            block = block._replace(slots=block.slots | new_slots, h=block.h | sums)
+        return block, written
 
-        now = Block(parameter, gradient, slots, h, shape)
-        for stage in range(self.stages):
-            total = self.total(stage, now)
-            totals |= total
-            now = after(total.values())
-        first |= self.first(now)
-        if first:
-            now = after(first.values())
-        new_parameter, new_slots = self.finish(now, first)
-        if any(_is_reduced(slot.dtype) for slot in slots.values()) and COMPENSATION not in slots:
-            # XLA writes each of them by itself, those last that others are computed from.
-            done = new_parameter
-            for name in reversed(list(new_slots)):
-                if name not in first:
-                    done = new_slots[name] = self.finish(after([done]), first)[1][name]
-        elif self.optimizer.parameter_first:
-            _, new_slots = self.finish(after([new_parameter]), first)
-        for name in self.optimizer.unread_slots:
-            # Without reading the old one, XLA would make a new buffer.
-            never = _impossible([new_parameter])
-            new_slots[name] = ops.where(never, slots[name], new_slots[name])
-        return new_parameter, new_slots
+    def measured(
+        self, number: int, parameter: Any, gradient: Any, slots: dict[str, Any], h: dict[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """A variable's part of the sums over the model of pass `number`, and the new slots."""
+        block = Block(parameter, gradient, slots, h, tuple(parameter.shape))
+        return self.run_pass(self.algorithm.model_passes[number], block)
 
-    def settled(self, h: dict[str, Any]) -> dict[str, Any]:
-        """Those of `h` that have their usual values, as Python numbers; outside of a trace."""
-        usual = self.optimizer.usual.items()
-        return {name: value for name, value in usual if name in h and bool(h[name] == value)}
+    def order(self, block: Block) -> Order:
+        """The order that XLA has to keep in `step`, found once."""
+        if "order" not in self.compiled:
+            (_, p, s, h), _ = self._given(block)
+            order = order_of(self.algorithm, p, vars(s), vars(h))
+            # A transform may read what it writes.
+            around = bool(self.transforms)
+            self.compiled["order"] = order._replace(parameter_first=order.parameter_first or around)
+        return self.compiled["order"]
+
+    @functools.cached_property
+    def undecayed(self) -> "Formula":
+        """The formula for variables that no weight decay applies to."""
+        if self.weight_decay is None:
+            return self
+        kind = (self.is_decoupled, self.dtype, self.storages, self.transforms)
+        return Formula(self.algorithm, None, *kind)
 
     @property
-    def stages(self) -> int:
-        """How many totals over the whole variable `update` needs, one after another."""
-        return 0 if self.elementwise else len(self.optimizer.totals)
+    def may_be_stacked(self) -> bool:
+        """Whether several variables may be tried side by side; what runs them may still refuse."""
+        return self.is_local and not self.algorithm.periodic
 
-    def total(self, stage: int, block: Block) -> dict[str, Any]:
-        """Totals number `stage` over a block of rows."""
-        return self.optimizer.totals[stage](self.optimizer, *self._given(block))
+    @property
+    def last_passes(self) -> list[Pass | PlacedPass]:
+        """The passes between the last sum over the model and the step."""
+        own = [each for each in self.algorithm.passes if not each.is_over_model]
+        return [*own, *self.passes_around]
 
-    def first(self, block: Block) -> dict[str, Any]:
-        """The new values of the slots that come before `update`, which sees these."""
-        if not self.optimizer.first_slots:
-            return {}
-        return self._stored(self.optimizer.first_slots(*self._given(block)), block)
+    @property
+    def stages(self) -> list[Pass | PlacedPass]:
+        """The passes that have to see all of a variable before the step sees any of it."""
+        return [] if self.elementwise else self.last_passes
 
-    def finish(
-        self, block: Block, first: dict[str, Any] | None = None
+    @property
+    def is_cut_by_rows(self) -> bool:
+        """Whether stages and step may be given some rows at a time."""
+        has_passes = any(not each.is_over_model for each in self.algorithm.passes)
+        may_be_cut = self.algorithm.scope.is_within_rows or has_passes
+        return may_be_cut and self.is_local and not (self.elementwise or self.algorithm.draws)
+
+    def run_pass(
+        self, each: Pass | PlacedPass, block: Block
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The sums of a pass over a block of rows, and the slots that it writes."""
+        (g, p, s, h), _ = self._given(block)
+        if isinstance(each, PlacedPass):
+            before = self.transforms[: self.transforms.index(each.placed)]
+            step, _ = self._step(g, p, s, h, before)
+            return each.measure(step, g, p, vars(s), h), {}
+        h = random_stream.for_hook(h, each.measure.__name__)
+        sums, new_slots = each.measure(self.algorithm, g, p, s, h)
+        return sums, self._stored(new_slots, block)
+
+    def _step(
+        self, g: Any, p: Any, s: Values, h: Values, transforms: tuple[Placed, ...]
     ) -> tuple[Any, dict[str, Any]]:
-        """The new parameter and slots of a block of rows, where `h` has the totals.
+        """The step as some transforms leave it, and the new slots of the algorithm and of these."""
+        step, new_slots = self.algorithm.step(g, p, s, random_stream.for_hook(h, "step"))
+        for each in transforms:
+            step, written = each.changed("step", step, g, p, vars(s), h)
+            new_slots = new_slots | written
+        return step, new_slots
 
-        Args:
-            block: The rows.
-            first: What the method of this name has returned, and is in the slots already.
-        """
-        if first is None:
-            first = self.first(block)
-            block = block._replace(slots=block.slots | first)
-        new_parameter, new_slots = self.optimizer.update(*self._given(block))
-        stored = first | self._stored(new_slots, block)
-        dtype = block.parameter.dtype
-        if COMPENSATION in block.slots:
-            new_parameter, stored[COMPENSATION] = rounding.compensated(new_parameter, dtype)
-        elif self.optimizer.rounding == "stochastic" and rounding.is_half(dtype):
-            noise = (block.h["t"], block.h["rounding_seed"], block.gradient)
-            new_parameter = rounding.stochastic(new_parameter, dtype, *noise)
-        return ops.cast(new_parameter, dtype), stored
+    def finish(self, block: Block) -> tuple[Any, dict[str, Any]]:
+        """The new parameter and slots of a block of rows that all passes are done with."""
+        (g, p, s, h), written = self._given(block)
+        step, new_slots = self._step(g, p, s, h, self.transforms)
+        for each in self.algorithm.periodic:
+            seen = Values(**vars(s) | new_slots)
+            new_slots = new_slots | _branch(each, self.algorithm, g, p, seen, h)
+        new_slots = new_slots | written
+        new_parameter = p - step
+        for each in self.transforms:
+            new_parameter, written = each.changed("parameter", new_parameter, p, vars(s), h)
+            new_slots |= written
+        seeds = (block.h["t"], block.h.get("rounding_seed"), block.gradient)
+        value, parts = self.storages.encode_parameter(
+            new_parameter, [seed for seed in seeds if seed is not None]
+        )
+        return value, self._stored(new_slots, block) | parts
 
     def _stored(self, new_slots: dict[str, Any], block: Block) -> dict[str, Any]:
-        """New slots in the dtypes that they are kept in."""
-        return {
-            name: self._stored_slot(value, block.slots[name].dtype, block)
-            for name, value in new_slots.items()
-        }
+        """New slots as they are kept."""
+        stored: dict[str, Any] = {}
+        for name, value in new_slots.items():
+            seeds = [block.h["t"]]
+            if tuple(block.gradient.shape) == tuple(value.shape):
+                seeds.append(block.gradient)
+            stored |= self.storages.encode_slot(name, value, seeds)
+        return stored
 
-    def _stored_slot(self, value: Any, dtype: Any, block: Block) -> Any:
-        """A new slot in the dtype that it is kept in.
+    def _given(self, block: Block) -> tuple[tuple[Any, Any, Values, Values], dict[str, Any]]:
+        """What `step` gets: all in the arithmetic's dtype, the weight decay done.
 
-        bfloat16 has 8 bits: nearest rounding would lose every change of less than 1 part in 512,
-        which is all that a moving average with a rate of 0.999 makes.
+        Returns:
+            Gradient, parameter, slots and numbers; and the slots that gradient hooks have written.
         """
-        if not _is_reduced(dtype):
-            return ops.cast(value, dtype)
-        salt = (block.gradient,) if tuple(block.gradient.shape) == tuple(value.shape) else ()
-        return rounding.stochastic(value, dtype, block.h["t"], *salt)
-
-    def _given(self, block: Block) -> tuple[Any, Any, Values, Values]:
-        """What `update` gets: all in the arithmetic's dtype, the weight decay done."""
-        optimizer = self.optimizer
-        parameter, gradient, slots, numbers, shape = block
-        if COMPENSATION in slots:
-            parameter = rounding.restored(parameter, slots[COMPENSATION])
-        parameter = ops.cast(parameter, self.dtype)
-        gradient = ops.cast(gradient, self.dtype)
-        slots = Values(**{name: ops.cast(slot, self.dtype) for name, slot in slots.items()})
-        h = Values(**numbers, shape=tuple(shape))
-        if optimizer.training_point:
-            # A step of the user's own, taken at the evaluation point: come back by the formula.
-            at_training_point = optimizer.training_point(parameter, slots, h)
-            parameter = where(h.evaluating > 0, at_training_point, parameter)
+        parameter = self.storages.decode_parameter(block.parameter, block.slots, self.dtype)
+        gradient = ops.cast(block.gradient, self.dtype)
+        slots = Values(**self.storages.decode_slots(block.slots, self.dtype))
+        h = Values(**block.h, shape=tuple(block.shape))
+        random_stream.hand_in(slots, h, self.dtype)
         h.decay = getattr(h, self.weight_decay) if self.weight_decay else None
-        if self.weight_decay and not optimizer.decoupled_weight_decay:
+        if self.weight_decay and not self.is_decoupled:
             gradient = gradient + parameter * h.decay
             h.decay = None
-        elif self.weight_decay and not optimizer.decays_in_update:
-            parameter = backend.decayed(parameter, h.decay, h.learning_rate)
-        return parameter, gradient, slots, h
+        new_slots: dict[str, Any] = {}
+        for each in self.transforms:
+            gradient, written = each.changed("gradient", gradient, parameter, vars(slots), h)
+            new_slots |= written
+        if h.decay is not None and not self.algorithm.decays_in_update:
+            parameter = parameter - parameter * h.decay * h.learning_rate
+        return (gradient, parameter, slots, h), new_slots
 
 
-def where(condition: Any, x: Any, y: Any) -> Any:
-    """x where a condition holds and y elsewhere; a Python boolean chooses one of them as it is."""
-    if isinstance(condition, bool):
-        return x if condition else y
-    return ops.where(condition, x, y)
+def _branch(
+    each: Periodic, algorithm: Algorithm, g: Any, p: Any, s: Values, h: Values
+) -> dict[str, Any]:
+    """The slots that periodic work writes, as they are where it is not due."""
+    names: list[str] = []
 
+    def work() -> list[Any]:
+        seen = random_stream.for_hook(h, each.work.__name__)
+        new_slots = each.work(algorithm, g, p, s, seen)
+        names[:] = new_slots
+        return [ops.cast(x, p.dtype) for x in new_slots.values()]
 
-def _is_reduced(dtype: Any) -> bool:
-    """Whether a slot of a dtype is kept in fewer bits than the arithmetic has."""
-    return keras.backend.standardize_dtype(dtype) == "bfloat16"
+    def leave() -> list[Any]:
+        return [getattr(s, name) for name in names]
 
-
-def _impossible(done: Iterable[Any]) -> Any:
-    """False, which XLA does not know before some arrays are done."""
-    # Unlike a product with 0, no NaN comes of it.
-    return sum(array[(0,) * len(array.shape)] for array in done) < -math.inf
-
-
-def _later(values: Any, done: Iterable[Any]) -> Any:
-    """The same values, which XLA cannot have before some arrays are done, nor take for the same."""
-    impossible = _impossible(done)
-
-    def later(value: Any) -> Any:
-        if isinstance(value, (bool, float)):
-            return value
-        if keras.backend.standardize_dtype(value.dtype) == "bool":
-            return ops.logical_or(value, impossible)
-        return value + ops.cast(impossible, value.dtype)
-
-    return keras.tree.map_structure(later, values)
+    # A backend that traces both traces `work` first; one that runs one alone has no new slots if
+    # that is `leave`.
+    done = backend.branch(each.condition(h), work, leave)
+    return dict(zip(names, done, strict=True))

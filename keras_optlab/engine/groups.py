@@ -1,14 +1,16 @@
 """Parameter groups: other hyperparameters for some of a model's variables."""
 
+import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, final
 
 import keras
 
-from keras_optlab.engine.domain import NON_NEGATIVE, Optional, PatternOrFunction, Real, shown
-from keras_optlab.engine.schedule import NumberOrSchedule
+from keras_optlab.arguments.domain import NON_NEGATIVE, Optional, PatternOrFunction, Real, shown
+from keras_optlab.arguments.schedule import NumberOrSchedule
 
 Match = str | Callable[[keras.Variable], bool]
 
@@ -17,6 +19,9 @@ Match = str | Callable[[keras.Variable], bool]
 @keras.saving.register_keras_serializable(package="keras_optlab")
 class ParameterGroup:
     """Hyperparameters of their own for the variables that match. A group cannot be changed.
+
+    All groups of an optimizer that match a variable apply: their multipliers multiply, and of two
+    that override the same hyperparameter the last in the list wins.
 
     Args:
         match: Regular expression searched in `variable.path` (such as `"backbone/"` or
@@ -42,6 +47,10 @@ class ParameterGroup:
     ...     keras_optlab.ParameterGroup("bias$|gamma$|beta$", weight_decay=0.0),
     ... ])
     """
+
+    match: Match
+    learning_rate_multiplier: float
+    own: dict[str, Any]
 
     def __init__(
         self, match: Match, learning_rate_multiplier: float = 1.0, **overrides: Any
@@ -106,6 +115,33 @@ class ParameterGroup:
             shown.append(f"learning_rate_multiplier={self.learning_rate_multiplier}")
         shown += [f"{name}={value!r}" for name, value in self.overrides.items()]
         return f"ParameterGroup({', '.join(shown)})"
+
+
+@final
+@dataclass(frozen=True)
+class Combination:
+    """What the groups that match a variable come to.
+
+    Args:
+        members: Their numbers, counted from 1, in the order of the list.
+        learning_rate_multiplier: The product of theirs.
+        overrides: Their hyperparameters; of two values for one, the last.
+    """
+
+    members: tuple[int, ...] = ()
+    learning_rate_multiplier: float = 1.0
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, groups: Sequence[ParameterGroup], variable: Any) -> "Combination":
+        """The combination of those groups of a list that match a variable."""
+        members = [number for number, group in enumerate(groups, 1) if group.matches(variable)]
+        chosen = [groups[number - 1] for number in members]
+        overrides: dict[str, Any] = {}
+        for group in chosen:
+            overrides |= group.overrides
+        multiplier = math.prod(group.learning_rate_multiplier for group in chosen)
+        return cls(tuple(members), float(multiplier), overrides)
 
 
 def path_of(variable: Any) -> str:

@@ -5,7 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_optlab.engine import backend
+from keras_optlab.backends import backend
+from keras_optlab.engine.random_stream import scrambled
 
 HALF = ("bfloat16", "float16")
 
@@ -25,7 +26,7 @@ def is_half(dtype: Any) -> bool:
     return keras.backend.standardize_dtype(dtype) in HALF
 
 
-# Compensated: what rounding takes away is kept beside the number.
+# Compensated: what rounding takes away is kept with the number.
 
 
 def compensation_dtype(dtype: Any) -> str:
@@ -71,22 +72,14 @@ def restored(rounded: Any, missing: Any) -> Any:
 def stochastic(value: Any, dtype: Any, seed: Any, *salt: Any) -> Any:
     """A float32 number rounded at random to one of its two neighbours in half precision.
 
-    The random bits are a hash of the number, the seed and the salt: no state, the same in every
-    run, and independent of how a variable is cut into blocks.
-
     Args:
         value: Number in float32 or float64.
         dtype: `"bfloat16"` or `"float16"`.
         seed: Scalar that differs from step to step.
-        *salt: Arrays of the shape of `value`; where these differ, equal numbers are rounded
-            independently.
+        *salt: What makes the roundings of equal numbers independent, see `random_bits`.
     """
     value = ops.cast(value, "float32")
-    bits = backend.bits_of(value)
-    noise = _scrambled(backend.bits_of(ops.cast(seed, "float32")))
-    for more in salt:
-        noise = _scrambled(noise + backend.bits_of(ops.cast(more, "float32")))
-    noise = _scrambled(noise + bits)
+    bits, noise = backend.bits_of(value), random_bits(value, seed, *salt)
     if keras.backend.standardize_dtype(dtype) == "bfloat16":
         rounded = backend.float_of(ops.bitwise_and(bits + ops.bitwise_and(noise, 0xFFFF), -0x10000))
         # Infinity and NaN have all exponent bits set: noise would turn one into the other.
@@ -100,17 +93,19 @@ def stochastic(value: Any, dtype: Any, seed: Any, *salt: Any) -> Any:
     return ops.cast(ops.where(size < FLOAT16_LARGEST, rounded, value), dtype)
 
 
-def _scrambled(bits: Any) -> Any:
-    """A hash of each 32-bit integer, whose bits are as good as independent of the number's.
+def random_bits(value: Any, seed: Any, *salt: Any) -> Any:
+    """32 random bits for each number, as int32.
 
-    The multipliers are those of the "lowbias32" hash (Wellons, 2018).
+    They are a hash of the number, the seed and the salt: no state, the same in every run, and
+    independent of how a variable is cut into blocks.
+
+    Args:
+        value: Number in float32 or float64.
+        seed: Scalar that differs from step to step.
+        *salt: Scalars, or arrays of the shape of `value`; where these differ, the bits of equal
+            numbers are independent.
     """
-    bits = _folded(bits, 16) * 0x7FEB352D
-    bits = _folded(bits, 15) * -0x7B935975
-    return _folded(bits, 16)
-
-
-def _folded(bits: Any, shift: int) -> Any:
-    # An arithmetic shift, of which only the bits that a logical one has are kept.
-    shifted = ops.bitwise_and(ops.right_shift(bits, shift), 2 ** (32 - shift) - 1)
-    return ops.bitwise_xor(bits, shifted)
+    noise = scrambled(backend.bits_of(ops.cast(seed, "float32")))
+    for more in (*salt, value):
+        noise = scrambled(noise + backend.bits_of(ops.cast(more, "float32")))
+    return noise

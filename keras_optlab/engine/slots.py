@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 
 @final
@@ -26,6 +26,19 @@ class Slot:
     block: int = 0
     by_rows: bool = True
     exact: bool = False
+
+
+@final
+class Start(NamedTuple):
+    """How a slot is taken from the parameter in the first step.
+
+    Args:
+        counter: Name in `h` of the number of steps, which is 1 then.
+        initial: Function of the parameter.
+    """
+
+    counter: str
+    initial: Callable[[Any], Any]
 
 
 @final

@@ -1,12 +1,15 @@
 """Gradients of embedding tables: the rows that were looked up, and nothing for all others."""
 
 from collections.abc import Sequence
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 from keras import ops
 
-from keras_optlab.engine import backend
-from keras_optlab.engine.update import Update
+from keras_optlab.backends import backend
+from keras_optlab.engine.storage import arithmetic_dtype
+
+if TYPE_CHECKING:
+    from keras_optlab.engine.update import Update
 
 
 @final
@@ -45,13 +48,14 @@ class RowGradient:
             return backend.dense(gradient)
         shape = () if variable is None else tuple(variable.shape)
         indices, values = lookups
-        if indices.shape[0] == 0 or backend.LOOKUPS_ARE_SUMMED:
+        if indices.shape[0] == 0 or backend.lookups_are_summed:
             return cls(indices, values, None, shape)
         order = ops.argsort(indices)
         indices, values = ops.take(indices, order), ops.take(values, order, axis=0)
         is_new = ops.concatenate([indices[:1] == indices[:1], indices[1:] != indices[:-1]])
         entry = ops.cumsum(ops.cast(is_new, "int32")) - 1
-        lookup_count = ops.shape(indices)[0]
+        size: Any = ops.shape(indices)
+        lookup_count = size[0]
         summed = ops.segment_sum(values, entry, num_segments=lookup_count)
         numbers = ops.where(is_new, indices, ops.zeros_like(indices))
         rows = ops.segment_sum(numbers, entry, num_segments=lookup_count)
@@ -75,6 +79,41 @@ class RowGradient:
             return self.values
         in_use = ops.reshape(self.in_use, (-1,) + (1,) * (len(self.shape) - 1))
         return ops.where(in_use, self.values, self.values[:1])
+
+
+def of_variable(gradient: Any, variable: Any) -> Any:
+    """A gradient as the engine takes it: a tensor of known shape, or a `RowGradient`."""
+    if isinstance(gradient, RowGradient):
+        return gradient
+    if not (ops.is_tensor(gradient) or backend.is_sparse(gradient)):
+        # A loop of the user's own may give arrays of NumPy.
+        gradient = ops.convert_to_tensor(gradient)
+    gradient = backend.shaped(gradient, tuple(variable.shape))
+    return RowGradient.of(gradient, variable) if backend.is_sparse(gradient) else gradient
+
+
+def as_applied(gradients: Sequence[Any], variables: Sequence[Any], are_summed: bool) -> list[Any]:
+    """The gradients of a step as the engine takes them, the same in all replicas.
+
+    Args:
+        gradients: List of gradients, one a variable; None where there is none.
+        variables: List of the variables.
+        are_summed: Whether they are added to those of earlier steps, which has to be done with
+            tensors in the precision of the arithmetic.
+    """
+    taken = [
+        None if gradient is None else of_variable(gradient, variable)
+        for gradient, variable in zip(gradients, variables, strict=True)
+    ]
+    # Keras clips and accumulates the gradients of each replica and sums them later: other weights
+    # than one device gives, and a sum that no branch of a condition may take.
+    taken = sum_over_replicas(taken, variables)
+    if not are_summed:
+        return taken
+    return [
+        None if gradient is None else ops.cast(dense(gradient), arithmetic_dtype(variable))
+        for gradient, variable in zip(taken, variables, strict=True)
+    ]
 
 
 def values_of(gradient: Any) -> Any:
@@ -121,7 +160,7 @@ def sum_over_replicas(gradients: Sequence[Any], variables: Sequence[Any]) -> lis
     return gradients
 
 
-def run(update: Update) -> None:
+def run(update: "Update") -> None:
     """Update the rows of a `RowGradient`, and leave all others as they are."""
     rows = update.gradient.rows
     parameter = backend.read_rows(update.variable, rows)

@@ -1,4 +1,4 @@
-"""State that the built-ins do not have, kept and saved beside theirs."""
+"""State that the built-ins do not have, kept and saved next to theirs."""
 
 from collections.abc import Callable
 from typing import Any, final
@@ -7,10 +7,16 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_optlab.engine.keras_hooks import Saveable
+from keras_optlab.arguments.hyperparameter import COMPLEMENT, shortest
+from keras_optlab.keras_glue.hooks import Saveable
+from keras_optlab.keras_glue.types import to_numpy
 
-# Where the name of the formula stands in a file.
+# Where the name of the formula stands in a file, and the version of the format.
 FORMULA = "formula"
+FORMAT = "format"
+
+# Files of 0.1.0 have no version, and are those of version 1.
+NEWEST_FORMAT = 2
 
 
 @final
@@ -24,16 +30,21 @@ class ExtraState(Saveable):
     Args:
         formula: Name of the formula that the whole state belongs to. It stands in the file, since
             slots of two algorithms may have the same shapes. "" for one that is not ours.
-        undo: Function that takes back what the optimizer has loaded right before.
+        reject: Function that takes back what the optimizer has loaded right before; it gets,
+            in words, whose state it is.
     """
 
-    def __init__(self, formula: str = "", undo: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, formula: str = "", reject: Callable[[str], None] = lambda whose: None
+    ) -> None:
         self.formula = formula
-        self.undo = undo
+        self.reject = reject
         self.variables: dict[str, keras.Variable] = {}
         # Arrays that only a file and the host need, such as a point to go back to.
         self.arrays: dict[str, Any] = {}
         self.pending: dict[str, np.ndarray] = {}
+        # Whether the next contents are left alone, since the state they go with was.
+        self.skips = False
         # What `tf.train.Checkpoint` saves of all this, None on other backends.
         self.checkpointed: Any = None
 
@@ -48,10 +59,20 @@ class ExtraState(Saveable):
         self.variables[name] = variable
         return variable
 
-    def add_zeros(self, name: str, shape: tuple[int, ...], dtype: str, layout: Any) -> Any:
-        """Make a variable of zeros, spread over devices by a layout, and restored as `add` does."""
+    def add_filled(
+        self, name: str, number: float, shape: tuple[int, ...], dtype: str, layout: Any
+    ) -> keras.Variable:
+        """Make a variable filled with a number, spread over devices by a layout.
+
+        What a file loaded before held for it is restored, as `add` does.
+        """
         variable = keras.Variable(
-            "zeros", shape=shape, dtype=dtype, trainable=False, name=name, layout=layout
+            keras.initializers.Constant(number) if number else "zeros",
+            shape=shape,
+            dtype=dtype,
+            trainable=False,
+            name=name,
+            layout=layout,
         )
         restored = self.pending.pop(name, self.arrays.pop(name, None))
         if restored is not None:
@@ -94,7 +115,7 @@ class ExtraState(Saveable):
     def contents(self) -> dict[str, np.ndarray]:
         """Everything here as numpy arrays, by name."""
         kept = {**self.variables, **self.arrays}
-        return {name: ops.convert_to_numpy(value) for name, value in kept.items()}
+        return {name: to_numpy(value) for name, value in kept.items()}
 
     def restore(self, contents: dict[str, np.ndarray]) -> None:
         """Take over what `contents` returned, now or when the variable is made."""
@@ -106,6 +127,11 @@ class ExtraState(Saveable):
                 self.keep(name, value)
             else:
                 self.pending[name] = value
+        for name, value in contents.items():
+            # Files of 0.1.0 do not always hold one minus a decay rate.
+            complement = f"{COMPLEMENT}{name}"
+            if complement in self.variables and complement not in contents:
+                self.variables[complement].assign(1.0 - shortest(value))
 
     def save_own_variables(self, store: Any) -> None:
         """Write everything here to a Keras store."""
@@ -113,22 +139,24 @@ class ExtraState(Saveable):
             store[name] = value
         if self.formula:
             store[FORMULA] = np.frombuffer(self.formula.encode(), "uint8")
+            store[FORMAT] = np.asarray(NEWEST_FORMAT, "uint8")
 
     def load_own_variables(self, store: Any) -> None:
         """Read everything from a Keras store; an empty one changes nothing.
 
         Raises:
-            ValueError: If it is the state of another formula; the optimizer's state is then as it
-                was before it loaded its own part of the file.
+            ValueError: If it is the state of another formula, which a built optimizer would
+                take for its own, or of a later version of this package; its state is then as it
+                was before it loaded its part of the file.
         """
         contents = {name: np.asarray(store[name]) for name in tuple(store.keys())}
         formula = bytes(contents.pop(FORMULA, b"")).decode() or self.formula
-        if formula != self.formula:
-            self.undo()
-            raise ValueError(
-                f"Expected the state of an optimizer whose formula is `{self.formula}`. Received: "
-                f"a file with that of `{formula}`. The optimizer's state is as it was; load the "
-                "file into a model with the optimizer that it was saved from."
-            )
-        if contents:
+        version = int(contents.pop(FORMAT, 1))
+        if self.skips:
+            self.skips = False
+        elif formula != self.formula:
+            self.reject(f"that of `{formula}`")
+        elif version > NEWEST_FORMAT:
+            self.reject(f"that in format {version}, of a later version of keras-optlab")
+        elif contents:
             self.restore(contents)

@@ -1,10 +1,12 @@
 """One variable's part of a step, on its way from the optimizer to the backend."""
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, final
 
-from keras_optlab.engine.plan import Plan
+if TYPE_CHECKING:
+    from keras_optlab.engine.plan import Plan
 
 
+@final
 class Update(NamedTuple):
     """What a backend needs to update one variable.
 
@@ -17,5 +19,5 @@ class Update(NamedTuple):
 
     variable: Any
     gradient: Any
-    plan: Plan
+    plan: "Plan"
     h: dict[str, Any]

@@ -1,0 +1,124 @@
+"""How updates run on torch, by where they run. Each path gives the numbers of the formula.
+
+- **In a function that `torch.compile` traces** (dynamo), the optimizer is a graph break
+  (`as_written` in `torch.py`): it runs as it does eagerly, by one of the next two paths. Traced, it
+  takes longer to compile and hits dynamo's recompile limit, and torch's fused kernels have no fake
+  implementation in part.
+- **On CPU**, torch's fused kernels where one computes the same (`torch_kernels`). For all else,
+  small variables many at a time, in bundles (`torch_bundles`) or gathered for the step
+  (`torch_small`), and large ones in blocks that stay in the cache (`torch_blocks`).
+- **On CUDA**, and on any other device, no fused kernel and no blocks: a large variable or a bundle
+  is updated by the formula as it stands, a kernel launch for each operation. Small variables that
+  are in no bundle are gathered as on CPU. Nothing of it has been measured.
+
+`jit_compile=True` makes one compiled loop of a formula on every device, unless it takes its sums
+row by row. `jit_compile=False`, and any step in a `keras.StatelessScope`, runs the formula on one
+whole variable after another.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from keras_optlab.backends import (
+    torch_blocks,
+    torch_bundles,
+    torch_graph,
+    torch_kernels,
+    torch_small,
+)
+from keras_optlab.backends.torch_job import Job
+
+if TYPE_CHECKING:
+    from keras_optlab.engine.plan import Plan
+    from keras_optlab.engine.update import Update
+
+
+def prepare(plans: "Sequence[Plan]", variables: Sequence[Any], held: Callable[[Any], Any]) -> None:
+    """Bundle small variables."""
+    with torch.no_grad():
+        torch_bundles.make(plans, variables, held)
+    for plan, variable in zip(plans, variables, strict=True):
+        plan.kept["tensor"] = held(variable)
+
+
+def run(updates: "Sequence[Update]", jit_compile: str | bool) -> None:
+    """Update all variables."""
+    if jit_compile is False or not (updates and _is_ours(updates[0])):
+        for update in updates:
+            _run_through_keras(update)
+        return
+    bundles, others = torch_bundles.split(updates)
+    for bundle, own in bundles:
+        for job in _left_by_kernels([bundle.gather(own)], jit_compile):
+            run_large(job, jit_compile is True)
+        bundle.write_back()
+    small = []
+    for job in _left_by_kernels([Job.of(update) for update in others], jit_compile):
+        if job.value.numel() < torch_bundles.LARGE:
+            small.append(job)
+        else:
+            run_large(job, jit_compile is True)
+    torch_small.run(small, jit_compile is True)
+
+
+def start(condition: Any, updates: "Sequence[Update]") -> None:
+    """Make the state of variables what a step takes, where a condition holds."""
+    for update in updates if condition else ():
+        plan = update.plan
+        slots = {name: slot.value for name, slot in plan.slots.items()}
+        new, new_slots = plan.formula.started(update.variable.value, slots, update.h, plan.starts)
+        update.variable.assign(new)
+        for name, new_slot in new_slots.items():
+            plan.slots[name].assign(new_slot)
+
+
+def measure(
+    updates: "Sequence[Update]", number: int, jit_compile: str | bool
+) -> list[dict[str, Any]]:
+    """Run pass `number` over the model on all variables; gives their parts of its sums."""
+    found = []
+    for update in updates:
+        job = Job.of(update)
+        if jit_compile is not False and _is_ours(update) and torch_blocks.is_flat(job):
+            found.append(torch_blocks.measure(job, number))
+            continue
+        parts = job.value, job.gradient, job.slots, job.h
+        sums, new_slots = job.formula.measured(number, *parts)
+        for name, new_slot in new_slots.items():
+            update.plan.slots[name].assign(new_slot)
+        found.append(sums)
+    return found
+
+
+def run_large(job: Job, compiled: bool) -> None:
+    """Update one large variable, or a bundle."""
+    if compiled and not (job.formula.is_cut_by_rows and job.value.dim() == 2):
+        torch_graph.run_compiled(job.formula, job.tensors, job.h)
+    elif job.value.is_cpu:
+        torch_blocks.run(job, compiled)
+    else:
+        job.run()
+
+
+def _is_ours(update: "Update") -> bool:
+    """Whether the variable's tensor is ours to write.
+
+    In a `keras.StatelessScope` variables stand for tensors that are not.
+    """
+    return update.variable.value is update.plan.kept["tensor"]
+
+
+def _left_by_kernels(jobs: list[Job], jit_compile: str | bool) -> list[Job]:
+    """The jobs that are left to the formula."""
+    return torch_kernels.run(jobs) if jit_compile == "auto" else jobs
+
+
+def _run_through_keras(update: "Update") -> None:
+    """Update a variable by single operations, and let Keras assign the results."""
+    slots = {name: slot.value for name, slot in update.plan.slots.items()}
+    new, new_slots = update.plan.formula(update.variable.value, update.gradient, slots, update.h)
+    update.variable.assign(new)
+    for name, new_slot in new_slots.items():
+        update.plan.slots[name].assign(new_slot)

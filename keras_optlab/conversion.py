@@ -1,0 +1,92 @@
+"""From a built-in optimizer to ours, with its state."""
+
+import inspect
+
+import keras
+import numpy as np
+
+from keras_optlab import optimizers
+from keras_optlab.arguments.declaration import Section
+from keras_optlab.engine.exclusions import Exclusions
+from keras_optlab.engine.optimizer import Optimizer
+from keras_optlab.keras_glue.hooks import built_in_parts
+
+
+def built_in(ours: type[Optimizer]) -> type[keras.optimizers.Optimizer] | None:
+    """The class of Keras that computes what one of ours does; None where this Keras has none.
+
+    That is one of the same name that knows all arguments which ours has from Keras: Keras 3.12 has
+    a `Muon` of another step size, without `rms_rate`, and Keras 3.13 no `ScheduleFreeAdamW`.
+    """
+    theirs = getattr(keras.optimizers, ours.__name__, None)
+    known = inspect.signature(theirs).parameters if theirs else {}
+    shared = [
+        name
+        for name, argument in ours.declared_arguments.items()
+        if argument.section is not Section.KEYWORD_ONLY
+    ]
+    return theirs if all(name in known for name in shared) else None
+
+
+def from_keras(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    """Make this package's optimizer from a built-in one, with its settings and its state.
+
+    Training goes on where it was: step count, slots, learning rate or schedule, moving averages,
+    accumulated gradients and `exclude_from_weight_decay` are taken over. A
+    `LossScaleOptimizer` is made anew around the converted optimizer, with its scale.
+
+    Args:
+        optimizer: Instance of a built-in optimizer, built or not.
+
+    Returns:
+        Our optimizer of the same name. It is built where the given one is.
+
+    Raises:
+        TypeError: If it is not an optimizer that this package has.
+        ValueError: If it is the `Muon` of Keras 3.12, which is another algorithm.
+
+    Example:
+
+    >>> model.compile(keras_optlab.from_keras(model.optimizer), loss="mse")
+    """
+    if isinstance(optimizer, Optimizer):
+        return optimizer
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        config = optimizer.get_config()
+        del config["inner_optimizer"]
+        wrapped = from_keras(optimizer.inner_optimizer)
+        converted = keras.optimizers.LossScaleOptimizer(wrapped, **config)
+        own = len(optimizer.variables) - len(optimizer.inner_optimizer.variables)
+        if optimizer.built:
+            converted.build(built_in_parts(optimizer).variables)
+        for new, old in zip(converted.variables[:own], optimizer.variables[:own], strict=True):
+            new.assign(old)
+        return converted
+    ours = {name: getattr(optimizers, name) for name in optimizers.__all__}
+    name = next(
+        (
+            ancestor.__name__
+            for ancestor in type(optimizer).__mro__
+            if ancestor is getattr(keras.optimizers, ancestor.__name__, None)
+        ),
+        None,
+    )
+    if name not in ours:
+        raise TypeError(
+            "`from_keras` converts instances of keras.optimizers."
+            f"{{{', '.join(sorted(ours))}}}. Received: optimizer={optimizer!r}."
+        )
+    if built_in(ours[name]) is None:
+        raise ValueError(
+            f"`{name}` of Keras {keras.__version__} is another algorithm than that of later "
+            f"versions and of this package. Received: optimizer={optimizer!r}. Make a "
+            f"keras_optlab.optimizers.{name} with the arguments that you want."
+        )
+    parts = built_in_parts(optimizer)
+    converted = ours[name].from_config(optimizer.get_config())
+    vars(converted)["exclusions"] = Exclusions(parts.excluded, parts.excluded_pattern)
+    if optimizer.built:
+        converted.build(parts.variables)
+    state = [np.array(keras.ops.convert_to_numpy(variable)) for variable in optimizer.variables]
+    converted.saved_state.assign(state)
+    return converted

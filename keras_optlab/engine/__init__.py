@@ -1,0 +1,1 @@
+"""What runs a formula: plans, passes, steps, storage and state."""

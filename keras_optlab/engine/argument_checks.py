@@ -1,0 +1,59 @@
+"""Checks of what concerns several arguments of an optimizer at once."""
+
+from typing import TYPE_CHECKING
+
+from keras_optlab.engine.clipping import CLIPPING
+from keras_optlab.engine.storage import SLOT_STORAGES
+
+if TYPE_CHECKING:
+    from keras_optlab.engine.optimizer import Optimizer
+
+
+def check_together(optimizer: "Optimizer") -> None:
+    """Check what excludes each other, and what the algorithm cannot have.
+
+    Raises:
+        ValueError: For arguments that exclude each other, or that the algorithm cannot have.
+        TypeError: For an algorithm whose scalars nothing moves on.
+    """
+    if optimizer.scalars and not optimizer.advance:
+        raise TypeError(
+            "Expected `advance(state, sums, h)`, which gives the scalars after a step. Received: "
+            f"{type(optimizer).__name__}, which has `scalars` and no `advance`. Define it."
+        )
+    takes_rows = optimizer.scope.is_within_rows
+    not_lazy = "its formula may depend on the whole table (`scope` is `Scope.VARIABLE`)"
+    slots = SLOT_STORAGES[optimizer.slot_dtype] if optimizer.slot_dtype else None
+    refusals = {
+        "lazy": optimizer.lazy and (optimizer.not_lazy or (not takes_rows and not_lazy)),
+        "slot_dtype": slots and slots.rounds and optimizer.needs_exact_slots,
+    }
+    for refused, reason in refusals.items():
+        if reason:
+            raise ValueError(
+                f"{type(optimizer).__name__} cannot have `{refused}`: {reason}. Received: "
+                f"{refused}={getattr(optimizer, refused)!r}. Leave it out."
+            )
+    if optimizer.lazy and optimizer.transforms:
+        raise ValueError(
+            "`lazy` and `transforms` exclude each other, since a transform acts on all rows. "
+            f"Received: lazy=True and transforms={optimizer.transforms!r}. Leave one of them out."
+        )
+    if optimizer.lazy and slots and not slots.is_elementwise:
+        raise ValueError(
+            "`lazy` needs slots of which single rows can be stored. Received: lazy=True and "
+            f"slot_dtype={optimizer.slot_dtype!r}. Leave one of them out."
+        )
+    optimizer.points.check()
+    if optimizer.lazy and optimizer.gradient_accumulation_steps:
+        raise ValueError(
+            "`lazy` and `gradient_accumulation_steps` exclude each other, since accumulated "
+            "gradients are dense. Received: lazy=True and gradient_accumulation_steps="
+            f"{optimizer.gradient_accumulation_steps}. Leave one of them out."
+        )
+    limits = {name: getattr(optimizer, name) for name in CLIPPING}
+    if sum(limit is not None for limit in limits.values()) > 1:
+        raise ValueError(
+            "Only one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set. Received: "
+            + ", ".join(f"{name}={limit}" for name, limit in limits.items())
+        )

@@ -1,0 +1,63 @@
+"""Builds an optimizer for a list of variables."""
+
+import random
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+from keras_optlab.backends import backend
+from keras_optlab.engine import plan, random_stream
+from keras_optlab.engine.argument_checks import check_together
+from keras_optlab.engine.faults import Faults
+from keras_optlab.engine.rounding import LARGEST_SEED
+from keras_optlab.engine.storage import Stochastic, arithmetic_dtype, widest
+from keras_optlab.keras_glue.hooks import held_value
+
+if TYPE_CHECKING:
+    from keras_optlab.engine.optimizer import Optimizer
+
+
+def build(
+    optimizer: "Optimizer", variables: list[Any], build_of_keras: Callable[[list[Any]], None]
+) -> None:
+    """Make the plans of all variables, their slots, and the variables of all numbers.
+
+    A state that was loaded before is taken over.
+    """
+    check_together(optimizer)
+    optimizer.numbers.combinations, groups = plan.assign_groups(optimizer, variables)
+    build_of_keras(variables)
+    plans = plan.make_plans(optimizer, variables, groups)
+    backend.prepare(plans, variables, held_value)
+    optimizer.keep(plans=plans, dtype=widest(arithmetic_dtype(v) for v in variables))
+    state = optimizer.extra_state
+    with keras.name_scope(optimizer.name, caller=optimizer):
+        optimizer.numbers.build(groups)
+        if optimizer.evaluates_elsewhere:
+            optimizer.keep(evaluating=state.add("evaluating", 0.0, "float32"))
+        if any(isinstance(each.formula.storages.parameter, Stochastic) for each in plans):
+            seed = random.randrange(LARGEST_SEED)
+            optimizer.keep(rounding_seed=state.add("rounding_seed", seed, "float32"))
+        if any(random_stream.NUMBER in each.slots for each in plans):
+            seed = random.randrange(LARGEST_SEED)
+            optimizer.keep(random_seed=state.add("random_seed", seed, "float32"))
+        if optimizer.nonfinite != "apply":
+            optimizer.keep(faults=Faults(state))
+    # The one attribute that is set in the open, since `tf.train.Checkpoint` follows attributes.
+    optimizer.checkpointed = backend.checkpointed(state.variables)
+    state.checkpointed = optimizer.checkpointed
+    _take_pending(optimizer)
+
+
+def _take_pending(optimizer: "Optimizer") -> None:
+    """Take over the state of a file that was read before the optimizer was built."""
+    saved = optimizer.saved_state
+    if not saved.pending:
+        return
+    extra = optimizer.extra_state.contents()
+    if saved.take(saved.pending):
+        optimizer.extra_state.restore(extra)
+    else:
+        for setting in vars(optimizer)["settings"].values():
+            setting.store(setting.value)

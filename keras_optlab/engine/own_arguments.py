@@ -1,0 +1,94 @@
+"""Arguments of every optimizer that are lists; a config has them where they say something."""
+
+from typing import Any, final
+
+import keras
+
+from keras_optlab.arguments.declaration import Argument, Fixed, Section
+from keras_optlab.arguments.domain import Instance, Listing, Optional, Text, shown
+from keras_optlab.arguments.hyperparameter import Option
+from keras_optlab.engine.groups import ParameterGroup
+from keras_optlab.engine.transform import Transform
+
+
+@final
+class GroupList(Argument):
+    """The `groups` argument, shown in a config only where there are any."""
+
+    def __init__(self) -> None:
+        super().__init__(Optional(Listing(Instance(ParameterGroup))), None, Section.KEYWORD_ONLY)
+
+    def write(self, instance: Any, value: Any) -> None:
+        """Check and store the groups; they are fixed once the optimizer is built."""
+        if vars(instance).get("built", False):
+            raise ValueError(
+                "`groups` cannot be changed once the optimizer is built. "
+                f"Received: groups={value!r}. Give them to the constructor."
+            )
+        super().write(instance, value)
+
+    def configuration(self, instance: Any) -> Any:
+        """The groups, serialized."""
+        groups = self.read(instance)
+        return groups and [keras.saving.serialize_keras_object(group) for group in groups]
+
+
+@final
+class TransformList(Fixed):
+    """The `transforms` argument, shown in a config only where there are any."""
+
+    def __init__(self) -> None:
+        super().__init__(Optional(Listing(Instance(Transform))), None, Section.KEYWORD_ONLY)
+
+    def configuration(self, instance: Any) -> Any:
+        """The transforms, serialized."""
+        transforms = self.read(instance)
+        return transforms and [keras.saving.serialize_keras_object(each) for each in transforms]
+
+
+@final
+class SettableNames(Option):
+    """The `settable` argument, shown in a config only where it changes what is built."""
+
+    def __init__(self) -> None:
+        super().__init__(Optional(Listing(Text())), None, Section.KEYWORD_ONLY)
+
+    def configuration(self, instance: Any) -> Any:
+        """Names of the hyperparameters that are in use though they stand at their off value."""
+        names = [
+            name
+            for name, declared in instance.hyperparameters().items()
+            if declared.off is not None
+            and instance.uses(name)
+            and declared.is_off(declared.read(instance))
+        ]
+        return names or None
+
+    def write(self, instance: Any, value: Any) -> None:
+        """Check and store the names; they are fixed once the optimizer is built."""
+        declared = instance.hyperparameters()
+        allowed = [name for name, each in declared.items() if each.off is not None]
+        if not set(self.normalize(value) or ()) <= set(allowed):
+            raise ValueError(
+                f"`settable` names hyperparameters of {type(instance).__name__} that 0 switches "
+                f"off, which are {allowed}. Received: settable={shown(value)}."
+            )
+        super().write(instance, value)
+
+
+# Functions, whose results have the type of the value for a type checker, as `option` does.
+
+
+def group_list() -> Any:
+    """Declare `groups`."""
+    return GroupList()
+
+
+def transform_list() -> Any:
+    """Declare `transforms`."""
+    return TransformList()
+
+
+def settable_names() -> Any:
+    """Declare `settable`."""
+    return SettableNames()

@@ -1,0 +1,128 @@
+"""One step of an optimizer: its numbers, sums over the model, and the update of each variable."""
+
+import operator
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, final
+
+from keras import ops
+
+from keras_optlab.backends import backend
+from keras_optlab.engine import sparse, starting
+from keras_optlab.engine.clipping import clipped
+from keras_optlab.engine.plan import Plan
+from keras_optlab.engine.update import Update
+
+if TYPE_CHECKING:
+    from keras_optlab.engine.optimizer import Optimizer
+
+
+@final
+class Stepper:
+    """Takes the steps of an optimizer.
+
+    Args:
+        optimizer: The optimizer.
+        run: Updates variables, as `backend.run` does.
+        measure: Runs a pass over the model, as `backend.measure` does.
+    """
+
+    def __init__(
+        self,
+        optimizer: "Optimizer",
+        run: Callable[..., None] = backend.run,
+        measure: Callable[..., list[dict[str, Any]]] = backend.measure,
+    ) -> None:
+        self.optimizer = optimizer
+        self.run = run
+        self.measure = measure
+
+    def update_all(
+        self, gradients: Sequence[Any], variables: Sequence[Any], learning_rate: Any
+    ) -> None:
+        """Update all variables of a step."""
+        plans = self._plans_of(variables)
+        values = self.optimizer.numbers.of_step(plans, learning_rate, advances=True)
+        updates = [
+            Update(variable, gradient, plan, values[plan.key])
+            for variable, gradient, plan in zip(variables, gradients, plans, strict=True)
+            if not plan.frozen
+        ]
+        starting.start(updates)
+        self._run(self._with_model_sums(updates, learning_rate))
+
+    def clipped(self, gradients: list[Any]) -> list[Any]:
+        """The gradients of a step within the optimizer's limits."""
+        return clipped(self.optimizer, gradients)
+
+    def update_one(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Update one variable with the present numbers, without weight decay.
+
+        Raises:
+            ValueError: If the algorithm needs all variables at once.
+        """
+        optimizer = self.optimizer
+        if optimizer.model_passes:
+            raise ValueError(
+                f"{type(optimizer).__name__} sums over all variables of a step, and so cannot "
+                "update one of them. Call `apply` with the gradients of all."
+            )
+        gradient = sparse.of_variable(gradient, variable)
+        plan = optimizer.plans[optimizer.position(variable)].undecayed()
+        values = optimizer.numbers.of_step([plan], learning_rate, advances=False)
+        if not plan.frozen:
+            update = Update(variable, gradient, plan, values[plan.key])
+            starting.start([update])
+            self._run([update])
+
+    def _with_model_sums(self, updates: list[Update], learning_rate: Any) -> list[Update]:
+        """The updates after the passes over the model, with their sums and the new state in `h`."""
+        optimizer, passes = self.optimizer, self.optimizer.model_passes
+        if not passes or not updates:
+            return updates
+        updates = [update._replace(gradient=sparse.dense(update.gradient)) for update in updates]
+        sums: dict[str, Any] = {}
+        for number in range(len(passes)):
+            parts = self.measure(updates, number, optimizer.jit_compile)
+            found: dict[str, Any] = {}
+            for part in parts:
+                for name, x in part.items():
+                    x = ops.cast(x, optimizer.dtype)
+                    found[name] = found[name] + x if name in found else x
+            sums |= found
+            if number == len(passes) - 1:
+                found |= optimizer.numbers.advanced(0, learning_rate, sums, keeps=True)
+            updates = [
+                update._replace(
+                    h=update.h | {name: ops.cast(x, update.plan.dtype) for name, x in found.items()}
+                )
+                for update in updates
+            ]
+        return updates
+
+    def _run(self, updates: Iterable[Update]) -> None:
+        """Run updates, those of sparse gradients by rows where that is exact or asked for."""
+        dense = []
+        for update in updates:
+            if isinstance(update.gradient, sparse.RowGradient):
+                if self._updates_rows_alone(update.plan):
+                    sparse.run(update)
+                    continue
+                update = update._replace(gradient=update.gradient.dense())
+            dense.append(update)
+        self.run(dense, self.optimizer.jit_compile)
+
+    def _plans_of(self, variables: Sequence[Any]) -> list[Plan]:
+        """The plans of the variables of a step, which mostly are those that there are."""
+        optimizer = self.optimizer
+        plans, built_on = optimizer.plans, optimizer.built_on
+        if len(variables) == len(plans) and all(map(operator.is_, variables, built_on)):
+            return plans
+        return [plans[optimizer.position(variable)] for variable in variables]
+
+    def _updates_rows_alone(self, plan: Plan) -> bool:
+        """Whether the rows of a table that were not looked up stay as they are."""
+        optimizer, formula = self.optimizer, plan.formula
+        rests_at_zero = formula.algorithm.rests_at_zero
+        rests = rests_at_zero and rests_at_zero()
+        rests = rests and not formula.weight_decay and not formula.transforms
+        return formula.takes_rows and bool(optimizer.lazy or rests)

@@ -1,0 +1,1 @@
+"""What of Keras is private, or has no type."""
