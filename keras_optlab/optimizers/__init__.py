@@ -43,34 +43,58 @@ torch, `DistributedDataParallel`, in each process after `torch.distributed.init_
         optimizer.apply([v.value.grad for v in model.trainable_weights], model.trainable_weights)
 """
 
+from keras_optlab.optimizers.adabelief import AdaBelief
 from keras_optlab.optimizers.adadelta import Adadelta
 from keras_optlab.optimizers.adafactor import Adafactor
 from keras_optlab.optimizers.adagrad import Adagrad
 from keras_optlab.optimizers.adam import Adam
 from keras_optlab.optimizers.adamax import Adamax
 from keras_optlab.optimizers.adamw import AdamW
+from keras_optlab.optimizers.adan import Adan
+from keras_optlab.optimizers.ademamix import AdEMAMix
+from keras_optlab.optimizers.adopt import ADOPT
 from keras_optlab.optimizers.ftrl import Ftrl
 from keras_optlab.optimizers.lamb import Lamb
+from keras_optlab.optimizers.laprop import LaProp
+from keras_optlab.optimizers.lars import LARS
 from keras_optlab.optimizers.lion import Lion
+from keras_optlab.optimizers.mars import MARS
 from keras_optlab.optimizers.muon import Muon
 from keras_optlab.optimizers.nadam import Nadam
+from keras_optlab.optimizers.nadamw import NAdamW
+from keras_optlab.optimizers.prodigy import Prodigy
+from keras_optlab.optimizers.radam import RAdam
 from keras_optlab.optimizers.rmsprop import RMSprop
 from keras_optlab.optimizers.schedule_free_adamw import ScheduleFreeAdamW
+from keras_optlab.optimizers.schedule_free_sgd import ScheduleFreeSGD
 from keras_optlab.optimizers.sgd import SGD
+from keras_optlab.optimizers.soap import SOAP
 
 __all__ = [
+    "ADOPT",
+    "LARS",
+    "MARS",
     "SGD",
+    "SOAP",
+    "AdEMAMix",
+    "AdaBelief",
     "Adadelta",
     "Adafactor",
     "Adagrad",
     "Adam",
     "AdamW",
     "Adamax",
+    "Adan",
     "Ftrl",
+    "LaProp",
     "Lamb",
     "Lion",
     "Muon",
+    "NAdamW",
     "Nadam",
+    "Prodigy",
+    "RAdam",
     "RMSprop",
     "ScheduleFreeAdamW",
+    "ScheduleFreeSGD",
 ]

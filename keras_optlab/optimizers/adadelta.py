@@ -4,10 +4,16 @@ from typing import Any, final
 
 from keras import ops
 
-from keras_optlab.engine.domain import FRACTION, NON_NEGATIVE
-from keras_optlab.engine.hyperparameter import hyperparameter, learning_rate
-from keras_optlab.engine.optimizer import Optimizer, Values
-from keras_optlab.engine.slots import Slot
+from keras_optlab.optimizers.base import (
+    FRACTION,
+    NON_NEGATIVE,
+    Optimizer,
+    Scope,
+    Slot,
+    Values,
+    hyperparameter,
+    learning_rate,
+)
 
 
 @final
@@ -33,20 +39,17 @@ class Adadelta(Optimizer):
     """
 
     learning_rate: float = learning_rate(0.001)
-    rho: float = hyperparameter(0.95, FRACTION, complement="exact")
+    rho: float = hyperparameter(0.95, FRACTION, complement=True)
     epsilon: float = hyperparameter(1e-7, NON_NEGATIVE)
 
-    parameter_first = True
+    scope = Scope.ELEMENT
 
     def slots(self, variable: Any) -> dict[str, Slot]:
         return {"accumulated_grad": Slot(), "accumulated_delta_var": Slot()}
 
-    def update(
-        self, parameter: Any, gradient: Any, slots: Values, h: Values
-    ) -> tuple[Any, dict[str, Any]]:
-        s, u = slots.accumulated_grad, slots.accumulated_delta_var
-        s = h.rho * s + h.one_minus_rho * ops.square(gradient)
-        d = -ops.sqrt(u + h.epsilon) * gradient / ops.sqrt(s + h.epsilon)
+    def step(self, g: Any, p: Any, s: Values, h: Values) -> tuple[Any, dict[str, Any]]:
+        a = h.rho * s.accumulated_grad + h.one_minus_rho * ops.square(g)
+        u = s.accumulated_delta_var
+        d = ops.sqrt(u + h.epsilon) * g / ops.sqrt(a + h.epsilon)
         u = h.rho * u + h.one_minus_rho * ops.square(d)
-        new_slots = {"accumulated_grad": s, "accumulated_delta_var": u}
-        return parameter + h.learning_rate * d, new_slots
+        return h.learning_rate * d, {"accumulated_grad": a, "accumulated_delta_var": u}

@@ -5,11 +5,23 @@ from typing import Any, final
 
 from keras import ops
 
-from keras_optlab.engine.backend import maximum, minimum, sum_along, total
-from keras_optlab.engine.domain import NON_NEGATIVE, POSITIVE, Boolean, Real
-from keras_optlab.engine.hyperparameter import hyperparameter, learning_rate, option
-from keras_optlab.engine.optimizer import Optimizer, Values
-from keras_optlab.engine.slots import Slot
+from keras_optlab.optimizers.base import (
+    NON_NEGATIVE,
+    POSITIVE,
+    Boolean,
+    Optimizer,
+    Real,
+    Slot,
+    Values,
+    hyperparameter,
+    learning_rate,
+    maximum,
+    minimum,
+    option,
+    sum_along,
+    sums,
+    total,
+)
 
 
 @final
@@ -50,18 +62,16 @@ class Adafactor(Optimizer):
     learning_rate: float = learning_rate(0.001)
     beta_2_decay: float = hyperparameter(-0.8, Real(high=0.0))
     epsilon_1: float = hyperparameter(1e-30, NON_NEGATIVE)
-    epsilon_2: float = hyperparameter(1e-3, NON_NEGATIVE, cast_by_keras=True)
+    epsilon_2: float = hyperparameter(1e-3, NON_NEGATIVE)
     clip_threshold: float = hyperparameter(1.0, POSITIVE)
     relative_step: bool = option(True, Boolean())
 
-    parameter_first = True
-    unread_slots = ("velocity",)
     not_lazy = "its step depends on means over the whole table"
 
     def slots(self, variable: Any) -> dict[str, Slot]:
         shape = tuple(variable.shape)
         is_matrix = len(shape) >= 2
-        # Keras keeps empty scalars in place of r and c where there is no matrix.
+        # Keras keeps empty scalars instead of r and c where there is no matrix.
         return {
             "row": Slot(shape=shape[:-1] if is_matrix else (), by_rows=is_matrix),
             "column": Slot(shape=(*shape[:-2], shape[-1]) if is_matrix else (), by_rows=False),
@@ -75,57 +85,46 @@ class Adafactor(Optimizer):
             "one_minus_beta_2": h.t**h.beta_2_decay,
         }
 
-    def rows(self, parameter: Any, gradient: Any, slots: Values, h: Values) -> dict[str, Any]:
-        """The means of G over columns, and sums of θ² over all and of the new r."""
-        sums = {"parameter_square": total(ops.square(parameter))}
-        if len(h.shape) >= 2:
-            mean = sum_along(ops.square(gradient) + h.epsilon_1, -1) / h.shape[-1]
-            row = self.average(slots.row, mean, h)
-            sums |= {"row_mean": mean, "row_sum": ops.sum(row, axis=-1)}
-        return sums
+    @sums()
+    def rows(self, g: Any, p: Any, s: Values, h: Values) -> tuple[dict, dict]:
+        """The new r, its sum and that of θ²."""
+        found = {"parameter_square": total(ops.square(p))}
+        if len(h.shape) < 2:
+            return found, {}
+        mean = sum_along(ops.square(g) + h.epsilon_1, -1) / h.shape[-1]
+        row = self.average(s.row, mean, h)
+        return {**found, "row_sum": ops.sum(row, axis=-1)}, {"row": row}
 
-    def columns(self, parameter: Any, gradient: Any, slots: Values, h: Values) -> dict[str, Any]:
+    @sums()
+    def columns(self, g: Any, p: Any, s: Values, h: Values) -> tuple[dict, dict]:
         """Sums of G over rows, for each column."""
         if len(h.shape) < 2:
-            return {}
-        return {"column_sum": sum_along(ops.square(gradient) + h.epsilon_1, -2)}
+            return {}, {}
+        return {"column_sum": sum_along(ops.square(g) + h.epsilon_1, -2)}, {}
 
-    def change(self, parameter: Any, gradient: Any, slots: Values, h: Values) -> dict[str, Any]:
-        """Sum of u²."""
-        new = Values(**(vars(slots) | self.first_slots(parameter, gradient, slots, h)))
-        u = gradient / ops.sqrt(self.velocity(gradient, new, h))
-        return {"u_square": total(ops.square(u))}
+    @sums()
+    def change(self, g: Any, p: Any, s: Values, h: Values) -> tuple[dict, dict]:
+        """The new c, and the sum of u²."""
+        new_slots = {}
+        if len(h.shape) >= 2:
+            mean = h.column_sum / h.shape[-2]
+            new_slots = {"column": self.average(s.column, mean, h)}
+        u = g / ops.sqrt(self.velocity(g, Values(**vars(s) | new_slots), h))
+        return {"u_square": total(ops.square(u))}, new_slots
 
-    totals = (rows, columns, change)
-    totals_by_rows = ("row_mean",)
-
-    def first_slots(
-        self, parameter: Any, gradient: Any, slots: Values, h: Values
-    ) -> dict[str, Any]:
-        if len(h.shape) < 2:
-            return {}
-        return {
-            "row": self.average(slots.row, h.row_mean, h),
-            "column": self.average(slots.column, h.column_sum / h.shape[-2], h),
-        }
-
-    def update(
-        self, parameter: Any, gradient: Any, slots: Values, h: Values
-    ) -> tuple[Any, dict[str, Any]]:
+    def step(self, g: Any, p: Any, s: Values, h: Values) -> tuple[Any, dict[str, Any]]:
         size = math.prod(h.shape)
-        v = self.velocity(gradient, slots, h)
+        v = self.velocity(g, s, h)
         alpha = maximum(h.epsilon_2, ops.sqrt(h.parameter_square / size)) * h.rho
         excess = maximum(1.0, ops.sqrt(h.u_square / size) / h.clip_threshold)
-        u = gradient / ops.sqrt(v)
-        return parameter - alpha / excess * u, {"velocity": v}
+        return alpha / excess * (g / ops.sqrt(v)), {"velocity": v}
 
-    def velocity(self, gradient: Any, slots: Values, h: Values) -> Any:
+    def velocity(self, g: Any, s: Values, h: Values) -> Any:
         """The new second moment, of a matrix from its new row and column means."""
         if len(h.shape) < 2:
-            square = ops.square(gradient) + h.epsilon_1
-            return self.average(slots.velocity, square, h)
-        share = slots.row / ops.expand_dims(h.row_sum / h.shape[-2], -1)
-        return ops.expand_dims(share, -1) * ops.expand_dims(slots.column, -2)
+            return self.average(s.velocity, ops.square(g) + h.epsilon_1, h)
+        share = s.row / ops.expand_dims(h.row_sum / h.shape[-2], -1)
+        return ops.expand_dims(share, -1) * ops.expand_dims(s.column, -2)
 
     def average(self, old: Any, new: Any, h: Values) -> Any:
         """A moving average."""

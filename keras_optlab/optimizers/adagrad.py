@@ -4,27 +4,34 @@ from typing import Any, final
 
 from keras import ops
 
-from keras_optlab.engine.declaration import Section
-from keras_optlab.engine.domain import NON_NEGATIVE, Boolean
-from keras_optlab.engine.hyperparameter import hyperparameter, learning_rate, option
-from keras_optlab.engine.optimizer import Optimizer, Values
-from keras_optlab.engine.slots import Slot
+from keras_optlab.optimizers.base import (
+    NON_NEGATIVE,
+    Boolean,
+    Optimizer,
+    Scope,
+    Section,
+    Slot,
+    Values,
+    hyperparameter,
+    learning_rate,
+    option,
+)
 
 
 @final
 class Adagrad(Optimizer):
     r"""Steps divided by the root of the sum of all squared gradients so far.
 
-        s ← s + g²
-        θ ← θ − η g / √(s + ε)
+        a ← a + g²
+        θ ← θ − η g / √(a + ε)
 
-    With `epsilon_inside_root=False`, as in the paper and PyTorch: θ ← θ − η g / (√s + ε),
+    With `epsilon_inside_root=False`, as in the paper and PyTorch: θ ← θ − η g / (√a + ε),
     usually together with `initial_accumulator_value=0.0`.
 
     Args:
         learning_rate: Float >= 0, a `LearningRateSchedule`, or a callable without arguments.
             Defaults to `0.001`, as in Keras; the paper's experiments take 0.01 and more.
-        initial_accumulator_value: Float >= 0, what s starts from. Defaults to `0.1`, as in
+        initial_accumulator_value: Float >= 0, what a starts from. Defaults to `0.1`, as in
             Keras.
         epsilon: Float >= 0 or a schedule. Defaults to `1e-7`.
         epsilon_inside_root: Boolean. Defaults to `True`.
@@ -41,15 +48,15 @@ class Adagrad(Optimizer):
     epsilon: float = hyperparameter(1e-7, NON_NEGATIVE)
     epsilon_inside_root: bool = option(True, Boolean(), Section.KEYWORD_ONLY)
 
+    scope = Scope.ELEMENT
+
     def rests_at_zero(self) -> bool:
         return True
 
     def slots(self, variable: Any) -> dict[str, Slot]:
         return {"accumulator": Slot(self.initial_accumulator_value)}
 
-    def update(
-        self, parameter: Any, gradient: Any, slots: Values, h: Values
-    ) -> tuple[Any, dict[str, Any]]:
-        s = slots.accumulator + ops.square(gradient)
-        root = ops.sqrt(s + h.epsilon) if self.epsilon_inside_root else ops.sqrt(s) + h.epsilon
-        return parameter - h.learning_rate * gradient / root, {"accumulator": s}
+    def step(self, g: Any, p: Any, s: Values, h: Values) -> tuple[Any, dict[str, Any]]:
+        a = s.accumulator + ops.square(g)
+        root = ops.sqrt(a + h.epsilon) if self.epsilon_inside_root else ops.sqrt(a) + h.epsilon
+        return h.learning_rate * g / root, {"accumulator": a}

@@ -4,12 +4,22 @@ from typing import Any, final
 
 from keras import ops
 
-from keras_optlab.engine.backend import maximum
-from keras_optlab.engine.declaration import Section
-from keras_optlab.engine.domain import DECAY_RATE, NON_NEGATIVE, Boolean, Choice
-from keras_optlab.engine.hyperparameter import hyperparameter, learning_rate, option
-from keras_optlab.engine.optimizer import Optimizer, Values
-from keras_optlab.engine.slots import Slot
+from keras_optlab.optimizers.base import (
+    DECAY_RATE,
+    NON_NEGATIVE,
+    Boolean,
+    Choice,
+    Optimizer,
+    Scope,
+    Section,
+    Slot,
+    Values,
+    hyperparameter,
+    learning_rate,
+    maximum,
+    option,
+)
+from keras_optlab.optimizers.bias import bias_correction
 
 
 @final
@@ -26,7 +36,7 @@ class Adam(Optimizer):
         "algorithm_1":  θ ← θ − η m̂ / (√v̂ + ε),  m̂ = m / (1 − β₁ᵗ),  v̂ = v / (1 − β₂ᵗ)
         "none":         θ ← θ − η m / (√v + ε)
 
-    With `amsgrad`, the largest v so far stands in place of v.
+    With `amsgrad`, the largest v so far stands instead of v.
 
     Args:
         learning_rate: Float >= 0, a `LearningRateSchedule`, or a callable without arguments.
@@ -46,13 +56,15 @@ class Adam(Optimizer):
     """
 
     learning_rate: float = learning_rate(0.001)
-    beta_1: float = hyperparameter(0.9, DECAY_RATE, complement="exact", cast_by_keras=True)
-    beta_2: float = hyperparameter(0.999, DECAY_RATE, complement="exact", cast_by_keras=True)
+    beta_1: float = hyperparameter(0.9, DECAY_RATE, complement=True)
+    beta_2: float = hyperparameter(0.999, DECAY_RATE, complement=True)
     epsilon: float = hyperparameter(1e-7, NON_NEGATIVE)
     amsgrad: bool = option(False, Boolean())
     bias_correction: str = option(
         "epsilon_hat", Choice(("epsilon_hat", "algorithm_1", "none")), Section.KEYWORD_ONLY
     )
+
+    scope = Scope.ELEMENT
 
     def slots(self, variable: Any) -> dict[str, Slot]:
         slots = {"momentum": Slot(), "velocity": Slot()}
@@ -63,18 +75,19 @@ class Adam(Optimizer):
     def derive(self, h: Values) -> dict[str, Any]:
         if self.bias_correction == "none":
             return {"alpha": h.learning_rate, "epsilon_hat": h.epsilon}
+        if self.bias_correction == "algorithm_1":
+            # √v̂ + ε = (√v + ε √(1 − β₂ᵗ)) / √(1 − β₂ᵗ)
+            root = ops.sqrt(bias_correction(h.one_minus_beta_2, h.t))
+            alpha = h.learning_rate * root / bias_correction(h.one_minus_beta_1, h.t)
+            return {"alpha": alpha, "epsilon_hat": h.epsilon * root}
         root = ops.sqrt(1 - h.beta_2**h.t)
         alpha = h.learning_rate * root / (1 - h.beta_1**h.t)
-        # √v̂ + ε = (√v + ε √(1 − β₂ᵗ)) / √(1 − β₂ᵗ)
-        scale = root if self.bias_correction == "algorithm_1" else 1.0
-        return {"alpha": alpha, "epsilon_hat": h.epsilon * scale}
+        return {"alpha": alpha, "epsilon_hat": h.epsilon}
 
-    def update(
-        self, parameter: Any, gradient: Any, slots: Values, h: Values
-    ) -> tuple[Any, dict[str, Any]]:
-        m = slots.momentum + (gradient - slots.momentum) * h.one_minus_beta_1
-        v = slots.velocity + (ops.square(gradient) - slots.velocity) * h.one_minus_beta_2
+    def step(self, g: Any, p: Any, s: Values, h: Values) -> tuple[Any, dict[str, Any]]:
+        m = s.momentum + (g - s.momentum) * h.one_minus_beta_1
+        v = s.velocity + (ops.square(g) - s.velocity) * h.one_minus_beta_2
         new_slots = {"momentum": m, "velocity": v}
         if self.amsgrad:
-            v = new_slots["velocity_hat"] = maximum(slots.velocity_hat, v)
-        return parameter - m * h.alpha / (ops.sqrt(v) + h.epsilon_hat), new_slots
+            v = new_slots["velocity_hat"] = maximum(s.velocity_hat, v)
+        return m * h.alpha / (ops.sqrt(v) + h.epsilon_hat), new_slots

@@ -4,11 +4,17 @@ from typing import Any, final
 
 from keras import ops
 
-from keras_optlab.engine.backend import maximum
-from keras_optlab.engine.domain import DECAY_RATE, NON_NEGATIVE
-from keras_optlab.engine.hyperparameter import hyperparameter, learning_rate
-from keras_optlab.engine.optimizer import Optimizer, Values
-from keras_optlab.engine.slots import Slot
+from keras_optlab.optimizers.base import (
+    DECAY_RATE,
+    NON_NEGATIVE,
+    Optimizer,
+    Scope,
+    Slot,
+    Values,
+    hyperparameter,
+    learning_rate,
+    maximum,
+)
 
 
 @final
@@ -34,9 +40,11 @@ class Adamax(Optimizer):
     """
 
     learning_rate: float = learning_rate(0.001)
-    beta_1: float = hyperparameter(0.9, DECAY_RATE, complement="exact", cast_by_keras=True)
+    beta_1: float = hyperparameter(0.9, DECAY_RATE, complement=True)
     beta_2: float = hyperparameter(0.999, DECAY_RATE)
     epsilon: float = hyperparameter(1e-7, NON_NEGATIVE)
+
+    scope = Scope.ELEMENT
 
     def slots(self, variable: Any) -> dict[str, Slot]:
         return {"momentum": Slot(), "norm": Slot()}
@@ -44,9 +52,7 @@ class Adamax(Optimizer):
     def derive(self, h: Values) -> dict[str, Any]:
         return {"alpha": h.learning_rate / (1 - h.beta_1**h.t)}
 
-    def update(
-        self, parameter: Any, gradient: Any, slots: Values, h: Values
-    ) -> tuple[Any, dict[str, Any]]:
-        m = slots.momentum + (gradient - slots.momentum) * h.one_minus_beta_1
-        u = maximum(h.beta_2 * slots.norm, ops.abs(gradient))
-        return parameter - h.alpha * m / (u + h.epsilon), {"momentum": m, "norm": u}
+    def step(self, g: Any, p: Any, s: Values, h: Values) -> tuple[Any, dict[str, Any]]:
+        m = s.momentum + (g - s.momentum) * h.one_minus_beta_1
+        u = maximum(h.beta_2 * s.norm, ops.abs(g))
+        return h.alpha * m / (u + h.epsilon), {"momentum": m, "norm": u}

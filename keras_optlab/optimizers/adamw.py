@@ -1,12 +1,20 @@
 """Adam with decoupled weight decay."""
 
-from typing import final
+from typing import Any, final
 
-from keras_optlab.engine.declaration import Section
-from keras_optlab.engine.domain import DECAY_RATE, NON_NEGATIVE, Boolean, Choice
-from keras_optlab.engine.hyperparameter import hyperparameter, learning_rate, option
-from keras_optlab.engine.optimizer import Optimizer
 from keras_optlab.optimizers.adam import Adam
+from keras_optlab.optimizers.base import (
+    DECAY_RATE,
+    NON_NEGATIVE,
+    Boolean,
+    Choice,
+    Optimizer,
+    Scope,
+    Section,
+    hyperparameter,
+    learning_rate,
+    option,
+)
 
 
 @final
@@ -38,15 +46,21 @@ class AdamW(Optimizer):
     """
 
     learning_rate: float = learning_rate(0.001)
-    weight_decay: float = hyperparameter(0.004, NON_NEGATIVE, cast_by_keras=True)
-    beta_1: float = hyperparameter(0.9, DECAY_RATE, complement="exact", cast_by_keras=True)
-    beta_2: float = hyperparameter(0.999, DECAY_RATE, complement="exact", cast_by_keras=True)
+    weight_decay: Any = hyperparameter(
+        0.004,
+        NON_NEGATIVE,
+        keras_says="Argument `weight_decay` must be a float.",
+    )
+    beta_1: float = hyperparameter(0.9, DECAY_RATE, complement=True)
+    beta_2: float = hyperparameter(0.999, DECAY_RATE, complement=True)
     epsilon: float = hyperparameter(1e-7, NON_NEGATIVE)
     amsgrad: bool = option(False, Boolean())
     bias_correction: str = option(
         "epsilon_hat", Choice(("epsilon_hat", "algorithm_1", "none")), Section.KEYWORD_ONLY
     )
 
+    scope = Scope.ELEMENT
+
     slots = Adam.slots
     derive = Adam.derive
-    update = Adam.update
+    step = Adam.step

@@ -1,14 +1,24 @@
 """Follow the regularized leader."""
 
-from typing import Any, ClassVar, final
+from typing import Any, final
 
 from keras import ops
 
-from keras_optlab.engine.backend import maximum, minimum
-from keras_optlab.engine.domain import NON_NEGATIVE, POSITIVE, Real
-from keras_optlab.engine.hyperparameter import hyperparameter, learning_rate, option
-from keras_optlab.engine.optimizer import Optimizer, Values
-from keras_optlab.engine.slots import Slot
+from keras_optlab.optimizers.base import (
+    NON_NEGATIVE,
+    POSITIVE,
+    Optimizer,
+    Real,
+    Scope,
+    Slot,
+    Values,
+    hyperparameter,
+    learning_rate,
+    maximum,
+    minimum,
+    option,
+    sums,
+)
 
 
 @final
@@ -23,7 +33,7 @@ class Ftrl(Optimizer):
         learning_rate: Float > 0, a `LearningRateSchedule`, or a callable without arguments.
             Stands in a denominator, so a schedule must not reach 0. Defaults to `0.001`, as
             in Keras.
-        learning_rate_power: Float <= 0 or a schedule, p. Defaults to `-0.5`, as in the paper.
+        learning_rate_power: Float <= 0, p. Defaults to `-0.5`, as in the paper.
         initial_accumulator_value: Float >= 0, what n starts from. Defaults to `0.1`.
         l1_regularization_strength: Float >= 0 or a schedule, λ₁. Defaults to `0.0`.
         l2_regularization_strength: Float >= 0 or a schedule, λ₂. Defaults to `0.0`.
@@ -39,39 +49,54 @@ class Ftrl(Optimizer):
     """
 
     learning_rate: float = learning_rate(0.001, POSITIVE)
-    learning_rate_power: float = hyperparameter(-0.5, Real(high=0.0))
-    initial_accumulator_value: float = option(0.1, NON_NEGATIVE)
-    l1_regularization_strength: float = hyperparameter(0.0, NON_NEGATIVE)
-    l2_regularization_strength: float = hyperparameter(0.0, NON_NEGATIVE)
-    l2_shrinkage_regularization_strength: float = hyperparameter(0.0, NON_NEGATIVE)
+    learning_rate_power: float = option(
+        -0.5, Real(high=0.0), keras_says="`learning_rate_power` needs to be negative or zero."
+    )
+    initial_accumulator_value: float = option(
+        0.1, NON_NEGATIVE, keras_says="`initial_accumulator_value` needs to be positive or zero."
+    )
+    l1_regularization_strength: float = hyperparameter(
+        0.0, NON_NEGATIVE, keras_says="`l1_regularization_strength` needs to be positive or zero."
+    )
+    l2_regularization_strength: float = hyperparameter(
+        0.0, NON_NEGATIVE, keras_says="`l2_regularization_strength` needs to be positive or zero."
+    )
+    l2_shrinkage_regularization_strength: float = hyperparameter(
+        0.0,
+        NON_NEGATIVE,
+        keras_says="`l2_shrinkage_regularization_strength` needs to be positive or zero.",
+    )
     beta: float = hyperparameter(0.0, NON_NEGATIVE)
 
-    usual: ClassVar[dict[str, Any]] = {"p": 0.5}
     needs_exact_slots = "its weights are computed from the slots alone"
+
+    scope = Scope.ELEMENT
 
     def slots(self, variable: Any) -> dict[str, Slot]:
         return {"accumulator": Slot(self.initial_accumulator_value), "linear": Slot()}
 
     def derive(self, h: Values) -> dict[str, Any]:
         return {
-            "p": -h.learning_rate_power,
             "l1": h.l1_regularization_strength,
             "l2": 2 * h.l2_regularization_strength + h.beta / h.learning_rate,
             "l2_shrinkage": 2 * h.l2_shrinkage_regularization_strength,
         }
 
-    def first_slots(
-        self, parameter: Any, gradient: Any, slots: Values, h: Values
-    ) -> dict[str, Any]:
-        n_old, n = slots.accumulator, slots.accumulator + ops.square(gradient)
-        sigma = (n**h.p - n_old**h.p) / h.learning_rate
-        z = slots.linear + (gradient + h.l2_shrinkage * parameter - sigma * parameter)
-        return {"linear": z}
+    @sums()
+    def gradients(self, g: Any, p: Any, s: Values, h: Values) -> tuple[dict, dict]:
+        """The new z."""
+        n_old, n = s.accumulator, s.accumulator + ops.square(g)
+        sigma = (self.root(n) - self.root(n_old)) / h.learning_rate
+        return {}, {"linear": s.linear + (g + h.l2_shrinkage * p - sigma * p)}
 
-    def update(
-        self, parameter: Any, gradient: Any, slots: Values, h: Values
-    ) -> tuple[Any, dict[str, Any]]:
-        z, n = slots.linear, slots.accumulator + ops.square(gradient)
+    def step(self, g: Any, p: Any, s: Values, h: Values) -> tuple[Any, dict[str, Any]]:
+        z, n = s.linear, s.accumulator + ops.square(g)
         clipped = minimum(maximum(z, -h.l1), h.l1)
-        parameter = (clipped - z) / (n**h.p / h.learning_rate + h.l2)
-        return parameter, {"accumulator": n}
+        step = p - (clipped - z) / (self.root(n) / h.learning_rate + h.l2)
+        return step, {"accumulator": n}
+
+    def root(self, n: Any) -> Any:
+        """n⁻ᵖ, by default the square root of n."""
+        if self.learning_rate_power == -0.5:
+            return ops.sqrt(n)
+        return n**-self.learning_rate_power

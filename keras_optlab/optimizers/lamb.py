@@ -4,11 +4,20 @@ from typing import Any, final
 
 from keras import ops
 
-from keras_optlab.engine.backend import total
-from keras_optlab.engine.domain import DECAY_RATE, NON_NEGATIVE
-from keras_optlab.engine.hyperparameter import hyperparameter, learning_rate
-from keras_optlab.engine.optimizer import Optimizer, Values
-from keras_optlab.engine.slots import Slot
+from keras_optlab.optimizers.base import (
+    DECAY_RATE,
+    NON_NEGATIVE,
+    Boolean,
+    Optimizer,
+    Section,
+    Slot,
+    Values,
+    hyperparameter,
+    learning_rate,
+    option,
+    sums,
+    total,
+)
 
 
 @final
@@ -20,12 +29,16 @@ class Lamb(Optimizer):
         d = m̂ / (√v̂ + ε)
         θ ← θ − η ‖θ‖ / ‖d‖ · d        (the ratio is 1 where either norm is 0)
 
+    As in Keras, weight decay λ comes before the step. With `decay_in_direction`, as in the paper,
+    d + λ θ takes the place of d.
+
     Args:
         learning_rate: Float >= 0, a `LearningRateSchedule`, or a callable without arguments.
             Defaults to `0.001`, as in Keras.
         beta_1: Float in [0, 1) or a schedule, decay rate of m. Defaults to `0.9`.
         beta_2: Float in [0, 1) or a schedule, decay rate of v. Defaults to `0.999`.
         epsilon: Float >= 0 or a schedule. Defaults to `1e-7`; the paper takes 1e-6.
+        decay_in_direction: Boolean. Defaults to `False`; the paper, timm and optax take True.
 
     Source: You et al., 2020, "Large batch optimization for deep learning".
 
@@ -35,11 +48,17 @@ class Lamb(Optimizer):
     """
 
     learning_rate: float = learning_rate(0.001)
-    beta_1: float = hyperparameter(0.9, DECAY_RATE, complement="exact", cast_by_keras=True)
-    beta_2: float = hyperparameter(0.999, DECAY_RATE, complement="exact", cast_by_keras=True)
+    beta_1: float = hyperparameter(0.9, DECAY_RATE, complement=True)
+    beta_2: float = hyperparameter(0.999, DECAY_RATE, complement=True)
     epsilon: float = hyperparameter(1e-7, NON_NEGATIVE)
+    decay_in_direction: bool = option(False, Boolean(), Section.KEYWORD_ONLY)
 
     not_lazy = "its step depends on the norm of the whole table"
+
+    # A constant of most classes, which here an argument decides.
+    @property
+    def decays_in_update(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.decay_in_direction
 
     def slots(self, variable: Any) -> dict[str, Slot]:
         return {"momentum": Slot(), "velocity": Slot()}
@@ -47,27 +66,22 @@ class Lamb(Optimizer):
     def derive(self, h: Values) -> dict[str, Any]:
         return {"m_share": 1 / (1 - h.beta_1**h.t), "v_share": 1 / (1 - h.beta_2**h.t)}
 
-    def norms(self, parameter: Any, gradient: Any, slots: Values, h: Values) -> dict[str, Any]:
-        """The squared norms of the weights and of the direction."""
-        _, _, d = self.direction(gradient, slots, h)
-        return {
-            "parameter_square": total(ops.square(parameter)),
-            "d_square": total(ops.square(d)),
-        }
+    @sums()
+    def moments(self, g: Any, p: Any, s: Values, h: Values) -> tuple[dict, dict]:
+        """The new m and v, and the squared norms of the weights and of the direction."""
+        m = s.momentum + (g - s.momentum) * h.one_minus_beta_1
+        v = s.velocity + (ops.square(g) - s.velocity) * h.one_minus_beta_2
+        d_square = total(ops.square(self.direction(m, v, p, h)))
+        norms = {"parameter_square": total(ops.square(p)), "d_square": d_square}
+        return norms, {"momentum": m, "velocity": v}
 
-    totals = (norms,)
-
-    def update(
-        self, parameter: Any, gradient: Any, slots: Values, h: Values
-    ) -> tuple[Any, dict[str, Any]]:
-        m, v, d = self.direction(gradient, slots, h)
+    def step(self, g: Any, p: Any, s: Values, h: Values) -> tuple[Any, dict[str, Any]]:
         usable = ops.logical_and(h.parameter_square > 0, h.d_square > 0)
         d_norm = ops.sqrt(ops.where(usable, h.d_square, 1.0))
         ratio = ops.where(usable, ops.sqrt(h.parameter_square) / d_norm, 1.0)
-        return parameter - ratio * h.learning_rate * d, {"momentum": m, "velocity": v}
+        return ratio * h.learning_rate * self.direction(s.momentum, s.velocity, p, h), {}
 
-    def direction(self, gradient: Any, slots: Values, h: Values) -> tuple[Any, Any, Any]:
-        """The new m and v, and Adam's direction d."""
-        m = slots.momentum + (gradient - slots.momentum) * h.one_minus_beta_1
-        v = slots.velocity + (ops.square(gradient) - slots.velocity) * h.one_minus_beta_2
-        return m, v, h.m_share * m / (ops.sqrt(h.v_share * v) + h.epsilon)
+    def direction(self, m: Any, v: Any, p: Any, h: Values) -> Any:
+        """Adam's direction d, with the decay where that has its place here."""
+        d = h.m_share * m / (ops.sqrt(h.v_share * v) + h.epsilon)
+        return d + h.decay * p if self.decay_in_direction and h.decay is not None else d

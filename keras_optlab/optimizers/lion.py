@@ -4,10 +4,16 @@ from typing import Any, final
 
 from keras import ops
 
-from keras_optlab.engine.domain import FRACTION, Real
-from keras_optlab.engine.hyperparameter import hyperparameter, learning_rate
-from keras_optlab.engine.optimizer import Optimizer, Values
-from keras_optlab.engine.slots import Slot
+from keras_optlab.optimizers.base import (
+    FRACTION,
+    Optimizer,
+    Real,
+    Scope,
+    Slot,
+    Values,
+    hyperparameter,
+    learning_rate,
+)
 
 
 @final
@@ -35,19 +41,20 @@ class Lion(Optimizer):
 
     learning_rate: float = learning_rate(0.001)
     beta_1: float = hyperparameter(
-        0.9, Real(0.0, 1.0, open_low=True), complement="rounded", cast_by_keras=True
+        0.9,
+        Real(0.0, 1.0, open_low=True),
+        complement=True,
+        keras_says="Argument `beta_1` must be in the [0, 1] range. Otherwise, the optimizer "
+        "degenerates to SignSGD.",
     )
-    beta_2: float = hyperparameter(0.99, FRACTION, complement="rounded", cast_by_keras=True)
+    beta_2: float = hyperparameter(0.99, FRACTION, complement=True)
 
-    parameter_first = True
+    scope = Scope.ELEMENT
 
     def slots(self, variable: Any) -> dict[str, Slot]:
         return {"momentum": Slot()}
 
-    def update(
-        self, parameter: Any, gradient: Any, slots: Values, h: Values
-    ) -> tuple[Any, dict[str, Any]]:
-        m = slots.momentum
-        direction = ops.sign(h.beta_1 * m + h.one_minus_beta_1 * gradient)
-        m = h.beta_2 * m + h.one_minus_beta_2 * gradient
-        return parameter - h.learning_rate * direction, {"momentum": m}
+    def step(self, g: Any, p: Any, s: Values, h: Values) -> tuple[Any, dict[str, Any]]:
+        direction = ops.sign(h.beta_1 * s.momentum + h.one_minus_beta_1 * g)
+        m = h.beta_2 * s.momentum + h.one_minus_beta_2 * g
+        return h.learning_rate * direction, {"momentum": m}

@@ -2,18 +2,21 @@
 
 from typing import Any, final
 
-import numpy as np
 from keras import ops
 
-from keras_optlab.engine import backend
-from keras_optlab.engine.domain import DECAY_RATE, NON_NEGATIVE
-from keras_optlab.engine.hyperparameter import hyperparameter, learning_rate
-from keras_optlab.engine.optimizer import Optimizer, Values
-from keras_optlab.engine.slots import Scalar, Slot
+from keras_optlab.optimizers.base import (
+    DECAY_RATE,
+    NON_NEGATIVE,
+    Optimizer,
+    Scalar,
+    Scope,
+    Slot,
+    Values,
+    hyperparameter,
+    learning_rate,
+)
 
-COMPLEMENT = "rounded" if backend.NADAM_ROUNDS_BETAS_FIRST else "exact"
-# Rounded where the built-in rounds it, or float64 weights differ by 5e-8 of the way.
-SCHEDULE_DECAY = float(np.float32(0.96)) if backend.CAST_ROUNDS_PYTHON_NUMBERS else 0.96
+SCHEDULE_DECAY = 0.96
 
 
 @final
@@ -42,9 +45,11 @@ class Nadam(Optimizer):
     """
 
     learning_rate: float = learning_rate(0.001)
-    beta_1: float = hyperparameter(0.9, DECAY_RATE, complement=COMPLEMENT, cast_by_keras=True)
-    beta_2: float = hyperparameter(0.999, DECAY_RATE, complement=COMPLEMENT, cast_by_keras=True)
+    beta_1: float = hyperparameter(0.9, DECAY_RATE, complement=True)
+    beta_2: float = hyperparameter(0.999, DECAY_RATE, complement=True)
     epsilon: float = hyperparameter(1e-7, NON_NEGATIVE)
+
+    scope = Scope.ELEMENT
 
     def slots(self, variable: Any) -> dict[str, Slot]:
         return {"momentum": Slot(), "velocity": Slot()}
@@ -52,23 +57,23 @@ class Nadam(Optimizer):
     def scalars(self) -> dict[str, Scalar]:
         return {"u_product": Scalar(1.0, saved_by_keras=True)}
 
-    def advance(self, state: Values, h: Values) -> dict[str, Any]:
-        return {"u_product": state.u_product * h.beta_1 * (1 - 0.5 * SCHEDULE_DECAY**h.t)}
-
     def derive(self, h: Values) -> dict[str, Any]:
         u = h.beta_1 * (1 - 0.5 * SCHEDULE_DECAY**h.t)
         u_next = h.beta_1 * (1 - 0.5 * SCHEDULE_DECAY ** (h.t + 1))
+        product = h.u_product * h.beta_1 * (1 - 0.5 * SCHEDULE_DECAY**h.t)
         return {
-            "m_share": u_next / (1 - h.u_product * u_next),
-            "g_share": (1 - u) / (1 - h.u_product),
+            "new_product": product,
+            "m_share": u_next / (1 - product * u_next),
+            "g_share": (1 - u) / (1 - product),
             "v_share": 1 / (1 - h.beta_2**h.t),
         }
 
-    def update(
-        self, parameter: Any, gradient: Any, slots: Values, h: Values
-    ) -> tuple[Any, dict[str, Any]]:
-        m = slots.momentum + (gradient - slots.momentum) * h.one_minus_beta_1
-        v = slots.velocity + (ops.square(gradient) - slots.velocity) * h.one_minus_beta_2
-        m_hat = h.m_share * m + h.g_share * gradient
+    def advance(self, state: Values, sums: Values, h: Values) -> dict[str, Any]:
+        return {"u_product": h.new_product}
+
+    def step(self, g: Any, p: Any, s: Values, h: Values) -> tuple[Any, dict[str, Any]]:
+        m = s.momentum + (g - s.momentum) * h.one_minus_beta_1
+        v = s.velocity + (ops.square(g) - s.velocity) * h.one_minus_beta_2
+        m_hat = h.m_share * m + h.g_share * g
         step = h.learning_rate * m_hat / (ops.sqrt(h.v_share * v) + h.epsilon)
-        return parameter - step, {"momentum": m, "velocity": v}
+        return step, {"momentum": m, "velocity": v}

@@ -1,15 +1,26 @@
 """Schedule-free AdamW."""
 
-from typing import Any, ClassVar, final
+from typing import Any, final
 
 from keras import ops
 
-from keras_optlab.engine.backend import maximum, minimum
-from keras_optlab.engine.domain import DECAY_RATE, NON_NEGATIVE, Integer, Real
-from keras_optlab.engine.formula import where
-from keras_optlab.engine.hyperparameter import hyperparameter, learning_rate, option
-from keras_optlab.engine.optimizer import Optimizer, Values
-from keras_optlab.engine.slots import Scalar, Slot
+from keras_optlab.optimizers.averaging import averaged, averaging_scalars, averaging_weight
+from keras_optlab.optimizers.base import (
+    DECAY_RATE,
+    NON_NEGATIVE,
+    Integer,
+    Optimizer,
+    Real,
+    Scalar,
+    Scope,
+    Section,
+    Slot,
+    Values,
+    hyperparameter,
+    learning_rate,
+    option,
+)
+from keras_optlab.optimizers.bias import bias_correction
 
 
 @final
@@ -17,7 +28,7 @@ class ScheduleFreeAdamW(Optimizer):
     r"""Adam whose averaged iterate takes the place of a learning-rate schedule.
 
         η = learning rate · min(1, t / warmup_steps)
-        c = w / Σ w,   w = (largest η so far)²
+        c = w / Σ w,   w = tʳ (largest η so far)ᵏ
         v ← v + (1 − β₂)(g² − v)
         d = g / (√(v / (1 − β₂ᵗ)) + ε) + λ y
         y ← y + c (z − y) + η (β₁ (1 − c) − 1) d
@@ -41,6 +52,8 @@ class ScheduleFreeAdamW(Optimizer):
         beta_2: Float in [0, 1) or a schedule, decay rate of v. Defaults to `0.999`.
         epsilon: Float >= 0 or a schedule. Defaults to `1e-8`.
         warmup_steps: Integer >= 0. Defaults to `0`.
+        polynomial_power: Float >= 0 or a schedule, r. Defaults to `0.0`.
+        rate_power: Float >= 0 or a schedule, k. Defaults to `2.0`.
         weight_decay: Float >= 0, None or a schedule, λ, taken at y and added to the step of
             both y and z. Defaults to `None`.
 
@@ -53,15 +66,16 @@ class ScheduleFreeAdamW(Optimizer):
 
     learning_rate: float = learning_rate(0.0025)
     beta_1: float = hyperparameter(
-        0.9, Real(0.0, 1.0, open_low=True, open_high=True), complement="exact"
+        0.9, Real(0.0, 1.0, open_low=True, open_high=True), complement=True
     )
-    beta_2: float = hyperparameter(0.999, DECAY_RATE, complement="rounded")
+    beta_2: float = hyperparameter(0.999, DECAY_RATE, complement=True)
     epsilon: float = hyperparameter(1e-8, NON_NEGATIVE)
     warmup_steps: int = option(0, Integer(0))
+    polynomial_power: float = hyperparameter(0.0, NON_NEGATIVE, Section.KEYWORD_ONLY)
+    rate_power: float = hyperparameter(2.0, NON_NEGATIVE, Section.KEYWORD_ONLY)
 
+    scope = Scope.ELEMENT
     decays_in_update = True
-    parameter_first = True
-    usual: ClassVar[dict[str, Any]] = {"is_first": False, "evaluating": 0.0}
     not_lazy = "the average that it evaluates takes in all weights in every step"
 
     def slots(self, variable: Any) -> dict[str, Slot]:
@@ -71,41 +85,30 @@ class ScheduleFreeAdamW(Optimizer):
         }
 
     def scalars(self) -> dict[str, Scalar]:
-        return {"largest_rate": Scalar(-1.0), "weight_sum": Scalar(0.0)}
-
-    def advance(self, state: Values, h: Values) -> dict[str, Any]:
-        warmup = minimum(h.t / self.warmup_steps, 1.0) if self.warmup_steps else 1.0
-        rate = h.learning_rate * warmup
-        largest = maximum(rate, state.largest_rate)
-        w = ops.square(largest)
-        # A state saved by Keras has no sum of weights: it counted all steps alike.
-        before = ops.where(state.largest_rate < 0, (h.t - 1) * w, state.weight_sum)
-        total = before + w
-        c = ops.where(total > 0, w / ops.where(total > 0, total, 1.0), 0.0)
-        return {"largest_rate": largest, "weight_sum": total, "rate": rate, "c": c}
+        return averaging_scalars()
 
     def derive(self, h: Values) -> dict[str, Any]:
+        weight = averaging_weight(h, self.warmup_steps)
         return {
-            "v_share": 1 / (1 - h.beta_2**h.t),
-            "pull": h.rate * (h.beta_1 * (1 - h.c) - 1),
-            "is_first": ops.equal(h.t, 1),
+            **weight,
+            "v_share": 1 / bias_correction(h.one_minus_beta_2, h.t),
+            "pull": weight["rate"] * (h.beta_1 * (1 - weight["c"]) - 1),
         }
 
-    def update(
-        self, parameter: Any, gradient: Any, slots: Values, h: Values
-    ) -> tuple[Any, dict[str, Any]]:
-        y = parameter
-        # z starts where training does, which may be later than where the optimizer was built.
-        z = where(h.is_first, y, slots.momentum)
-        v = slots.velocity + (ops.square(gradient) - slots.velocity) * h.one_minus_beta_2
-        d = gradient / (ops.sqrt(h.v_share * v) + h.epsilon)
+    def advance(self, state: Values, sums: Values, h: Values) -> dict[str, Any]:
+        return averaged(h)
+
+    def step(self, g: Any, p: Any, s: Values, h: Values) -> tuple[Any, dict[str, Any]]:
+        z = s.momentum
+        v = s.velocity + (ops.square(g) - s.velocity) * h.one_minus_beta_2
+        d = g / (ops.sqrt(h.v_share * v) + h.epsilon)
         if h.decay is not None:
-            d = d + h.decay * y
-        y = y + h.c * (z - y) + h.pull * d
-        return y, {"momentum": z - h.rate * d, "velocity": v}
+            d = d + h.decay * p
+        step = h.c * (p - z) - h.pull * d
+        return step, {"momentum": z - h.rate * d, "velocity": v}
 
-    def evaluation_point(self, parameter: Any, slots: Values, h: Values) -> Any:
-        return parameter + (1 - 1 / h.beta_1) * (slots.momentum - parameter)
+    def evaluation_point(self, p: Any, s: Values, h: Values) -> Any:
+        return p + (1 - 1 / h.beta_1) * (s.momentum - p)
 
-    def training_point(self, parameter: Any, slots: Values, h: Values) -> Any:
-        return parameter + h.one_minus_beta_1 * (slots.momentum - parameter)
+    def training_point(self, p: Any, s: Values, h: Values) -> Any:
+        return p + h.one_minus_beta_1 * (s.momentum - p)

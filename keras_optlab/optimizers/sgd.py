@@ -2,11 +2,18 @@
 
 from typing import Any, final
 
-from keras_optlab.engine.declaration import Section
-from keras_optlab.engine.domain import FRACTION, Boolean
-from keras_optlab.engine.hyperparameter import hyperparameter, learning_rate, option
-from keras_optlab.engine.optimizer import Optimizer, Values
-from keras_optlab.engine.slots import Slot
+from keras_optlab.optimizers.base import (
+    FRACTION,
+    Boolean,
+    Optimizer,
+    Scope,
+    Section,
+    Slot,
+    Values,
+    hyperparameter,
+    learning_rate,
+    option,
+)
 
 
 @final
@@ -42,14 +49,21 @@ class SGD(Optimizer):
     >>> optimizer = keras_optlab.optimizers.SGD(0.1, momentum=0.9)
     >>> weight = keras.Variable([1.0])
     >>> optimizer.apply([keras.ops.ones(1)], [weight])
-    >>> float(weight[0])
+    >>> float(keras.ops.convert_to_numpy(weight)[0])
     0.8999999761581421
     """
 
     learning_rate: float = learning_rate(0.01)
-    momentum: float = hyperparameter(0.0, FRACTION, off=0.0, cast_by_keras=True)
+    momentum: float = hyperparameter(
+        0.0,
+        FRACTION,
+        off=0.0,
+        keras_says="`momentum` must be a float between [0, 1].",
+    )
     nesterov: bool = option(False, Boolean())
     learning_rate_in_velocity: bool = option(True, Boolean(), Section.KEYWORD_ONLY)
+
+    scope = Scope.ELEMENT
 
     def rests_at_zero(self) -> bool:
         return not self.uses("momentum")
@@ -57,16 +71,13 @@ class SGD(Optimizer):
     def slots(self, variable: Any) -> dict[str, Slot]:
         return {"momentum": Slot()} if self.uses("momentum") else {}
 
-    def update(
-        self, parameter: Any, gradient: Any, slots: Values, h: Values
-    ) -> tuple[Any, dict[str, Any]]:
+    def step(self, g: Any, p: Any, s: Values, h: Values) -> tuple[Any, dict[str, Any]]:
         if not self.uses("momentum"):
-            return parameter - h.learning_rate * gradient, {}
+            return h.learning_rate * g, {}
         if self.learning_rate_in_velocity:
-            step = h.learning_rate * gradient
-            v = h.momentum * slots.momentum - step
-            change = h.momentum * v - step if self.nesterov else v
+            v = h.momentum * s.momentum - h.learning_rate * g
+            step = h.learning_rate * g - h.momentum * v if self.nesterov else -v
         else:
-            v = h.momentum * slots.momentum + gradient
-            change = -h.learning_rate * (gradient + h.momentum * v if self.nesterov else v)
-        return parameter + change, {"momentum": v}
+            v = h.momentum * s.momentum + g
+            step = h.learning_rate * (g + h.momentum * v if self.nesterov else v)
+        return step, {"momentum": v}

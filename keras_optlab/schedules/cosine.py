@@ -4,9 +4,9 @@ import math
 from types import ModuleType
 from typing import Any, final
 
-from keras_optlab.engine.declaration import argument
-from keras_optlab.engine.domain import NON_NEGATIVE, POSITIVE, Name, Optional, Real
-from keras_optlab.engine.schedule import Schedule
+from keras_optlab.arguments.declaration import argument
+from keras_optlab.arguments.domain import INITIAL_RATE, NON_NEGATIVE, POSITIVE, Name, Optional, Real
+from keras_optlab.arguments.schedule import Schedule
 from keras_optlab.schedules.rounding import floor
 
 
@@ -25,7 +25,8 @@ class CosineDecay(Schedule):
     Without a `warmup_target`, η₁ is η₀ and w is 0, whatever `warmup_steps` says (as in Keras).
 
     Args:
-        initial_learning_rate: η₀, the value at step 0; >= 0.
+        initial_learning_rate: η₀, the value at step 0; >= 0, or a variable with it, whose
+            present value is taken.
         decay_steps: s, the steps of the decay, after those of the warmup; > 0.
         alpha: α, the end value as a fraction of the value at the start of the decay; >= 0.
             Defaults to `0.0`.
@@ -52,8 +53,8 @@ class CosineDecay(Schedule):
     [0.0, 0.05, 0.1, 0.05, 0.0]
     """
 
-    initial_learning_rate: float = argument(NON_NEGATIVE)
-    decay_steps: float = argument(POSITIVE)
+    initial_learning_rate: float = argument(INITIAL_RATE)
+    decay_steps: float = argument(POSITIVE, keras_says="Argument `decay_steps` must be > 0.")
     alpha: float = argument(NON_NEGATIVE, default=0.0)
     name: str = argument(Name(), default="CosineDecay")
     warmup_target: float | None = argument(Optional(NON_NEGATIVE), default=None)
@@ -83,7 +84,8 @@ class CosineDecayRestarts(Schedule):
         Sᵢ = T₀ + ... + Tᵢ₋₁     its first step
 
     Args:
-        initial_learning_rate: η₀, the value at step 0; >= 0.
+        initial_learning_rate: η₀, the value at step 0; >= 0, or a variable with it, whose
+            present value is taken.
         first_decay_steps: s, the steps of the first cycle; > 0.
         t_mul: k, how much longer each cycle is than the one before; >= 1. Defaults to `2.0`.
         m_mul: m, how much higher each cycle is than the one before; >= 0. Defaults to `1.0`.
@@ -110,8 +112,10 @@ class CosineDecayRestarts(Schedule):
     [0.1, 0.05, 0.05, 0.025, 0.025]
     """
 
-    initial_learning_rate: float = argument(NON_NEGATIVE)
-    first_decay_steps: float = argument(POSITIVE)
+    initial_learning_rate: float = argument(INITIAL_RATE)
+    first_decay_steps: float = argument(
+        POSITIVE, keras_says="Argument `first_decay_steps` must be > 0."
+    )
     t_mul: float = argument(Real(low=1.0), default=2.0)
     m_mul: float = argument(NON_NEGATIVE, default=1.0)
     alpha: float = argument(NON_NEGATIVE, default=0.0)

@@ -3,9 +3,9 @@
 from types import ModuleType
 from typing import Any, final
 
-from keras_optlab.engine.declaration import argument
-from keras_optlab.engine.domain import NON_NEGATIVE, POSITIVE, Boolean, Name
-from keras_optlab.engine.schedule import Schedule
+from keras_optlab.arguments.declaration import argument
+from keras_optlab.arguments.domain import INITIAL_RATE, NON_NEGATIVE, POSITIVE, Boolean, Name
+from keras_optlab.arguments.schedule import Schedule
 from keras_optlab.schedules.rounding import floor
 
 
@@ -16,7 +16,8 @@ class InverseTimeDecay(Schedule):
         η(t) = η₀ / (1 + r t/s)         or, in steps,     η(t) = η₀ / (1 + r ⌊t/s⌋)
 
     Args:
-        initial_learning_rate: η₀, the value at step 0; >= 0.
+        initial_learning_rate: η₀, the value at step 0; >= 0, or a variable with it, whose
+            present value is taken.
         decay_steps: s, in steps; > 0.
         decay_rate: r; >= 0.
         staircase: Whether to take the whole part of t/s, so that the value falls at once every s
@@ -40,8 +41,8 @@ class InverseTimeDecay(Schedule):
     [0.1, 0.1, 0.05, 0.025]
     """
 
-    initial_learning_rate: float = argument(NON_NEGATIVE)
-    decay_steps: float = argument(POSITIVE)
+    initial_learning_rate: float = argument(INITIAL_RATE)
+    decay_steps: float = argument(POSITIVE, keras_says="Argument `decay_steps` must be > 0.")
     decay_rate: float = argument(NON_NEGATIVE)
     staircase: bool = argument(Boolean(), default=False)
     name: str = argument(Name(), default="InverseTimeDecay")

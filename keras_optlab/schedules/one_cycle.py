@@ -4,8 +4,8 @@ from itertools import pairwise
 from types import ModuleType
 from typing import Any, final
 
-from keras_optlab.engine.declaration import argument
-from keras_optlab.engine.domain import (
+from keras_optlab.arguments.declaration import argument
+from keras_optlab.arguments.domain import (
     DECAY_RATE,
     FRACTION,
     NON_NEGATIVE,
@@ -15,7 +15,7 @@ from keras_optlab.engine.domain import (
     Integer,
     Name,
 )
-from keras_optlab.engine.schedule import Schedule
+from keras_optlab.arguments.schedule import Schedule
 from keras_optlab.schedules.cosine import half_cosine
 
 ANNEAL = Choice(("cosine", "linear"))

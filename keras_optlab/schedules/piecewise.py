@@ -3,9 +3,9 @@
 from types import ModuleType
 from typing import Any, final
 
-from keras_optlab.engine.declaration import argument
-from keras_optlab.engine.domain import FINITE, NON_NEGATIVE, Listing, Name
-from keras_optlab.engine.schedule import Schedule
+from keras_optlab.arguments.declaration import argument
+from keras_optlab.arguments.domain import FINITE, NON_NEGATIVE, Listing, Name
+from keras_optlab.arguments.schedule import Schedule
 from keras_optlab.schedules.boundaries import check_boundaries
 
 

@@ -4,9 +4,9 @@ import math
 from types import ModuleType
 from typing import Any, final
 
-from keras_optlab.engine.declaration import argument
-from keras_optlab.engine.domain import NON_NEGATIVE, POSITIVE, Boolean, Name
-from keras_optlab.engine.schedule import Schedule
+from keras_optlab.arguments.declaration import argument
+from keras_optlab.arguments.domain import INITIAL_RATE, NON_NEGATIVE, POSITIVE, Boolean, Name
+from keras_optlab.arguments.schedule import Schedule
 from keras_optlab.schedules.rounding import ceil
 
 
@@ -20,7 +20,8 @@ class PolynomialDecay(Schedule):
     t = 0): after each multiple of s the value rises again, to less than the last time.
 
     Args:
-        initial_learning_rate: η₀, the value at step 0; >= 0.
+        initial_learning_rate: η₀, the value at step 0; >= 0, or a variable with it, whose
+            present value is taken.
         decay_steps: s, in steps; > 0.
         end_learning_rate: η₁, the value from step s on; >= 0. Defaults to `0.0001`.
         power: c; >= 0 (1 is a straight line, 0.5 a square root). Defaults to `1.0`.
@@ -45,8 +46,8 @@ class PolynomialDecay(Schedule):
     [0.1, 0.06, 0.02, 0.02]
     """
 
-    initial_learning_rate: float = argument(NON_NEGATIVE)
-    decay_steps: float = argument(POSITIVE)
+    initial_learning_rate: float = argument(INITIAL_RATE)
+    decay_steps: float = argument(POSITIVE, keras_says="Argument `decay_steps` must be > 0.")
     end_learning_rate: float = argument(NON_NEGATIVE, default=0.0001)
     power: float = argument(NON_NEGATIVE, default=1.0)
     cycle: bool = argument(Boolean(), default=False)

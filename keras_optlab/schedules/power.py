@@ -3,9 +3,9 @@
 from types import ModuleType
 from typing import Any, final
 
-from keras_optlab.engine.declaration import argument
-from keras_optlab.engine.domain import NON_NEGATIVE, POSITIVE, Name
-from keras_optlab.engine.schedule import Schedule
+from keras_optlab.arguments.declaration import argument
+from keras_optlab.arguments.domain import INITIAL_RATE, NON_NEGATIVE, POSITIVE, Name
+from keras_optlab.arguments.schedule import Schedule
 
 
 @final
@@ -18,7 +18,8 @@ class PowerDecay(Schedule):
     c = 1 is `InverseTimeDecay` with `decay_rate=1`; c = 1/2 is the 1/√t of convex optimization.
 
     Args:
-        initial_learning_rate: η₀, the value at step 0; >= 0.
+        initial_learning_rate: η₀, the value at step 0; >= 0, or a variable with it, whose
+            present value is taken.
         decay_steps: s, in steps; > 0.
         power: c; >= 0. Defaults to `1.0`.
         name: String. Name of the operations in a graph. Defaults to `"PowerDecay"`.
@@ -39,7 +40,7 @@ class PowerDecay(Schedule):
     [0.1, 0.05, 0.033333, 0.01]
     """
 
-    initial_learning_rate: float = argument(NON_NEGATIVE)
+    initial_learning_rate: float = argument(INITIAL_RATE)
     decay_steps: float = argument(POSITIVE)
     power: float = argument(NON_NEGATIVE, default=1.0)
     name: str = argument(Name(), default="PowerDecay")

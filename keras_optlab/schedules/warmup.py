@@ -4,9 +4,9 @@ import math
 from types import ModuleType
 from typing import Any, final
 
-from keras_optlab.engine.declaration import argument
-from keras_optlab.engine.domain import FRACTION, Integer, Name
-from keras_optlab.engine.schedule import (
+from keras_optlab.arguments.declaration import argument
+from keras_optlab.arguments.domain import FRACTION, Integer, Name
+from keras_optlab.arguments.schedule import (
     LearningRateSchedule,
     NumberOrSchedule,
     Schedule,

@@ -1,0 +1,168 @@
+"""The fused kernels of `torch.optim` that compute algorithms of this package exactly.
+
+A kernel here gives the numbers of the formula, with whatever settings it takes to make it; where
+none does, it is left out. Adam's is called by torch's functional interface
+(`torch.optim.adam.adam`), which takes longer to start than a block of a variable does: those that
+run block by block are called by themselves.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch.optim.adam import adam
+
+from keras_optlab.backends.torch_kernels import KERNELS, Kernel
+from keras_optlab.optimizers.adagrad import Adagrad
+from keras_optlab.optimizers.adam import Adam
+from keras_optlab.optimizers.adamw import AdamW
+from keras_optlab.optimizers.sgd import SGD
+
+# So many steps that torch's own bias correction is 1, also after 1 is added to it in float32; ours
+# stands in its learning rate.
+CORRECTED = 1e9
+
+# Elements of a block in which a second kernel still finds in the cache what the first wrote.
+BLOCK = 1 << 20
+
+# What `torch.optim` calls too, by private names that torch's type hints leave out.
+native: Any = torch
+
+
+def _adam(optimizer: Any, lists: dict[str, list], h: dict[str, float]) -> bool:
+    alpha = h["alpha"]
+    decoupled = optimizer.decoupled_weight_decay
+    decay = h["decay"]
+    if decay and decoupled:
+        if alpha == 0:
+            return False
+        # torch multiplies its decay by its learning rate, which here is alpha.
+        decay *= h["learning_rate"] / alpha
+    adam(
+        lists["value"],
+        lists["gradient"],
+        lists["momentum"],
+        lists["velocity"],
+        lists.get("velocity_hat", []),
+        [torch.tensor(CORRECTED)] * len(lists["value"]),
+        fused=True,
+        decoupled_weight_decay=decoupled,
+        amsgrad="velocity_hat" in lists,
+        beta1=1.0 - h["one_minus_beta_1"],
+        beta2=1.0 - h["one_minus_beta_2"],
+        lr=alpha,
+        weight_decay=decay,
+        eps=h["epsilon_hat"],
+        maximize=False,
+    )
+    return True
+
+
+def _sgd(optimizer: Any, lists: dict[str, list], h: dict[str, float]) -> bool:
+    rate, momentum, decay = h["learning_rate"], h.get("momentum", 0.0), h["decay"]
+    values, gradients = lists["value"], lists["gradient"]
+    if "momentum" not in lists:
+        _fused_sgd(values, gradients, [], rate, decay=decay)
+        return True
+    velocities, nesterov = lists["momentum"], optimizer.nesterov
+    if momentum == 0.0:
+        # torch's kernel leaves the velocity alone then, the formula does not.
+        return False
+    if not optimizer.learning_rate_in_velocity:
+        _fused_sgd(values, gradients, velocities, rate, momentum, nesterov=nesterov, decay=decay)
+    elif not nesterov:
+        # v ← β v − η g and θ ← θ + v, in torch's terms: (1 − dampening) = −η, rate −1.
+        _fused_sgd(values, gradients, velocities, -1.0, momentum, 1.0 + rate, decay=decay)
+    elif decay:
+        return False
+    else:
+        for p, g, v in _batches(values, gradients, velocities):
+            # θ ← θ + β v with the new v, then θ ← θ − η g.
+            _fused_sgd(p, g, v, -momentum, momentum, 1.0 + rate)
+            native._foreach_add_(p, g, alpha=-rate)
+    return True
+
+
+def _batches(*lists: list[torch.Tensor]) -> Iterator[tuple[list[torch.Tensor], ...]]:
+    """Small tensors all together, and each block of a large one by itself."""
+    alike = list(zip(*lists, strict=True))
+    small = [tensors for tensors in alike if tensors[0].numel() <= BLOCK]
+    if small:
+        yield tuple(map(list, zip(*small, strict=True)))
+    for tensors in alike:
+        if tensors[0].numel() > BLOCK:
+            for parts in zip(*(x.view(-1).split(BLOCK) for x in tensors), strict=True):
+                yield tuple([part] for part in parts)
+
+
+def _fused_sgd(
+    values: list,
+    gradients: list,
+    velocities: list,
+    rate: float,
+    momentum: float = 0.0,
+    dampening: float = 0.0,
+    nesterov: bool = False,
+    decay: float = 0.0,
+) -> None:
+    native._fused_sgd_(
+        values,
+        gradients,
+        velocities,
+        weight_decay=decay,
+        momentum=momentum,
+        lr=rate,
+        dampening=dampening,
+        nesterov=nesterov,
+        maximize=False,
+        is_first_step=False,
+    )
+
+
+def _adagrad(optimizer: Any, lists: dict[str, list], h: dict[str, float]) -> bool:
+    if not optimizer.epsilon_inside_root or h["epsilon"] == 0:
+        _fused_adagrad(*_three(lists), h["learning_rate"], h["decay"], h["epsilon"])
+        return True
+    if h["decay"]:
+        return False
+    largest = max(min(tensor.numel(), BLOCK) for tensor in lists["value"])
+    room = torch.empty(largest, dtype=lists["value"][0].dtype)
+    for p, g, s in _batches(*_three(lists)):
+        # √((s + ε) + g²): the kernel adds g² to what it is given, and has no ε of its own.
+        if len(s) == 1:
+            size = s[0].numel()
+            shifted = [torch.add(s[0], h["epsilon"], out=room[:size].view(s[0].shape))]
+        else:
+            shifted = native._foreach_add(s, h["epsilon"])
+        _fused_adagrad(p, g, shifted, h["learning_rate"], 0.0, 0.0)
+        native._foreach_addcmul_(s, g, g)
+    return True
+
+
+def _three(lists: dict[str, list]) -> tuple[list, list, list]:
+    return lists["value"], lists["gradient"], lists["accumulator"]
+
+
+def _fused_adagrad(
+    values: list, gradients: list, sums: list, rate: float, decay: float, epsilon: float
+) -> None:
+    native._fused_adagrad_(
+        values,
+        gradients,
+        sums,
+        # The count of steps, which only a decay of the rate would look at.
+        [torch.tensor(1.0)] * len(values),
+        lr=rate,
+        lr_decay=0.0,
+        weight_decay=decay,
+        eps=epsilon,
+        maximize=False,
+    )
+
+
+KERNELS |= {
+    Adam: Kernel(_adam, decays_before=True),
+    AdamW: Kernel(_adam, decays_before=True),
+    SGD: Kernel(_sgd, decays_before=False),
+    Adagrad: Kernel(_adagrad, decays_before=False),
+}

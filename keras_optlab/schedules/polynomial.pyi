@@ -1,0 +1,33 @@
+# Written by tests/stubs.py from the tables of arguments. Do not edit.
+
+from types import ModuleType
+from typing import Any, final
+
+import keras
+
+from keras_optlab.arguments.schedule import Schedule
+
+@final
+class PolynomialDecay(Schedule):
+    def __init__(
+        self,
+        initial_learning_rate: float | keras.Variable,
+        decay_steps: float,
+        end_learning_rate: float = 0.0001,
+        power: float = 1.0,
+        cycle: bool = False,
+        name: str = "PolynomialDecay",
+    ) -> None: ...
+    @property
+    def initial_learning_rate(self) -> float: ...
+    @property
+    def decay_steps(self) -> float: ...
+    @property
+    def end_learning_rate(self) -> float: ...
+    @property
+    def power(self) -> float: ...
+    @property
+    def cycle(self) -> bool: ...
+    name: str
+
+    def value(self, step: Any, ops: ModuleType) -> Any: ...
