@@ -3,22 +3,25 @@
 import json
 import os
 import shutil
+import warnings
 from pathlib import Path
 from typing import Any, final
 
 import keras
 import numpy as np
 
-from keras_optlab.engine import backend
-from keras_optlab.engine.declaration import Declared, argument
-from keras_optlab.engine.domain import Boolean, FilePath, Integer, WordOr
-from keras_optlab.engine.keras_hooks import start_at_epoch
+from keras_optlab.arguments.declaration import Declared, argument
+from keras_optlab.arguments.domain import Boolean, FilePath, Integer, WordOr
+from keras_optlab.backends import backend
+from keras_optlab.engine.saved_state import SkippedState
+from keras_optlab.keras_glue.hooks import start_at_epoch
+from keras_optlab.keras_glue.types import Callback
 
 INDEX = "backup.json"
 
 
 @final
-class BackupAndRestore(Declared, keras.callbacks.Callback):
+class BackupAndRestore(Declared, Callback):
     """Goes on with a training that was interrupted, from its last backup.
 
     `keras.callbacks.BackupAndRestore` overwrites its weights file, then the file that says which
@@ -104,7 +107,10 @@ class BackupAndRestore(Declared, keras.callbacks.Callback):
         model = self.model
         if model.optimizer is not None and not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
-        model.load_weights(Path(self.backup_dir, backup["weights"]))
+        with warnings.catch_warnings():
+            # Without its state, the optimizer would not go on with the run that was killed.
+            warnings.simplefilter("error", SkippedState)
+            model.load_weights(Path(self.backup_dir, backup["weights"]))
         set_random_state(model, backup["random_state"])
         self.epoch = backup["epoch"]
         start_at_epoch(model, self.epoch)
@@ -114,7 +120,7 @@ class BackupAndRestore(Declared, keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Save, if it is time."""
         self.batches += 1
-        if self.save_freq != "epoch" and self.batches % self.save_freq == 0:
+        if isinstance(self.save_freq, int) and self.batches % self.save_freq == 0:
             self.save()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:

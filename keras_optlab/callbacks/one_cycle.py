@@ -1,15 +1,12 @@
 """1cycle: one rise and fall of the learning rate over a training, momentum the other way."""
 
-from collections.abc import Callable
+import functools
 from typing import Any, final
 
 import keras
-from keras import ops
 
-from keras_optlab.callbacks.counterpart import counterpart, suggestion
-from keras_optlab.engine import backend
-from keras_optlab.engine.declaration import Declared, argument
-from keras_optlab.engine.domain import (
+from keras_optlab.arguments.declaration import Declared, argument
+from keras_optlab.arguments.domain import (
     DECAY_RATE,
     FRACTION,
     NON_NEGATIVE,
@@ -18,13 +15,20 @@ from keras_optlab.engine.domain import (
     Integer,
     Optional,
 )
-from keras_optlab.engine.hyperparameter import LearningRateSchedule
+from keras_optlab.arguments.hyperparameter import LearningRateSchedule
+from keras_optlab.arguments.schedule import Schedule
+from keras_optlab.callbacks.counterpart import counterpart, suggestion
 from keras_optlab.engine.optimizer import Optimizer
+from keras_optlab.keras_glue.hooks import watch_fit
+from keras_optlab.keras_glue.types import Callback, to_numpy
 from keras_optlab.schedules.one_cycle import ANNEAL, OneCycleLearningRate, OneCycleMomentum
+
+# What is cycled as momentum: the first of these that an optimizer has.
+MOMENTUM_NAMES = ("momentum", "beta_1")
 
 
 @final
-class OneCycle(Declared, keras.callbacks.Callback):
+class OneCycle(Declared, Callback):
     r"""The 1cycle policy: the learning rate rises and falls once, momentum falls and rises.
 
     With N = `total_steps`, p = `pct_start`, η₁ = `max_learning_rate`, η₀ = η₁ / `div_factor`,
@@ -41,9 +45,9 @@ class OneCycle(Declared, keras.callbacks.Callback):
     with `gradient_accumulation_steps=k` there is one in k batches. After the cycle the last
     values hold.
 
-    The values are in the optimizer only while a batch is trained. Between batches, after
-    training, and if training is interrupted by whatever, it holds those that you gave it; so
-    does every file saved meanwhile.
+    While `fit` runs, the optimizer holds the values of the cycle, as it does with Keras'
+    `LearningRateScheduler`: other callbacks see them, and a file saved meanwhile holds them. When
+    `fit` ends, also by an error, the optimizer gets back the values that you gave it.
 
     Which update comes next: `fit` begins at `initial_epoch` times the steps of an epoch, where
     `BackupAndRestore` takes up a run too. With `total_steps`, further `fit` calls with the same
@@ -115,17 +119,33 @@ class OneCycle(Declared, keras.callbacks.Callback):
         for name, value in self.bind(args, kwargs).items():
             setattr(self, name, value)
         self.history: dict[str, list[float]] = {"learning_rate": [], "momentum": []}
-        self.optimizer = None
+        self.optimizer: Any = None
         # Updates done in the cycle, and batches accumulated towards the next one.
         self.update = 0
         self.accumulated = 0
+        # The user's values, by attribute; what the batch that is being trained uses, by key of the
+        # history; and the number of its batches.
+        self.own: dict[str, float] = {}
+        self.used: dict[str, float] = {}
+        self.batches = 0
+        hook_into_fit()
 
     # The callback
 
+    def set_model(self, model: keras.Model) -> None:
+        """Note the user's values: a callback that takes up a run may set others right after."""
+        super().set_model(model)
+        optimizer = inner_optimizer(model)
+        # One without, or with several learning rates is refused when training begins.
+        if optimizer is None or hasattr(optimizer, "optimizers"):
+            self.own = {}
+            return
+        names = [name for name in ("learning_rate", *MOMENTUM_NAMES) if hasattr(optimizer, name)]
+        self.own = {name: value_of(optimizer, name) for name in names}
+
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Check the optimizer and lay out the cycle."""
-        model = self.model
-        optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+        optimizer = inner_optimizer(self.model)
         check_learning_rate(optimizer)
         shape = {"pct_start": self.pct_start, "anneal": self.anneal}
         shape |= {"total_steps": self.length(optimizer), "three_phase": self.three_phase}
@@ -136,51 +156,58 @@ class OneCycle(Declared, keras.callbacks.Callback):
             final_div_factor=self.final_div_factor,
             **shape,
         )
-        self.cycled = {"learning_rate": ("learning_rate", rate)}
+        self.cycled: dict[str, tuple[str, Schedule]] = {"learning_rate": ("learning_rate", rate)}
         if self.cycle_momentum:
             momentum = OneCycleMomentum(
                 base_momentum=self.base_momentum, max_momentum=self.max_momentum, **shape
             )
             self.cycled["momentum"] = (momentum_name(optimizer), momentum)
+        for attribute, _ in self.cycled.values():
+            self.own.setdefault(attribute, value_of(optimizer, attribute))
         self.is_same_optimizer = optimizer is self.optimizer
         self.optimizer = optimizer
         self.is_placed = False
+        running[id(self.model)] = self
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Note the user's values, and in the first epoch the place in the cycle."""
-        # On JAX, `self.model` brings all variables up to date: too much to do at every batch.
-        self.trained_model = self.model
+        """In the first epoch, find the place in the cycle."""
         if not self.is_placed:
             self.place(epoch)
             self.is_placed = True
-        self.own = {"learning_rate": float(ops.convert_to_numpy(self.optimizer.learning_rate))}
-        if self.cycle_momentum:
-            name, _ = self.cycled["momentum"]
-            self.own[name] = getattr(self.optimizer, name)
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Have the next call of the train function made with the values of the cycle."""
-        model, steps = self.trained_model, self.params.get("steps")
-        train_function = model.train_function
-        fit = getattr(model, "history", None)
-        batches = model.steps_per_execution
+        """Set the values of the coming update."""
+        steps = self.params.get("steps")
+        # On JAX, `self.model` brings all variables up to date, which is what lets them be set.
+        self.batches = self.model.steps_per_execution
         if steps:
-            batches = min(batches, steps - batch)
+            self.batches = min(self.batches, steps - batch)
+        self.used = {key: schedule.at(self.update) for key, (_, schedule) in self.cycled.items()}
+        values = {self.cycled[key][0]: value for key, value in self.used.items()}
+        assign(self.optimizer, values)
 
-        def once(*arguments: Any) -> Any:
-            model.train_function = train_function
-            # If another callback has stopped the `fit` that this was made for, it is not for the
-            # next one.
-            if getattr(model, "history", None) is not fit:
-                return train_function(*arguments)
-            return self.train(train_function, arguments, batches)
-
-        model.train_function = once
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Count the updates."""
+        every = accumulation(self.optimizer)
+        updates, self.accumulated = divmod(self.accumulated + self.batches, every)
+        self.update += updates
+        for key, value in self.used.items():
+            self.history[key] += [value] * updates
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Put the last values into the logs."""
         if logs is not None:
             logs |= {key: used[-1] for key, used in self.history.items() if used}
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Give the optimizer back the user's values."""
+        self.give_back()
+
+    def give_back(self) -> None:
+        """Put the user's values into the optimizer; also called after a `fit` that failed."""
+        running.pop(id(self.model), None)
+        names = {attribute for attribute, _ in self.cycled.values()}
+        assign(self.optimizer, {name: self.own[name] for name in names})
 
     # The cycle
 
@@ -211,31 +238,40 @@ class OneCycle(Declared, keras.callbacks.Callback):
             self.update = update
             self.history = {"learning_rate": [], "momentum": []}
         # The first variable of an optimizer counts batches.
-        self.accumulated = int(ops.convert_to_numpy(self.optimizer.variables[0])) % every
+        self.accumulated = int(to_numpy(self.optimizer.variables[0])) % every
 
-    def train(self, train_function: Callable, arguments: tuple, batches: int) -> Any:
-        """Call the train function with the values of the cycle, and count the updates."""
-        used = {key: schedule.at(self.update) for key, (_, schedule) in self.cycled.items()}
-        values = {self.cycled[key][0]: value for key, value in used.items()}
-        call = call_on_state if backend.STEP_SEES_ONLY_ITS_VARIABLES else call_on_variables
-        result = call(
-            train_function,
-            arguments,
-            self.trained_model.optimizer,
-            lambda: assign(self.optimizer, values),
-            lambda: assign(self.optimizer, self.own),
-        )
-        every = accumulation(self.optimizer)
-        updates, self.accumulated = divmod(self.accumulated + batches, every)
-        self.update += updates
-        for key, value in used.items():
-            self.history[key] += [value] * updates
-        return result
+
+# The callback of each model that `fit` is training with one, by the model's identity.
+running: dict[int, OneCycle] = {}
+
+
+def give_back_after_fit(model: keras.Model) -> None:
+    """After a `fit` of a model: what an error has kept `on_train_end` from."""
+    if id(model) in running:
+        running[id(model)].give_back()
+
+
+@functools.cache
+def hook_into_fit() -> None:
+    """Hear of every end of `fit`; once a process, when the first callback is made."""
+    watch_fit(give_back_after_fit)
+
+
+def inner_optimizer(model: keras.Model) -> Any:
+    """The optimizer of a model, without a `LossScaleOptimizer` around it."""
+    return getattr(model.optimizer, "inner_optimizer", model.optimizer)
 
 
 def accumulation(optimizer: Any) -> int:
     """The number of batches in an update."""
     return optimizer.gradient_accumulation_steps or 1
+
+
+def value_of(optimizer: Any, name: str) -> Any:
+    """A hyperparameter of an optimizer: a number where it is a variable."""
+    value = getattr(optimizer, name)
+    is_variable = isinstance(value, keras.Variable)
+    return float(to_numpy(value)) if is_variable else value
 
 
 def check_learning_rate(optimizer: Any) -> None:
@@ -259,7 +295,7 @@ def momentum_name(optimizer: Any) -> str:
     kind = type(optimizer).__name__
     ours = counterpart(optimizer)
     names = ours.hyperparameters() if ours else ("momentum",)
-    name = next((name for name in ("momentum", "beta_1") if name in names), None)
+    name = next((name for name in MOMENTUM_NAMES if name in names), None)
     if name is None:
         raise ValueError(
             f"{kind} has neither `momentum` nor `beta_1`, so that OneCycle cannot cycle its "
@@ -290,48 +326,3 @@ def assign(optimizer: Any, values: dict[str, float]) -> None:
     """Set attributes of an optimizer."""
     for name, value in values.items():
         setattr(optimizer, name, value)
-
-
-def call_on_variables(
-    train_function: Callable,
-    arguments: tuple,
-    optimizer: Any,
-    take: Callable[[], None],
-    give_back: Callable[[], None],
-) -> Any:
-    """Call a train function that reads variables, and undo `take` whatever comes of it."""
-    try:
-        take()
-        return train_function(*arguments)
-    finally:
-        give_back()
-
-
-def call_on_state(
-    train_function: Callable,
-    arguments: tuple,
-    optimizer: Any,
-    take: Callable[[], None],
-    give_back: Callable[[], None],
-) -> Any:
-    """Call a train function that gets the variables' values as an argument and returns them.
-
-    This is how Keras trains on JAX: (state, data) to (logs, state), where the state is four lists,
-    the third of them the values of `optimizer.variables`.
-    """
-
-    def after(assignment: Callable[[], None], state: tuple) -> tuple:
-        with keras.StatelessScope() as scope:
-            assignment()
-        trainable, non_trainable, old, metrics = state
-        new = [scope.get_current_value(variable) for variable in optimizer.variables]
-        new = [before if now is None else now for before, now in zip(old, new, strict=True)]
-        return trainable, non_trainable, new, metrics
-
-    state, data = arguments
-    try:
-        logs, state = train_function(after(take, state), data)
-    finally:
-        # Numbers that an optimizer keeps beside its variables go back in any case.
-        state = after(give_back, state)
-    return logs, state

@@ -6,18 +6,18 @@ from typing import Any, final
 
 import keras
 import numpy as np
-from keras import ops
 
+from keras_optlab.arguments.declaration import Declared, argument
+from keras_optlab.arguments.domain import DECAY_RATE, NON_NEGATIVE, Choice, Integer, Text
+from keras_optlab.arguments.hyperparameter import LearningRateSchedule
 from keras_optlab.callbacks.counterpart import suggestion
-from keras_optlab.engine.declaration import Declared, argument
-from keras_optlab.engine.domain import DECAY_RATE, NON_NEGATIVE, Choice, Integer, Text
-from keras_optlab.engine.hyperparameter import LearningRateSchedule
 from keras_optlab.engine.optimizer import Optimizer
 from keras_optlab.engine.state import ExtraState
+from keras_optlab.keras_glue.types import Callback, to_numpy
 
 
 @final
-class PerformanceScheduling(Declared, keras.callbacks.Callback):
+class PerformanceScheduling(Declared, Callback):
     r"""Performance scheduling: reduce the learning rate when a metric has stopped improving.
 
         η ← max(`factor` η, `min_lr`)
@@ -99,7 +99,7 @@ class PerformanceScheduling(Declared, keras.callbacks.Callback):
         """Go on counting where the last epoch ended, in this process or before a file was saved."""
         kept = self.state().arrays.get(self.saved_as)
         if kept is not None:
-            best, wait, cooldown_counter = ops.convert_to_numpy(kept).tolist()
+            best, wait, cooldown_counter = to_numpy(kept).tolist()
             self.plateau.best = None if np.isnan(best) else best
             self.plateau.wait = int(wait)
             self.plateau.cooldown_counter = int(cooldown_counter)
@@ -139,7 +139,7 @@ class ScaledSchedule:
     @property
     def learning_rate(self) -> float:
         """The schedule's present value, scaled."""
-        return float(ops.convert_to_numpy(self.optimizer.learning_rate))
+        return float(to_numpy(self.optimizer.learning_rate))
 
     @learning_rate.setter
     def learning_rate(self, value: float) -> None:

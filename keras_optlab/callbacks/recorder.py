@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any, final
 
 import keras
 import numpy as np
-from keras import ops
 
+from keras_optlab import drawing
+from keras_optlab.arguments.declaration import Declared, argument
+from keras_optlab.arguments.domain import Choice, FilePath, Integer, Optional
+from keras_optlab.arguments.hyperparameter import LearningRateSchedule, shortest
+from keras_optlab.backends import backend
 from keras_optlab.callbacks.record_files import CsvFile, TensorBoardFile
 from keras_optlab.callbacks.step_probe import StepProbe
-from keras_optlab.engine import backend, drawing
-from keras_optlab.engine.declaration import Declared, argument
-from keras_optlab.engine.domain import Choice, FilePath, Integer, Optional
 from keras_optlab.engine.groups import path_of
-from keras_optlab.engine.hyperparameter import LearningRateSchedule, shortest
 from keras_optlab.engine.optimizer import Optimizer
+from keras_optlab.keras_glue.types import Callback, to_numpy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,7 +29,7 @@ FEW_DECADES = 300
 
 
 @final
-class Recorder(Declared, keras.callbacks.Callback):
+class Recorder(Declared, Callback):
     """Records what each step of a training did, or every n-th.
 
     For weights θ (of a layer, or of a parameter group) and gradients g of all variables:
@@ -109,7 +110,7 @@ class Recorder(Declared, keras.callbacks.Callback):
         self.history: dict[str, list[float]] = {}
         self.step = 0
         self.files: list[CsvFile | TensorBoardFile] = []
-        self.recorded_model = None
+        self.recorded_model: Any = None
 
     # The callback
 
@@ -164,7 +165,7 @@ class Recorder(Declared, keras.callbacks.Callback):
 
     def record(self, arguments: tuple) -> Any:
         """Train one step and note what it did."""
-        before_state = arguments[0] if backend.STEP_SEES_ONLY_ITS_VARIABLES else None
+        before_state = arguments[0] if backend.step_sees_only_its_variables else None
         values = self.rates(before_state)
         before = self.snapshot(before_state)
         result, seen = self.probe.train_function(*arguments)
@@ -210,7 +211,7 @@ class Recorder(Declared, keras.callbacks.Callback):
             return []
         # `trainable_variables` of a model would be brought up to date on JAX first.
         weights = self.recorded_model.trainable_variables if state is None else state[0]
-        return [np.array(ops.convert_to_numpy(weight), ndmin=1) for weight in weights]
+        return [np.array(to_numpy(weight), ndmin=1) for weight in weights]
 
     def ratios(self, before: list[np.ndarray], after: list[np.ndarray]) -> dict[str, float]:
         """The update ratio of each layer or group."""
@@ -298,7 +299,7 @@ def rate_of(optimizer: Any, attribute: str) -> float:
     value = getattr(optimizer, attribute)
     if isinstance(value, LearningRateSchedule):
         value = value(optimizer.step_count)
-    return shortest(ops.convert_to_numpy(value))
+    return shortest(to_numpy(value))
 
 
 def counts_skipped(optimizer: Any) -> bool:
@@ -338,17 +339,19 @@ def group_namer(optimizer: Any) -> Callable[[Any], str]:
         )
 
     def name(variable: Any) -> str:
-        for index, group in enumerate(groups):
-            if group.matches(variable):
-                return group.match if isinstance(group.match, str) else f"group {index}"
-        return "others"
+        names = [
+            group.match if isinstance(group.match, str) else f"group {index}"
+            for index, group in enumerate(groups)
+            if group.matches(variable)
+        ]
+        return " + ".join(names) or "others"
 
     return name
 
 
 def number(value: Any) -> float:
     """A tensor, variable or number as a float."""
-    return float(ops.convert_to_numpy(value))
+    return float(to_numpy(value))
 
 
 def squares(weight: np.ndarray) -> float:

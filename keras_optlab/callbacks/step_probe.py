@@ -14,7 +14,8 @@ from typing import Any, final
 import keras
 from keras import ops
 
-from keras_optlab.engine import backend, sparse
+from keras_optlab.backends import backend
+from keras_optlab.engine import sparse
 
 # Where in the logs the numbers leave the step; nobody sees it there.
 KEY = "keras_optlab_step_probe"
@@ -34,7 +35,8 @@ class StepProbe:
     """
 
     def __init__(self, model: keras.Model) -> None:
-        self.model = model
+        # Of any type, since Keras gives none to the functions that it makes.
+        self.model: Any = model
         self.optimizer = model.optimizer
         self.loss_metric = next((each for each in model.metrics if each.name == "loss"), None)
         self.own_step = model.train_step
@@ -54,7 +56,7 @@ class StepProbe:
         """One call of the watched train function; see the class."""
         with standing_in(self.model, "train_step", self.train_step):
             result = self.made(*arguments)
-        logs, *state = result if backend.STEP_SEES_ONLY_ITS_VARIABLES else (result,)
+        logs, *state = result if backend.step_sees_only_its_variables else (result,)
         logs = dict(logs)
         seen = logs.pop(KEY, {})
         return (logs, *state) if state else logs, seen
@@ -67,7 +69,7 @@ class StepProbe:
             result = self.own_step(*arguments)
         if squares:
             seen["gradient_norm"] = ops.sqrt(sum(squares))
-        if backend.STEP_SEES_ONLY_ITS_VARIABLES:
+        if backend.step_sees_only_its_variables:
             logs, state = result
             return {**logs, KEY: seen}, state
         return {**result, KEY: seen}

@@ -54,7 +54,7 @@ def add_folder(parser: argparse.ArgumentParser, default: str, contents: str) -> 
     )
 
 
-def add_seed(parser: argparse.ArgumentParser) -> None:
+def add_seed(parser: "argparse._ActionsContainer") -> None:
     """`--seed`."""
     parser.add_argument(
         "--seed", type=non_negative, default=0, metavar="N", help="random seed (default: 0)"

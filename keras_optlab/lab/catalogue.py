@@ -8,9 +8,9 @@ from typing import final
 
 import keras
 
-from keras_optlab import callbacks, optimizers, schedules
-from keras_optlab.engine.declaration import REQUIRED, Argument, Declared
-from keras_optlab.engine.hyperparameter import Hyperparameter, LearningRate
+from keras_optlab import callbacks, optimizers, schedules, transforms
+from keras_optlab.arguments.declaration import REQUIRED, Argument, Declared
+from keras_optlab.arguments.hyperparameter import Hyperparameter, LearningRate
 from keras_optlab.engine.optimizer import Optimizer
 
 # What a reader of a comparison has to know of a built-in that differs.
@@ -46,7 +46,7 @@ class ArgumentEntry:
 @final
 @dataclass(frozen=True)
 class Entry:
-    """An algorithm, schedule or callback.
+    """An algorithm, transform, schedule or callback.
 
     Args:
         name: Name of the class.
@@ -87,7 +87,7 @@ def everything() -> dict[str, type]:
     """All classes that declare their arguments, by name."""
     return {
         name: getattr(module, name)
-        for module in (optimizers, schedules, callbacks)
+        for module in (optimizers, transforms, schedules, callbacks)
         for name in module.__all__
     }
 
@@ -95,6 +95,11 @@ def everything() -> dict[str, type]:
 def algorithms() -> dict[str, Entry]:
     """All optimizers, by name."""
     return {name: entry(getattr(optimizers, name)) for name in optimizers.__all__}
+
+
+def all_transforms() -> dict[str, Entry]:
+    """All transforms, by name."""
+    return {name: entry(getattr(transforms, name)) for name in transforms.__all__}
 
 
 def all_schedules() -> dict[str, Entry]:

@@ -61,7 +61,7 @@ def accuracy(comparison: Comparison, side: str) -> Cell:
     found = comparison.accuracy(side)
     if found.mean is None:
         return Cell(remark=remark)
-    return Cell(percent(found), found.mean, remark)
+    return Cell(percent(found.mean, found.deviation), found.mean, remark)
 
 
 def stopped(reasons: dict[str, int], seeds: int) -> str:
@@ -71,11 +71,11 @@ def stopped(reasons: dict[str, int], seeds: int) -> str:
     return ", ".join(f"{count} of {seeds} {reason}" for reason, count in reasons.items())
 
 
-def percent(found: Summary) -> str:
+def percent(mean: float, deviation: float | None) -> str:
     """A mean as a percentage, with the deviation of the seeds if there are several."""
-    if found.deviation is None:
-        return f"{found.mean:.1%}"
-    return f"{100 * found.mean:.1f} ± {100 * found.deviation:.1f}%"
+    if deviation is None:
+        return f"{mean:.1%}"
+    return f"{100 * mean:.1f} ± {100 * deviation:.1f}%"
 
 
 def mean_cell(found: Summary, form: str) -> Cell:

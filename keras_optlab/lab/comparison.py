@@ -142,7 +142,9 @@ def check_target(target: Any) -> None:
         return
     if isinstance(target, bool) or not isinstance(target, numbers.Real):
         raise TypeError(f"`target` must be a number in the range (0, 1]. Received: {target!r}")
-    if not 0 < target <= 1:
+    # `numbers.Real` declares no comparison with a number on the left.
+    accuracy: Any = target
+    if not 0 < accuracy <= 1:
         raise ValueError(f"`target` must be a number in the range (0, 1]. Received: {target!r}")
 
 

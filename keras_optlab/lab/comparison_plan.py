@@ -66,13 +66,14 @@ class Plan:
         if self.fresh:
             kept.clear()
         runs = list(self.runs())
-        duels = {run: kept.load(run) for run in runs}
-        missing = [run for run in runs if duels[run] is None]
+        loaded = {run: kept.load(run) for run in runs}
+        duels = {run: duel for run, duel in loaded.items() if duel is not None}
+        missing = [run for run in runs if run not in duels]
         progress(missing[0].name if missing else "", 0, len(missing))
         for number, duel in enumerate(self.farm.train(task, missing), start=1):
             duels[duel.run] = duel
             kept.save(duel)
-            following = next((run.name for run in missing if duels[run] is None), "")
+            following = next((run.name for run in missing if run not in duels), "")
             progress(following, number, len(missing))
         return Results(
             settings=self.settings,

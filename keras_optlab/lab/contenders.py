@@ -7,12 +7,12 @@ from typing import Any, final
 import keras
 
 from keras_optlab import callbacks, optimizers, schedules
-from keras_optlab.engine.conversion import built_in
+from keras_optlab.conversion import built_in
 from keras_optlab.lab.catalogue import NOTES
 
 # Learning rates that come far in a few hundred steps. The defaults of Adagrad or Adadelta, which
 # are made for long runs, would hardly move.
-LEARNING_RATES = {
+TRIED_RATES = {
     "SGD": 0.05,
     "Adadelta": 5.0,
     "Adafactor": 0.05,
@@ -27,8 +27,12 @@ LEARNING_RATES = {
     "Nadam": 0.01,
     "RMSprop": 0.005,
     "ScheduleFreeAdamW": 0.02,
+    "LARS": 1.0,
+    "ScheduleFreeSGD": 1.0,
 }
-OTHER_SETTINGS = {"SGD": {"momentum": 0.9}}
+# An algorithm that is not among them is tried with Adam's, which most others are like.
+LEARNING_RATES = {name: TRIED_RATES.get(name, TRIED_RATES["Adam"]) for name in optimizers.__all__}
+OTHER_SETTINGS: dict[str, dict[str, Any]] = {"SGD": {"momentum": 0.9}}
 
 # The optimizer that all schedules and 1cycle are tried with: SGD, with this rate at the top.
 SCHEDULED_RATE = 0.2
@@ -106,7 +110,7 @@ def contender(kind: str, name: str, rate: float, steps: int) -> Contender:
 
 def optimizer_contender(name: str, rate: float) -> Contender:
     """An algorithm against the built-in of its name, with the same arguments."""
-    arguments = {"learning_rate": rate, **OTHER_SETTINGS.get(name, {})}
+    arguments: dict[str, Any] = {"learning_rate": rate, **OTHER_SETTINGS.get(name, {})}
     theirs = built_in(getattr(optimizers, name))
     return Contender(
         kind="optimizer",

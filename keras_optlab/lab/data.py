@@ -48,7 +48,8 @@ def digits(seed: int) -> Dataset:
     """1,797 handwritten digits of 8 x 8 pixels, from scikit-learn."""
     from sklearn.datasets import load_digits
 
-    features, labels = load_digits(return_X_y=True)
+    arrays: Any = load_digits(return_X_y=True)
+    features, labels = arrays
     return split("scikit-learn's digits", features, labels, seed)
 
 
@@ -129,7 +130,8 @@ def from_arrays(name: str, arrays: Any, seed: int, standardize: bool) -> Dataset
         )
     parts = [as_array(array) for array in arrays]
     if len(parts) == 2:
-        return split(name, *parts, seed, standardize)
+        features, labels = parts
+        return split(name, features, labels, seed, standardize)
     return assemble(name, parts[0::2], parts[1::2], standardize)
 
 

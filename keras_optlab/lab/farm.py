@@ -88,10 +88,9 @@ class Farm:
         calls = (work(astuple(run), pickled, arrays, here) for run in runs)
         with self.backend(arrays):
             # One run at a time, so that a worker that is killed loses no more.
-            parallel = joblib.Parallel(
-                n_jobs=self.jobs, batch_size=1, return_as="generator_unordered"
-            )
-            yield from parallel(calls)
+            how: dict[str, Any] = {"batch_size": 1, "return_as": "generator_unordered"}
+            duels: Any = joblib.Parallel(n_jobs=self.jobs, **how)(calls)
+            yield from duels
 
     @contextlib.contextmanager
     def backend(self, arrays: dict[str, np.ndarray]) -> Iterator[None]:

@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -33,7 +34,8 @@ PALETTE = {
     "built-in": "#f0b040",
 }
 LINE_WIDTHS = {"context": 0.8, "built-in": 4.5, "ours": 1.6}
-STYLE = {
+# Of any keys, since matplotlib's type names each one that it takes.
+STYLE: dict[Any, Any] = {
     "axes.edgecolor": PALETTE["rule"],
     "axes.grid": True,
     "axes.labelcolor": PALETTE["muted"],
@@ -58,7 +60,7 @@ STYLE = {
 
 def draw_optimizers(comparisons: Sequence[Comparison], png: Path) -> str:
     """Validation loss of each algorithm, ours upon the built-in's; returns the SVG."""
-    with matplotlib.rc_context(STYLE | {"svg.hashsalt": png.stem}):
+    with matplotlib.rc_context({**STYLE, "svg.hashsalt": png.stem}):
         figure, rows, columns = new_figure(len(comparisons), height=1.9)
         panels = figure.subplots(rows, columns, sharex=True, squeeze=False)
         draw_losses(panels, comparisons, context=comparisons)
@@ -76,7 +78,7 @@ def draw_schedules(comparisons: Sequence[Comparison], png: Path, epochs: int) ->
         png: File to write.
         epochs: How many there were.
     """
-    with matplotlib.rc_context(STYLE | {"svg.hashsalt": png.stem}):
+    with matplotlib.rc_context({**STYLE, "svg.hashsalt": png.stem}):
         figure, rows, columns = new_figure(len(comparisons), height=2.6)
         heights = {"height_ratios": [1, 2] * rows}
         grid = figure.subplots(2 * rows, columns, sharex=True, squeeze=False, gridspec_kw=heights)

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from keras_optlab import optimizers
+from keras_optlab.keras_glue.types import to_numpy
 from keras_optlab.lab.contenders import typed
 from keras_optlab.lab.errors import InputError
 from keras_optlab.lab.surfaces import Surface
@@ -20,13 +21,18 @@ BUILT_IN = "Keras"
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "Momentum": ("SGD", {"momentum": 0.9}),
     "Nesterov": ("SGD", {"momentum": 0.9, "nesterov": True}),
+    # Without their first steps, which are those of gradient descent and far too long here.
+    "AdaBelief": ("AdaBelief", {"rectify": False}),
+    "RAdam": ("RAdam", {"early_steps": "none"}),
+    # So few steps are no time to find a rate from nothing.
+    "Prodigy": ("Prodigy", {"initial_d": 0.1}),
 }
 # Learning rates as multiples of that which suits gradient descent. Momentum multiplies the speed
 # by up to ten, so at half the rate it still overshoots, as it should be seen to.
-DESCENT = {"SGD": 1.0, "Momentum": 0.5, "Nesterov": 0.5}
+DESCENT = {"SGD": 1.0, "Momentum": 0.5, "Nesterov": 0.5, "ScheduleFreeSGD": 1.0}
 # The others scale their steps themselves: rates as multiples of the surface's stride. Those above
-# 1 belong to steps that shrink (Adagrad, Ftrl), or begin next to nothing (Adadelta).
-STRIDES = {
+# 1 belong to steps that shrink (Adagrad, Ftrl), or begin next to nothing (Adadelta, RAdam).
+TRIED_STRIDES = {
     "Adadelta": 300.0,
     "Adafactor": 1.0,
     "Adagrad": 8.0,
@@ -40,7 +46,11 @@ STRIDES = {
     "Nadam": 1.0,
     "RMSprop": 0.5,
     "ScheduleFreeAdamW": 2.0,
+    "LARS": 100.0,
+    "Prodigy": 10.0,
+    "RAdam": 8.0,
 }
+STRIDES = {name: TRIED_STRIDES.get(name, 1.0) for name in optimizers.__all__ if name not in DESCENT}
 NAMES = [*DESCENT, *STRIDES]
 DEFAULT_NAMES = ["SGD", "Momentum", "Nesterov", "Adagrad", "RMSprop", "Adam"]
 
@@ -189,7 +199,7 @@ def walk(optimizer: Any, surface: Surface, noise: np.ndarray) -> np.ndarray:
 
 def place(variable: keras.Variable) -> np.ndarray:
     """The two numbers in a variable."""
-    return np.ravel(keras.ops.convert_to_numpy(variable)).astype("float64")
+    return np.ravel(to_numpy(variable)).astype("float64")
 
 
 def shown_place(optimizer: Any, variable: keras.Variable) -> np.ndarray:

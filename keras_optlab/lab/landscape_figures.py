@@ -19,7 +19,7 @@ DASHES = ("solid", (0, (6, 2)), (0, (2, 1.5)))
 def draw(landscape: Landscape, png: Path) -> None:
     """Write the picture of a landscape."""
     surface = landscape.surface
-    with matplotlib.rc_context(STYLE | {"axes.grid": False}):
+    with matplotlib.rc_context({**STYLE, "axes.grid": False}):
         figure = Figure(figsize=(7.4, 4.8), layout="constrained")
         axes = figure.subplots()
         x, y, z = heights(surface)

@@ -36,7 +36,7 @@ def page(landscapes: Sequence[Landscape], settings: Settings, command: str) -> s
         settings: What was asked for.
         command: What to type to get the same again.
     """
-    template = resources.files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8")
+    template = resources.files("keras_optlab.lab").joinpath(TEMPLATE).read_text(encoding="utf-8")
     data = {
         "lead": "Real optimizers, stepped on functions of two numbers. Move the slider, play, "
         "hide some; hover over a way or a name for the hyperparameters.",

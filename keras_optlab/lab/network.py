@@ -7,7 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_optlab.engine.keras_hooks import replace_global_seed_generator
+from keras_optlab.keras_glue.hooks import replace_global_seed_generator
+from keras_optlab.keras_glue.types import to_numpy
 from keras_optlab.lab.data import Dataset
 from keras_optlab.lab.errors import InputError
 from keras_optlab.lab.user_code import load_function
@@ -94,7 +95,7 @@ def set_seed(seed: int) -> None:
 
 def state_of(model: keras.Model) -> list[np.ndarray]:
     """All that a model begins with: weights, and the seeds of dropout."""
-    return [keras.ops.convert_to_numpy(variable) for variable in model.variables]
+    return [to_numpy(variable) for variable in model.variables]
 
 
 def small_network(shape: tuple[int, ...], classes: int, seed: int) -> keras.Model:
@@ -107,7 +108,7 @@ def small_network(shape: tuple[int, ...], classes: int, seed: int) -> keras.Mode
     """
 
     def layer(units: int, number: int, activation: str | None) -> keras.layers.Layer:
-        initializer = keras.initializers.GlorotUniform(seed=seed + number)
+        initializer: Any = keras.initializers.GlorotUniform(seed=seed + number)
         return keras.layers.Dense(units, activation, kernel_initializer=initializer)
 
     flatten = [keras.layers.Flatten()] if len(shape) > 1 else []

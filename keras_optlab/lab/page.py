@@ -329,7 +329,8 @@ def rates(comparisons: Sequence[Comparison], title: str) -> str:
         for number, point in enumerate(comparison.points):
             reasons = [duel.ours.stopped for duel in point.duels if duel.ours.stopped]
             counts = {reason: reasons.count(reason) for reason in dict.fromkeys(reasons)}
-            accuracy = "–" if point.accuracy.mean is None else percent(point.accuracy)
+            found = point.accuracy
+            accuracy = "–" if found.mean is None else percent(found.mean, found.deviation)
             best = "best" if number == comparison.best else ""
             rows.append(
                 f'<tr><th scope="row">{escape(comparison.name)}</th><td>{point.rate:.3g}</td>'

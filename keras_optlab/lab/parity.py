@@ -20,20 +20,26 @@ import keras
 import numpy as np
 
 from keras_optlab import optimizers
-from keras_optlab.engine.conversion import built_in
-from keras_optlab.engine.domain import Choice, Integer
+from keras_optlab.arguments.domain import Choice, Integer
+from keras_optlab.conversion import built_in
 
 STEPS = 50
 SHAPES = {"scalar": (), "vector": (5,), "matrix": (4, 3), "kernel": (2, 2, 3, 4)}
 ULPS = {"float32": 8, "float64": 0}
-TOLERANCES = {"float32": 2e-6, "float64": 1e-8}
+# In float64, ours is its equations to 1e-12 of NumPy, while the built-ins round decay, betas and
+# 1 - beta to float32, which takes them up to 2e-7 of the distance away.
+TOLERANCES = {"float32": 2e-6, "float64": 3e-7}
+# On TensorFlow and JAX, Keras' Nadam takes 1 - beta of betas in float32, which is 5e-5 off.
+NADAM_TOLERANCES = {"float32": 1e-5, "float64": 3e-7}
 # Newton and Schulz' iteration multiplies a rounding error by up to `muon_a` each time.
-MUON_TOLERANCES = {"float32": 2e-5, "float64": 1e-8}
+MUON_TOLERANCES = {"float32": 2e-5, "float64": 3e-7}
+OWN_TOLERANCES = {"Muon": MUON_TOLERANCES, "Nadam": NADAM_TOLERANCES}
 
 # Built-ins that are no reference for float64 variables, by algorithm and backend, and why.
 NO_FLOAT64_BUILT_IN = {
     ("Muon", "tensorflow"): "Keras' Muon multiplies float64 by float32, which raises",
-    ("Muon", "torch"): "Keras' Muon rounds 1 - beta of its Adam part to float32",
+    ("Muon", "torch"): "`keras.ops.norm`, which Keras' Muon takes, is float32",
+    ("Muon", "jax"): "`keras.ops.norm`, which Keras' Muon takes, is float32",
     ("Adafactor", "jax"): "`keras.ops.mean`, which Keras' Adafactor takes, is float32",
     ("Adafactor", "torch"): "`keras.ops.mean`, which Keras' Adafactor takes, is float32",
 }
@@ -243,8 +249,12 @@ def measure(case: Case, seed: int = 0, dtype: str = "float32") -> Result:
     else:
         reference = "keras"
         theirs = run(getattr(keras.optimizers, case.algorithm)(**case.arguments), start, gradients)
-    table = MUON_TOLERANCES if case.algorithm == "Muon" else TOLERANCES
-    return compare(case, reference, start, ours, theirs, table[dtype])
+    return compare(case, reference, start, ours, theirs, tolerance_of(case.algorithm, dtype))
+
+
+def tolerance_of(algorithm: str, dtype: str = "float32") -> float:
+    """How far weights may be off, in units of the distance that they have travelled."""
+    return OWN_TOLERANCES.get(algorithm, TOLERANCES)[dtype]
 
 
 def problem(seed: int, dtype: str) -> tuple[list[np.ndarray], Gradients]:
@@ -293,6 +303,7 @@ def compare(
     for begin, mine, other in zip(start, ours, theirs, strict=True):
         difference = np.abs(mine.astype("float64") - other)
         allowed = ULPS[dtype] * np.spacing(np.abs(other).astype(dtype))
+        allowed = allowed + _rounding_of_decay(case) * np.maximum(np.abs(begin), np.abs(other))
         excess = np.max(np.maximum(difference - allowed, 0.0))
         distance = np.max(np.abs(other.astype("float64") - begin))
         differences.append(float(np.max(difference)))
@@ -311,6 +322,18 @@ def compare(
         error=errors[worst],
         tolerance=tolerance,
     )
+
+
+def _rounding_of_decay(case: Case) -> float:
+    """How far rounding may take a built-in's weights in a run, as a part of the weights.
+
+    On torch, Keras multiplies the weights by 1 - weight_decay * learning_rate in float32, which is
+    off by up to half of its last bit in each step; ours is not (see the formulas in float64).
+    """
+    optimizer = getattr(optimizers, case.algorithm)(**case.arguments)
+    decays = any(getattr(optimizer, name, None) for name in ("weight_decay", "adam_weight_decay"))
+    on_torch = keras.backend.backend() == "torch"
+    return STEPS * 2.0**-25 if decays and on_torch else 0.0
 
 
 def _compiled_step(

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_optlab.engine.keras_hooks import global_seed_generator, replace_global_seed_generator
+from keras_optlab.keras_glue.hooks import global_seed_generator, replace_global_seed_generator
 
 
 def random_state(data: Any = None) -> Callable[[], None]:
@@ -74,7 +74,8 @@ def tensorflow_state() -> Callable[[], None]:
         generator.setstate(state)
         held.update(_seed=seed, _rng=generator)
         # An operation that was seeded alike before would go on where it stopped.
-        context.context().clear_kernel_cache()
+        present: Any = context.context()
+        present.clear_kernel_cache()
 
     return put_back
 

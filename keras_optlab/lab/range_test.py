@@ -12,11 +12,12 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_optlab import drawing
+from keras_optlab.arguments.domain import DECAY_RATE, POSITIVE, Integer, Real
+from keras_optlab.arguments.hyperparameter import LearningRateSchedule
 from keras_optlab.callbacks.one_cycle import accumulation
-from keras_optlab.engine import drawing
-from keras_optlab.engine.domain import DECAY_RATE, POSITIVE, Integer, Real
-from keras_optlab.engine.hyperparameter import LearningRateSchedule
-from keras_optlab.engine.keras_hooks import held_learning_rate, parts_to_build
+from keras_optlab.keras_glue.hooks import held_learning_rate, parts_to_build
+from keras_optlab.keras_glue.types import Callback, to_numpy
 from keras_optlab.lab.trace import without_trace
 
 if TYPE_CHECKING:
@@ -71,13 +72,12 @@ class LearningRateRange:
 
     def suggestions(self) -> dict[str, float]:
         """The suggested rates, by name; empty if the loss fell at no rate."""
-        if self.valley is None:
-            return {}
-        return {
+        found = {
             "valley": self.valley,
             "steepest": self.steepest,
             "a tenth of minimum": self.minimum_tenth,
         }
+        return {name: rate for name, rate in found.items() if rate is not None}
 
     def tried(self) -> str:
         """The rates that were tried, in words."""
@@ -230,7 +230,8 @@ def find_learning_rate(
         epochs = sweep.batches_needed()
         try:
             sweep.replace_schedule()
-            model.fit(
+            fit: Any = model.fit
+            fit(
                 rewindable(x),
                 y,
                 batch_size=batch_size,
@@ -321,8 +322,9 @@ class Batches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> Any:
         return self.dataset[index]
 
+    # Keras documents None too, but pyright infers from its code that there is none.
     @property
-    def num_batches(self) -> int | None:
+    def num_batches(self) -> int | None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The number of batches, None if there is no end."""
         return self.dataset.num_batches
 
@@ -333,7 +335,8 @@ def build(model: keras.Model, data: Any, y: Any, batch_size: int | None) -> None
         eager = model.run_eagerly
         model.run_eagerly = True
         try:
-            model.evaluate(data, y, batch_size=batch_size, steps=1, verbose=0)
+            evaluate: Any = model.evaluate
+            evaluate(data, y, batch_size=batch_size, steps=1, verbose=0)
         finally:
             model.run_eagerly = eager
     if not model.optimizer.built:
@@ -372,7 +375,7 @@ class SweptRate(LearningRateSchedule):
 
 
 @final
-class Sweep(keras.callbacks.Callback):
+class Sweep(Callback):
     """Sets the rate of each update and notes its loss.
 
     Args:
@@ -417,7 +420,7 @@ class Sweep(keras.callbacks.Callback):
     def replace_schedule(self) -> None:
         """Find the optimizer's place, and take the place of a schedule."""
         # The first variable of an optimizer counts batches.
-        first = int(ops.convert_to_numpy(self.optimizer.variables[0]))
+        first = int(to_numpy(self.optimizer.variables[0]))
         self.batches = first % self.every
         if not isinstance(self.held, keras.Variable):
             set_schedule(self.optimizer, SweptRate(self.rates, first, self.every))
@@ -437,16 +440,17 @@ class Sweep(keras.callbacks.Callback):
             return
         if isinstance(self.held, keras.Variable):
             self.optimizer.learning_rate = self.rates[len(self.used)]
-        self.used.append(float(ops.convert_to_numpy(self.optimizer.learning_rate)))
+        self.used.append(float(to_numpy(self.optimizer.learning_rate)))
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Note the loss, and stop where there is no more to see."""
-        if "loss" not in (logs or {}):
+        logs = logs or {}
+        if "loss" not in logs:
             raise ValueError(
                 "find_learning_rate needs the loss in the logs of a training step. Received: "
-                f"logs of {sorted(logs or {})}. Have `train_step` return it as `loss`."
+                f"logs of {sorted(logs)}. Have `train_step` return it as `loss`."
             )
-        self.waiting.append(float(ops.convert_to_numpy(logs["loss"])))
+        self.waiting.append(float(to_numpy(logs["loss"])))
         self.batches += 1
         if self.batches % self.every == 0 or not math.isfinite(self.waiting[-1]):
             self.finish_update(float(np.mean(self.waiting)))
@@ -498,7 +502,7 @@ class Sweep(keras.callbacks.Callback):
 def set_schedule(optimizer: keras.optimizers.Optimizer, schedule: Any) -> None:
     """Give an optimizer of whatever kind another schedule, or function, as its learning rate."""
     # Ours refuse it once a step is compiled; this one is compiled anew.
-    keras.optimizers.Optimizer.learning_rate.fset(optimizer, schedule)
+    keras.optimizers.Optimizer.learning_rate.__set__(optimizer, schedule)
 
 
 # The suggestions

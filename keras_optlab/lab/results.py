@@ -254,16 +254,17 @@ class Comparison:
     @property
     def time_ratio(self) -> float | None:
         """Time of our step, relative to Keras': the median of the seeds'."""
-        duels = [duel for duel in self.duels if duel.built_in is not None]
-        if not duels:
+        pairs = [(duel.ours, duel.built_in) for duel in self.duels if duel.built_in is not None]
+        if not pairs:
             return None
-        return statistics.median(d.ours.step_seconds / d.built_in.step_seconds for d in duels)
+        return statistics.median(ours.step_seconds / theirs.step_seconds for ours, theirs in pairs)
 
     @property
     def weight_difference(self) -> float | None:
         """That of the worst seed, or None if any has none."""
         differences = [duel.weight_difference for duel in self.duels]
-        return None if None in differences else max(differences)
+        known = [difference for difference in differences if difference is not None]
+        return max(known) if len(known) == len(differences) else None
 
     def curve(self, side: str, name: str) -> Curve:
         """A learning curve of a side."""

@@ -11,6 +11,7 @@ from typing import Any, final
 
 import keras
 
+from keras_optlab.keras_glue.types import to_numpy
 from keras_optlab.lab.errors import InputError
 from keras_optlab.lab.network import set_seed
 from keras_optlab.lab.results import Duel, Run, Training
@@ -40,19 +41,22 @@ class Store:
         self.identity = {"format": FORMAT, **identity}
         self.damaged = 0
 
-    def path(self, run: Run) -> Path:
-        """The file of a run."""
+    def path(self, run: Run) -> Path | None:
+        """The file of a run; None where nothing is kept."""
+        if self.folder is None:
+            return None
         text = json.dumps({**self.identity, "run": dataclasses.asdict(run)}, sort_keys=True)
         return self.folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.json"
 
     def load(self, run: Run) -> Duel | None:
         """The result of a run, or None if it is not there or its file is damaged."""
-        if self.folder is None or not self.path(run).is_file():
+        path = self.path(run)
+        if path is None or not path.is_file():
             return None
         try:
-            if self.path(run).stat().st_size > SIZE_LIMIT:
+            if path.stat().st_size > SIZE_LIMIT:
                 raise ValueError("too large")
-            content = json.loads(self.path(run).read_text(encoding="utf-8"))
+            content = json.loads(path.read_text(encoding="utf-8"))
             if content["checksum"] != checksum(content["duel"]):
                 raise ValueError("the checksum differs")
             found = as_duel(content["duel"])
@@ -69,14 +73,14 @@ class Store:
         Raises:
             InputError: If it cannot be written.
         """
-        if self.folder is None:
-            return
         path = self.path(duel.run)
+        if path is None:
+            return
         values = dataclasses.asdict(duel)
         content = {"made_with": self.identity, "duel": values, "checksum": checksum(values)}
         unfinished = path.with_suffix(f".{os.getpid()}.unfinished")
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             unfinished.write_text(json.dumps(content) + "\n", encoding="utf-8")
             unfinished.replace(path)
         except OSError as error:
@@ -175,13 +179,14 @@ def model_digest(task: Task, model: keras.Model) -> str:
     set_seed(0)
     for training in (False, True):
         outputs = [model(x, training=training), *model.losses]
-        digest.update(b"".join(keras.ops.convert_to_numpy(one).tobytes() for one in outputs))
+        digest.update(b"".join(to_numpy(one).tobytes() for one in outputs))
     return digest.hexdigest()
 
 
 def code(function: Any) -> str:
     """The file that defines a function, or what can be had of its code."""
-    for part in (inspect.getmodule(function), function):
+    parts: tuple[Any, ...] = (inspect.getmodule(function), function)
+    for part in parts:
         try:
             return inspect.getsource(part)
         except (OSError, TypeError):

@@ -136,7 +136,7 @@ def read_csv(path: Path, label: str | None) -> tuple[np.ndarray, np.ndarray]:
         lines = lines[1:]
     elif label is not None:
         raise InputError(f"it has no line of column names, so no column called {printable(label)}")
-    width = len(lines[0][1] if lines else columns)
+    width = len(lines[0][1]) if lines else len(columns or ())
     if width < 2:
         raise InputError("it has one column; features and a label are needed")
     columns = columns or [str(number) for number in range(1, width + 1)]

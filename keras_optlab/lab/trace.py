@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from keras_optlab.engine.keras_hooks import parts_to_build
+from keras_optlab.keras_glue.hooks import parts_to_build
 from keras_optlab.lab.random_state import host_copy, random_state
 
 # What `fit` and `evaluate` set on a model.
@@ -47,7 +47,7 @@ def without_trace(model: keras.Model, data: Any = None) -> Iterator[Callable[[],
 
 def attributes(model: keras.Model) -> Callable[[], None]:
     """What `fit` and `evaluate` set on a model."""
-    held = vars(model)
+    held = model.__dict__
     before = {name: held[name] for name in ATTRIBUTES if name in held}
 
     def put_back() -> None:

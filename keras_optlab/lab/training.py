@@ -125,7 +125,8 @@ class Trainee:
         if self.task.model is not None:
             # Dropout on torch draws from the generator of the process: the same for both sides.
             network.set_seed(epoch_seed(self.seed, epoch))
-        history = self.model.fit(
+        fit: Any = self.model.fit
+        history = fit(
             self.task.dataset.x_train[rows],
             self.task.dataset.y_train[rows],
             batch_size=self.task.batch_size,

@@ -63,7 +63,7 @@ def load_file(path: Path, what: str) -> types.ModuleType:
     put_on_path(path.parent)
     # A file may have the name of a module that others still need, `keras.py` for one.
     name = f"_user_code_{path.stem}" if loaded is not None else path.stem
-    specification = importlib.util.spec_from_file_location(name, path)
+    specification: Any = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(specification)
     sys.modules[name] = module
     try:

@@ -16,7 +16,20 @@ def versions() -> dict[str, str]:
         "keras-optlab": __version__,
         "keras": keras.__version__,
         "backend": backend,
-        backend: metadata.version(backend),
+        backend: version_of(backend),
         "numpy": np.__version__,
         "python": platform.python_version(),
     }
+
+
+def version_of(module: str) -> str:
+    """The version of the distribution that an import name comes from, whatever its name.
+
+    TensorFlow comes as `tensorflow`, `tensorflow-cpu`, `tf-nightly` and others.
+    """
+    try:
+        return metadata.version(module)
+    except metadata.PackageNotFoundError:
+        # Plugins may put files under the same name; theirs is longer.
+        distributions = metadata.packages_distributions()[module]
+        return metadata.version(min(distributions, key=len))

@@ -4,13 +4,10 @@ import pickle
 import threading
 from dataclasses import replace
 
-import keras_optlab
 from keras_optlab.lab.errors import InputError
 from keras_optlab.lab.results import Duel, Run
 from keras_optlab.lab.training import Examiner, train
 from keras_optlab.lab.versions import versions
-
-keras_optlab._load()
 
 # Keras has one random state a process, and a Dask worker may have several threads.
 ONE_AT_A_TIME = threading.Lock()

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_optlab.keras_glue.types import to_numpy
 from keras_optlab.optimizers import SGD
 
 Points = list[Any]
@@ -44,11 +45,11 @@ class Descent:
         ]
         optimizer.build(self.variables)
         self.gradient = gradient
-        self.observe = observe or ops.stack
+        self.observe: Callable[[Points], Any] = observe or ops.stack
         self.loop = LOOPS[keras.backend.backend()](self)
         self.state = [*self.variables, *optimizer.variables]
         self.hyperparameters: dict[str, float] = {}
-        self.initial = [np.array(ops.convert_to_numpy(variable)) for variable in self.state]
+        self.initial = [np.array(to_numpy(variable)) for variable in self.state]
 
     def restart(self, **hyperparameters: float) -> None:
         """Go back to the start, perhaps with other values of hyperparameters.
@@ -57,7 +58,7 @@ class Descent:
             **hyperparameters: Numbers to set on the optimizer, such as `momentum=0.5`.
         """
         for name in hyperparameters:
-            own = float(ops.convert_to_numpy(getattr(self.optimizer, name)))
+            own = float(to_numpy(getattr(self.optimizer, name)))
             self.hyperparameters.setdefault(name, own)
         for variable, value in zip(self.state, self.initial, strict=True):
             variable.assign(value.copy())
@@ -77,11 +78,11 @@ class Descent:
         """
         if isinstance(rows, int):
             rows = np.zeros((rows, 0), "float32")
-        return np.array(ops.convert_to_numpy(self.loop(ops.convert_to_tensor(rows))))
+        return np.array(to_numpy(self.loop(ops.convert_to_tensor(rows))))
 
     def values(self) -> list[np.ndarray]:
         """The values of the variables."""
-        return [np.array(ops.convert_to_numpy(variable)) for variable in self.variables]
+        return [np.array(to_numpy(variable)) for variable in self.variables]
 
 
 def descend(
@@ -108,7 +109,7 @@ def descend(
 
 def sweep(
     optimizer: keras.optimizers.Optimizer,
-    rates: Sequence[float],
+    rates: Sequence[float] | np.ndarray,
     start: Any,
     gradient: Callable[[Any, Any], Any],
     observe: Callable[[Any], Any] | None = None,
@@ -143,10 +144,12 @@ def sweep(
     )
 
 
-def scales(optimizer: keras.optimizers.Optimizer, rates: Sequence[float]) -> np.ndarray:
+def scales(
+    optimizer: keras.optimizers.Optimizer, rates: Sequence[float] | np.ndarray
+) -> np.ndarray:
     """The scale of the coordinates that stands for each learning rate, see `sweep`."""
-    rates = np.asarray(rates, "float32")
-    return np.sqrt(rates) if isinstance(optimizer, SGD) else rates
+    factors = np.asarray(rates, "float32")
+    return np.sqrt(factors) if isinstance(optimizer, SGD) else factors
 
 
 def tensorflow_loop(descent: Descent) -> Callable[[Any], Any]:

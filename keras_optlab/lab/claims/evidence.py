@@ -150,12 +150,12 @@ class Evidence:
         return "holds" if self.holds else "does not hold as told"
 
 
-def steps_until(values: np.ndarray, bound: float) -> np.ndarray:
+def steps_until(values: np.ndarray, bound: float | np.ndarray) -> np.ndarray:
     """The number of steps after which values stay under a bound.
 
     Args:
         values: Array whose leading axis is steps, from step 0 on.
-        bound: Number.
+        bound: Number, or one for each element of a row.
 
     Returns:
         The steps as floats, of the shape of one row; infinity where the last value is not under

@@ -176,7 +176,7 @@ def nesterov_on_a_bowl(rates: int = 60, momentums: int = 34) -> Evidence:
         momentums: Integer, how many values of momentum are tried with each rate.
     """
     names = {"momentum": False, "Nesterov": True}
-    start_loss = bowl_loss(BOWL_START)
+    start_loss = float(bowl_loss(BOWL_START))
     ways, steps, path, best = {}, {}, {}, {}
     for name, nesterov in names.items():
         way = descend(SGD(0.01, momentum=0.9, nesterov=nesterov), BOWL_START, bowl_slope, 300)

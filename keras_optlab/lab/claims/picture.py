@@ -115,13 +115,14 @@ def draw_curves(axes: Axes, panel: Panel) -> None:
 
 def draw_bars(axes: Axes, panel: Panel) -> None:
     """The points of each line as horizontal bars beside each other, with their values."""
-    positions = np.arange(len(panel.names))
+    names = panel.names or ()
+    positions = np.arange(len(names))
     thickness = BAR_HEIGHT / len(panel.lines)
     for number, line in enumerate(panel.lines):
         draw_bar_series(axes, line, positions + number * thickness, thickness, number)
-    axes.set_yticks(positions + (BAR_HEIGHT - thickness) / 2, panel.names)
+    axes.set_yticks(positions + (BAR_HEIGHT - thickness) / 2, names)
     # From top to bottom, with room for the legend below.
-    axes.set_ylim(len(panel.names) + 0.3, -thickness)
+    axes.set_ylim(len(names) + 0.3, -thickness)
     axes.margins(x=0.18)
     axes.grid(axis="y", visible=False)
     axes.set_axisbelow(True)

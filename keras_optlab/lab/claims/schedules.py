@@ -5,10 +5,10 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
 from keras_optlab import schedules
 from keras_optlab.callbacks import PerformanceScheduling
+from keras_optlab.keras_glue.types import to_numpy
 from keras_optlab.lab import data
 from keras_optlab.lab.claims.descent import Descent, sweep
 from keras_optlab.lab.claims.evidence import Evidence, Line, Measurement, Panel, steps_until
@@ -99,7 +99,7 @@ def every_schedule(steps: int = 1400, seeds: int = 16) -> Evidence:
         name: 2 * float(np.std(losses / constant.mean())) / seeds**0.5
         for name, losses in best.items()
     }
-    order = sorted(ratio, key=ratio.get)
+    order = sorted(ratio, key=ratio.__getitem__)
     failing = [name for name in order if name in NOT_LOWER]
     highest = max(ratio[name] for name in order if name not in NOT_LOWER)
     values = np.array([ratio[name] for name in order])
@@ -177,7 +177,7 @@ def tried(steps: int) -> dict[str, Any]:
     }
 
 
-def performance(bowl: NoisyBowl, rates: Sequence[float], epoch: int = 70) -> np.ndarray:
+def performance(bowl: NoisyBowl, rates: np.ndarray, epoch: int = 70) -> np.ndarray:
     """Final losses with `PerformanceScheduling`, of shape (rates, seeds)."""
     descent = bowl.descent(SGD(1.0))
     final = []
@@ -197,7 +197,7 @@ def watched(bowl: NoisyBowl, descent: Descent, epoch: int) -> tuple[np.ndarray, 
     losses, rates = [], []
     for number, start in enumerate(range(0, bowl.steps, epoch)):
         callback.on_epoch_begin(number)
-        rates.append(float(ops.convert_to_numpy(descent.optimizer.learning_rate)))
+        rates.append(float(to_numpy(descent.optimizer.learning_rate)))
         losses.append(descent.run(bowl.noise[start : start + epoch]))
         callback.on_epoch_end(number, {"loss": float(losses[-1].mean())})
     return np.concatenate(losses), np.array(rates)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from keras_optlab.lab.catalogue import ArgumentEntry, Entry
 
 NAME = "list"
-SUMMARY = "algorithms, schedules and callbacks, with arguments and source"
+SUMMARY = "algorithms, transforms, schedules and callbacks, with arguments and source"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +22,7 @@ def run(options: argparse.Namespace) -> int:
 
     for title, entries in (
         ("Algorithms: keras_optlab.optimizers", catalogue.algorithms()),
+        ("Transforms: keras_optlab.transforms", catalogue.all_transforms()),
         ("Schedules: keras_optlab.schedules", catalogue.all_schedules()),
         ("Callbacks: keras_optlab.callbacks", catalogue.all_callbacks()),
     ):
@@ -34,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def print_entry(entry: "Entry") -> None:
-    """One algorithm, schedule or callback."""
+    """One algorithm, transform, schedule or callback."""
     print(f"{entry.name}: {entry.summary}")
     print_arguments(entry.arguments)
     print(textwrap.fill(f"Source: {entry.source}.", 100, initial_indent="    "), end="\n\n")

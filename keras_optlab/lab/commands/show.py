@@ -1,4 +1,4 @@
-"""`optlab show`: one algorithm, schedule or callback."""
+"""`optlab show`: one algorithm, transform, schedule or callback."""
 
 import argparse
 import textwrap
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from keras_optlab.lab.catalogue import ArgumentEntry, Description
 
 NAME = "show"
-SUMMARY = "equations, arguments and source of an algorithm, schedule or callback"
+SUMMARY = "equations, arguments and source of an algorithm, transform, schedule or callback"
 
 WIDTH = 100
 INDENT = "    "
@@ -41,7 +41,7 @@ def chosen(name: str | None, known: Iterable[str]) -> str:
     """
     there_are = f"there are {', '.join(known)}"
     if name is None:
-        raise InputError(f"name an algorithm, schedule or callback: {there_are}")
+        raise InputError(f"name an algorithm, transform, schedule or callback: {there_are}")
     try:
         names = pick([name], known, "name")
     except InputError as error:

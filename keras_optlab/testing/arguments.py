@@ -1,0 +1,89 @@
+"""Checks of the constructor: its configuration, and what it refuses."""
+
+import inspect
+import math
+
+import keras
+import numpy as np
+
+from keras_optlab.testing.problem import Problem, first_line
+
+
+def configuration(problem: Problem) -> None:
+    """`get_config` holds all arguments, and `from_config` makes the same optimizer of them."""
+    _check_constructor(problem)
+    changes = [{}] + [{name: values[0]} for name, values in problem.other_values.items()]
+    for change in changes:
+        optimizer = problem.optimizer(**change)
+        if problem.cls.__name__ not in repr(optimizer):
+            raise problem.fault(
+                f"its `repr` does not have its name. Received: {optimizer!r}. Do not override it."
+            )
+        clones = {
+            "`from_config(get_config())`": _through_config,
+            "`keras.saving`": _through_keras,
+        }
+        for how, clone in clones.items():
+            try:
+                other = clone(optimizer)
+            except Exception as error:
+                raise problem.fault(
+                    f"it cannot be made again by {how}: {first_line(error)}. Declare each argument "
+                    "in the class (`hyperparameter`, `option`) and let the base class do the rest."
+                ) from error
+            ours, theirs = optimizer.configuration(), other.configuration()
+            lost = [name for name in ours if not _same(ours[name], theirs.get(name))]
+            if lost:
+                raise problem.fault(
+                    f"{how} loses `{lost[0]}`: it is {theirs.get(lost[0])!r}, not "
+                    f"{ours[lost[0]]!r}. Leave `get_config` and `from_config` to the base class."
+                )
+
+
+def _check_constructor(problem: Problem) -> None:
+    taken = inspect.signature(problem.cls.__init__).parameters.values()
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    for parameter in list(taken)[1:]:
+        if parameter.kind in named and parameter.name not in problem.cls.declared_arguments:
+            raise problem.fault(
+                f"`__init__` takes `{parameter.name}`, which is not declared, so no saved file "
+                f"has it. Declare it in the class: `{parameter.name}: float = hyperparameter(...)` "
+                "for a number of the formula, `option(...)` for anything else."
+            )
+
+
+def _through_config(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    return type(optimizer).from_config(optimizer.get_config())
+
+
+def _through_keras(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    cls = type(optimizer)
+    serialized = keras.saving.serialize_keras_object(optimizer)
+    custom_objects = {keras.saving.get_registered_name(cls): cls}
+    return keras.saving.deserialize_keras_object(serialized, custom_objects=custom_objects)
+
+
+def _same(one: object, other: object) -> bool:
+    try:
+        return bool(np.all(one == other))
+    except (TypeError, ValueError):
+        return one is other
+
+
+def refused_values(problem: Problem) -> None:
+    """Hyperparameters refuse what is no number, with an error that names them."""
+    for name in ("learning_rate", *problem.cls.hyperparameters()):
+        for value in (math.nan, "a string", [0.1]):
+            try:
+                problem.optimizer(**{name: value})
+            except (TypeError, ValueError) as error:
+                if name in str(error):
+                    continue
+                raise problem.fault(
+                    f"`{name}={value!r}` is refused by an error that does not name it: "
+                    f"{first_line(error)}. Let the domain of the declaration refuse it."
+                ) from error
+            raise problem.fault(
+                f"`{name}={value!r}` is not refused. Declare it with a domain, such as "
+                f"`hyperparameter(0.9, DECAY_RATE)`."
+            )

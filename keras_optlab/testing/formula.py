@@ -1,0 +1,279 @@
+"""Checks of the formula alone: what it returns, what it leaves alone, what it depends on."""
+
+from contextlib import AbstractContextManager, nullcontext
+from types import SimpleNamespace
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_optlab.testing.internals import (
+    BACKEND,
+    Call,
+    arithmetic_dtype,
+    no_gradient,
+    numbers_of,
+    numpy,
+    run_plainly,
+    slot_values,
+    with_fixed_seed,
+)
+from keras_optlab.testing.problem import (
+    SHAPES,
+    NotApplicable,
+    Problem,
+    arrays,
+    first_line,
+    take_steps,
+)
+
+# How much of the whole the parts of an elementwise formula may differ by.
+ROUNDING = 1e-6
+
+# Those that are checked in float64 too.
+IN_FLOAT64 = ("matrix", "vector", "scalar")
+
+
+def plain_steps(problem: Problem) -> None:
+    """The plain formula takes steps: of the right shapes and dtype, finite, and somewhere."""
+    _check_calls(problem)
+    for name, value in zip(problem.names, problem.expected, strict=True):
+        if not np.all(np.isfinite(value)):
+            raise problem.fault(f"`{name}` is not finite after {problem.steps} steps.")
+    pairs = zip(problem.start, problem.expected, strict=True)
+    if all(np.array_equal(start, end) for start, end in pairs):
+        raise problem.fault(
+            f"no variable moves in {problem.steps} steps, so nothing can be checked. `step` "
+            "returns what is subtracted from the parameter; is it zero, or the learning rate?"
+        )
+
+
+def _check_calls(problem: Problem) -> None:
+    calls: list[Call] = []
+    optimizer, variables = problem.built()
+    failure = None
+    try:
+        take_steps(run_plainly(optimizer, calls), variables, problem.gradients)
+    except Exception as error:
+        failure = error
+    # What a call has returned may be the reason of the error.
+    for call in calls:
+        _check_result(problem, call)
+    if failure is not None:
+        where = "".join(f", for {note}" for note in getattr(failure, "__notes__", ()))
+        raise problem.fault(
+            f"a step raises {first_line(failure)}{where}. Variables of all shapes occur, scalars "
+            "and empty ones too."
+        ) from failure
+
+
+def pure_step(problem: Problem) -> None:
+    """`step` changes nothing that it is given."""
+    if BACKEND != "torch":
+        raise NotApplicable(f"tensors of {BACKEND} cannot be changed in place")
+    for call in problem.calls:
+        after = numbers_of(call.given)
+        for name, value in call.before.items():
+            if not np.array_equal(value, after[name], equal_nan=True):
+                raise problem.fault(
+                    f"`step` changes {name} in place, for `{call.name}`. The engine reads what it "
+                    "has given to `step` again, and other backends' tensors cannot be changed: "
+                    "compute a new tensor (`x = x * 2`, not `x *= 2` or `x.mul_(2)`)."
+                )
+
+
+def _check_result(problem: Problem, call: Call) -> None:
+    _, parameter, slots, _ = call.given
+    dtype = arithmetic_dtype(problem.dtype)
+    results = {"the step": (call.step, parameter)}
+    results |= {
+        f"the new slot `{name}`": (value, getattr(slots, name))
+        for name, value in call.new_slots.items()
+    }
+    for what, (value, like) in results.items():
+        if not ops.is_tensor(value):
+            raise problem.fault(
+                f"{what} of `{call.name}` is {value!r}, not a tensor. Make it one of the shape "
+                "that it stands for, such as `ops.zeros_like(p)`."
+            )
+        found, expected = tuple(value.shape), tuple(like.shape)
+        if found != expected:
+            raise problem.fault(
+                f"{what} of `{call.name}` has the shape {found}, where {expected} is expected. "
+                "Sums and means have fewer dimensions than a variable: broadcast them, or keep the "
+                "result in a slot of its own shape, `Slot(shape=...)`."
+            )
+        found = keras.backend.standardize_dtype(value.dtype)
+        if found != dtype:
+            raise problem.fault(
+                f"{what} of `{call.name}` is {found}, where the formula computes in {dtype}. Some "
+                "operation gives another dtype than it is given: a tensor made without "
+                "`dtype=p.dtype`, a cast, or a function such as `keras.ops.maximum`, which gives "
+                "float32 for float64 on torch."
+            )
+
+
+def written_slots(problem: Problem) -> None:
+    """Each declared slot is written, of one variable at least."""
+    optimizer, variables = problem.built()
+    declared = {name for n in range(len(variables)) for name in slot_values(optimizer, n)}
+    # What a slot starts from may be all that it is there for.
+    written = {name for plan in optimizer.plans for name in plan.starts}
+    take_steps(run_plainly(optimizer, written=written), variables, problem.gradients)
+    missing = declared - written
+    if missing:
+        raise problem.fault(
+            f"the slot {sorted(missing)[0]!r} is never written. Return its new value from `step`, "
+            "or do not declare it in `slots`."
+        )
+
+
+def float64_variables(problem: Problem) -> None:
+    """float64 variables are updated in float64, whatever `keras.config.floatx()` is."""
+    with double_precision():
+        shapes = {name: shape for name, shape in SHAPES.items() if name in IN_FLOAT64}
+        precise = problem.like(shapes=shapes, steps=2, dtype="float64")
+        _check_calls(precise)
+        problem.must_be_comparable()
+        optimizer, variables = precise.built()
+        take_steps(optimizer, variables, precise.gradients)
+        difference = precise.difference(arrays(variables))
+        if difference:
+            raise problem.fault(
+                f"float64 variables get other weights in `apply` than from the plain formula: "
+                f"{difference}. Some number of the formula is float32."
+            )
+
+
+def double_precision() -> AbstractContextManager:
+    """A context in which JAX has float64, which the other backends have anyway."""
+    if BACKEND != "jax":
+        return nullcontext()
+    import jax
+
+    if not hasattr(jax, "enable_x64"):
+        raise NotApplicable("JAX before 0.8 has float64 only where JAX_ENABLE_X64=1 is set")
+    return jax.enable_x64(True)
+
+
+def zero_gradients(problem: Problem) -> None:
+    """Gradients of zero leave everything finite, at weights of zero too."""
+    zeros = [np.zeros_like(value) for value in problem.start]
+    for where in ("ordinary weights", "weights of zero", "weights that were trained before"):
+        optimizer, variables = problem.built()
+        if where == "weights of zero":
+            for variable, value in zip(variables, zeros, strict=True):
+                variable.assign(value)
+        run_plainly(optimizer)
+        if where == "weights that were trained before":
+            take_steps(optimizer, variables, problem.gradients)
+        take_steps(optimizer, variables, [zeros, zeros])
+        for number, (name, variable) in enumerate(zip(problem.names, variables, strict=True)):
+            values = {f"`{name}`": numpy(variable)}
+            # Nobody reads the means over nothing.
+            if numpy(variable).size:
+                slots = slot_values(optimizer, number).items()
+                values |= {f"the slot `{slot}` of `{name}`": value for slot, value in slots}
+            for what, value in values.items():
+                if not np.all(np.isfinite(value.astype("float64"))):
+                    raise problem.fault(
+                        f"after a gradient of zeros, {what} has a NaN or an infinity (at {where}). "
+                        "Some divisor is zero, as layers without input and variables that start "
+                        "from zero make it: add an epsilon, or divide by "
+                        "`ops.where(x > 0, x, 1.0)`."
+                    )
+
+
+def repeatable(problem: Problem) -> None:
+    """Two runs from one state with the same gradients give the same weights."""
+    again = problem.expected_with()
+    for name, first, second in zip(problem.names, problem.expected, again, strict=True):
+        if not np.array_equal(first, second):
+            raise problem.fault(
+                f"`{name}` differs between two runs from the same state with the same gradients. "
+                "The formula draws random numbers (`numpy.random`, or `keras.random` without a "
+                "seed), or reads what changes outside of the optimizer, so no run can be resumed "
+                "or compiled. Say `draws = True` and draw from `h.random`, or compute such numbers "
+                "from saved state: from `h.t`, or a `Scalar`."
+            )
+
+
+def clone(problem: Problem) -> None:
+    """What `from_config(get_config())` makes takes the same steps."""
+    optimizer = with_fixed_seed(problem.cls.from_config(problem.optimizer().get_config()))
+    variables = problem.variables()
+    take_steps(run_plainly(optimizer), variables, problem.gradients)
+    difference = problem.difference(arrays(variables))
+    if difference:
+        raise problem.fault(
+            f"what `from_config(get_config())` makes trains to other weights: {difference}. Some "
+            "argument is not in the configuration: declare it (`hyperparameter`, `option`)."
+        )
+
+
+def claimed_scope(problem: Problem) -> None:
+    """A formula gives each part of a variable that its `scope` allows what the whole gives."""
+    calls = [call for call in problem.last_calls if call.elementwise or call.takes_rows]
+    if not calls:
+        claims = problem.cls.scope.is_within_rows
+        claim = f"{problem.cls.scope.name}, but needs each variable whole" if claims else "VARIABLE"
+        raise NotApplicable(f"its scope is {claim}: the engine never cuts or joins variables")
+    optimizer, _ = problem.built()
+    for call in calls:
+        _, parameter, slots, _ = call.given
+        rows = tuple(parameter.shape)[:1]
+        for name, slot in vars(slots).items():
+            found, expected = tuple(slot.shape), tuple(parameter.shape)
+            if (found[:1] != rows) if not call.elementwise else (found != expected):
+                raise problem.fault(
+                    f"`scope = {problem.cls.scope}` is wrong: the slot `{name}` of `{call.name}` "
+                    f"has the shape {found}, which does not go with the variable's. Say `scope = "
+                    "Scope.VARIABLE`."
+                )
+        size = int(np.prod(parameter.shape)) if call.elementwise else sum(rows)
+        if size and call.elementwise:
+            _check_parts(problem, optimizer, call, [slice(0, size)])
+        if size > 1 and int(np.prod(parameter.shape)):
+            _check_parts(problem, optimizer, call, [slice(0, size // 2), slice(size // 2, size)])
+
+
+def _check_parts(problem: Problem, optimizer: Any, call: Call, parts: list[slice]) -> None:
+    gradient, parameter, slots, h = call.given
+    # A vector of many variables' elements has no shape that would say anything.
+    shape = () if call.elementwise else h.shape
+    numbers = SimpleNamespace(**{**vars(h), "shape": shape})
+    how = "flattened" if call.elementwise else "by rows"
+    steps, new_slots = [], []
+    for part in parts:
+
+        def cut(value: Any, part: slice = part) -> Any:
+            array = numpy(value)
+            return ops.convert_to_tensor((array.ravel() if call.elementwise else array)[part])
+
+        own = SimpleNamespace(**{name: cut(slot) for name, slot in vars(slots).items()})
+        try:
+            with no_gradient():
+                step, new = optimizer.step(cut(gradient), cut(parameter), own, numbers)
+        except Exception as error:
+            raise problem.fault(
+                f"`scope = {problem.cls.scope}` is wrong: `step` fails for a part of "
+                f"`{call.name}`, {how}: {first_line(error)}. Say `scope = Scope.VARIABLE`."
+            ) from error
+        steps.append(numpy(step))
+        new_slots.append({name: numpy(value) for name, value in new.items()})
+    # A step may be the difference of the parameter and something of its size.
+    last_place = 2 * np.spacing(np.max(np.abs(numpy(parameter))))
+    joined = {"the step": (call.step, steps, last_place)}
+    for name, value in call.new_slots.items():
+        joined[f"the slot `{name}`"] = (value, [new[name] for new in new_slots], 0.0)
+    for what, (value, parts_of_it, rounding) in joined.items():
+        whole, found = numpy(value).ravel(), np.concatenate([part.ravel() for part in parts_of_it])
+        limit = ROUNDING * np.max(np.abs(whole), initial=0.0) + rounding
+        if whole.shape != found.shape or not np.all(np.abs(whole - found) <= limit):
+            raise problem.fault(
+                f"`scope = {problem.cls.scope}` is wrong: {what} of `{call.name}` is another when "
+                f"the variable is given to `step` in {len(parts)} part(s), {how}, as the engine "
+                "may do. The formula has a norm, a mean, a product of matrices, `g.shape` or "
+                "`h.shape` in it: say `scope = Scope.VARIABLE`, or measure it in a pass (`sums`)."
+            )

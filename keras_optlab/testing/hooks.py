@@ -1,0 +1,163 @@
+"""Checks of a transform's hooks alone: what they return, leave alone and depend on."""
+
+from types import SimpleNamespace
+from typing import Any, NamedTuple, final
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_optlab.engine.scope import Scope
+from keras_optlab.testing.internals import BACKEND, arithmetic_dtype, no_gradient, numpy
+from keras_optlab.testing.internals import hooks_of as hooks_of_updates
+from keras_optlab.testing.problem import NotApplicable, Problem, first_line, take_steps
+
+# How much of the whole the parts of an elementwise hook may differ by.
+ROUNDING = 1e-6
+
+
+@final
+class Hook(NamedTuple):
+    """A hook, and what it is given for one variable.
+
+    Args:
+        name: `"gradient"`, `"step"` or `"parameter"`.
+        variable: Name of the variable.
+        transform: The transform that acts on it.
+        tensors: What the hook changes, and the tensors that it gets with it.
+        slots: Its slots.
+        h: The numbers.
+    """
+
+    name: str
+    variable: str
+    transform: Any
+    tensors: tuple[Any, ...]
+    slots: SimpleNamespace
+    h: SimpleNamespace
+
+    def __call__(self, tensors: tuple, slots: SimpleNamespace, h: SimpleNamespace) -> Any:
+        with no_gradient():
+            h = SimpleNamespace(**self.sums(tensors, slots, h) | vars(h))
+            return getattr(self.transform, self.name)(*tensors, slots, h)
+
+    def sums(self, tensors: tuple, slots: SimpleNamespace, h: SimpleNamespace) -> dict[str, Any]:
+        """What the passes before `step` find."""
+        found: dict[str, Any] = {}
+        for each in self.transform.passes if self.name == "step" else ():
+            found |= each.measure(self.transform, *tensors, slots, h)
+        return found
+
+
+def hooks_of(problem: Problem) -> list[Hook]:
+    """The hooks of the problem's transform for each variable, after two steps."""
+    optimizer, variables = problem.built()
+    try:
+        take_steps(optimizer, variables, problem.gradients[:2])
+    except Exception:
+        # What is wrong with a hook is said better by the checks of it alone.
+        optimizer, _ = problem.built()
+    found = []
+    for variable, gradient, each, slots, h in hooks_of_updates(optimizer, problem.gradients[2]):
+        p = ops.convert_to_tensor(variable)
+        given = {"gradient": (gradient, p), "step": (gradient, gradient, p), "parameter": (p, p)}
+        for name, tensors in given.items():
+            if getattr(each.transform, name) is not None:
+                own = each.own(slots), each.numbers(h)
+                found.append(Hook(name, variable.name, each.transform, tensors, *own))
+    if not found:
+        raise problem.fault(
+            "the transform has no hook for any variable: define `gradient`, `step` or `parameter`."
+        )
+    return found
+
+
+def hook_results(problem: Problem) -> None:
+    """Each hook returns what it changes, of the same shape and dtype, and declared slots."""
+    for hook in hooks_of(problem):
+        what = f"`{hook.name}` of `{hook.variable}`"
+        try:
+            result = hook(hook.tensors, hook.slots, hook.h)
+        except Exception as error:
+            raise problem.fault(f"{what} raises {first_line(error)}.") from error
+        if not (isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], dict)):
+            raise problem.fault(
+                f"{what} must return a tuple: what it changes, and a dictionary of the new slots. "
+                f"Received: {result!r}"
+            )
+        value, new_slots = result
+        unknown = set(new_slots) - set(vars(hook.slots))
+        if unknown:
+            raise problem.fault(
+                f"{what} returns the new slot {sorted(unknown)[0]!r}, which is not declared: "
+                f"`slots` has {sorted(vars(hook.slots))}."
+            )
+        expected = {"its result": (value, hook.tensors[0])}
+        for name, new in new_slots.items():
+            expected[f"the new slot `{name}`"] = new, getattr(hook.slots, name)
+        for part, (new, like) in expected.items():
+            dtype = keras.backend.standardize_dtype(new.dtype)
+            found = tuple(new.shape), dtype
+            if found != (tuple(like.shape), arithmetic_dtype(problem.dtype)):
+                raise problem.fault(
+                    f"{part} of {what} is {dtype} of shape {found[0]}, where "
+                    f"{arithmetic_dtype(problem.dtype)} of shape {tuple(like.shape)} is expected."
+                )
+
+
+def pure_hooks(problem: Problem) -> None:
+    """No hook changes anything that it is given."""
+    if BACKEND != "torch":
+        raise NotApplicable(f"tensors of {BACKEND} cannot be changed in place")
+    for hook in hooks_of(problem):
+        given = [*hook.tensors, *vars(hook.slots).values()]
+        before = [numpy(tensor) for tensor in given]
+        hook(hook.tensors, hook.slots, hook.h)
+        for old, tensor in zip(before, given, strict=True):
+            if not np.array_equal(old, numpy(tensor), equal_nan=True):
+                raise problem.fault(
+                    f"`{hook.name}` of `{hook.variable}` changes in place what it is given. Hooks "
+                    "are run again for passes and for XLA's order: compute a new tensor."
+                )
+
+
+def claimed_scope_of_hooks(problem: Problem) -> None:
+    """A transform that may be given parts of a variable gives the same for them.
+
+    That is one that claims `Scope.ELEMENT` or `Scope.ROW`, or takes its sums in passes.
+    """
+    may_be_cut = [
+        hook
+        for hook in hooks_of(problem)
+        if hook.transform.scope.is_within_rows or hook.transform.passes
+    ]
+    if not may_be_cut:
+        raise NotApplicable("its scope is VARIABLE: the engine never cuts what it gives to it")
+    for hook in may_be_cut:
+        by_rows = hook.transform.scope is Scope.ROW
+        shape = tuple(hook.tensors[0].shape)
+        size = sum(shape[:1]) if by_rows else int(np.prod(shape))
+        if size < 2 or not np.prod(shape):
+            continue
+        whole, _ = hook(hook.tensors, hook.slots, hook.h)
+        # By rows and with passes, a part has the shape of the whole in `h`, and the sums over it.
+        sums = hook.sums(hook.tensors, hook.slots, hook.h)
+        known = hook.h.shape if by_rows or hook.transform.passes else ()
+        h = SimpleNamespace(**{**vars(hook.h), **sums, "shape": known})
+        parts = []
+        for part in (slice(0, size // 2), slice(size // 2, size)):
+
+            def cut(value: Any, part: slice = part, by_rows: bool = by_rows) -> Any:
+                array = numpy(value)
+                return ops.convert_to_tensor((array if by_rows else array.ravel())[part])
+
+            slots = SimpleNamespace(**{name: cut(x) for name, x in vars(hook.slots).items()})
+            parts.append(numpy(hook(tuple(map(cut, hook.tensors)), slots, h)[0]).ravel())
+        whole, found = numpy(whole).ravel(), np.concatenate(parts)
+        if not np.all(np.abs(whole - found) <= ROUNDING * np.max(np.abs(whole))):
+            raise problem.fault(
+                f"`scope = {hook.transform.scope}` is wrong: `{hook.name}` of `{hook.variable}` "
+                "gives something else for the two halves of the variable. There is a norm, a "
+                "mean or a shape in it: say `scope = Scope.VARIABLE`, or take its sums in a method "
+                "that `sums` marks."
+            )

@@ -1,0 +1,78 @@
+"""Checks that all state is where it is saved: in slots, `Scalar`s and arguments."""
+
+import copy
+import pickle
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_optlab.testing.internals import run_plainly
+from keras_optlab.testing.problem import Problem, arrays, first_line, take_steps
+
+STATE = (
+    "The formula reads state that is not saved: an attribute, a variable that is made by hand, or "
+    "a random generator. Keep it in a `Slot` (one for each variable) or a `Scalar`, compute it "
+    "from `h.t`, or draw it from `h.random`."
+)
+
+
+def saved_state(problem: Problem) -> None:
+    """A training goes on from a saved model as it would have without."""
+    half = problem.steps // 2
+    stopped = problem.model(run_plainly(problem.optimizer()))
+    take_steps(stopped.optimizer, stopped.trainable_variables, problem.gradients[:half])
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        name = keras.saving.get_registered_name(problem.cls)
+        try:
+            stopped.save(path)
+            resumed: Any = keras.saving.load_model(path, custom_objects={name: problem.cls})
+        except Exception as error:
+            raise problem.fault(
+                f"a model that it trains cannot be saved and loaded: {first_line(error)}. Let the "
+                "base class do `__init__`, `get_config`, `save_own_variables` and their opposites."
+            ) from error
+    variables = resumed.trainable_variables
+    take_steps(run_plainly(resumed.optimizer), variables, problem.gradients[half:])
+    difference = problem.difference(arrays(variables))
+    if difference:
+        raise problem.fault(
+            f"a training that is saved after {half} steps, loaded and goes on ends elsewhere than "
+            f"one that goes straight on: {difference}. {STATE}"
+        )
+
+
+def copied_state(problem: Problem) -> None:
+    """A training goes on from a pickled (or deeply copied) optimizer as it would have without."""
+    half = problem.steps // 2
+    optimizer, variables = problem.built()
+    take_steps(run_plainly(optimizer), variables, problem.gradients[:half])
+    try:
+        resumed = _copied(optimizer)
+    except Exception as error:
+        raise problem.fault(
+            f"it cannot be pickled or copied: {first_line(error)}. Give the constructor functions "
+            "and objects that can be."
+        ) from error
+    copies = problem.variables()
+    for variable, value in zip(copies, arrays(variables), strict=True):
+        variable.assign(value)
+    take_steps(run_plainly(resumed), copies, problem.gradients[half:])
+    difference = problem.difference(arrays(copies))
+    if difference:
+        raise problem.fault(
+            f"a copy that is made after {half} steps, by pickle or `copy.deepcopy`, goes on to "
+            f"other weights than the original: {difference}. {STATE}"
+        )
+
+
+def _copied(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    cls = type(optimizer)
+    module = sys.modules.get(cls.__module__)
+    if getattr(module, cls.__qualname__, None) is cls:
+        return pickle.loads(pickle.dumps(optimizer))
+    # Pickle finds only classes that stand at the top of a module.
+    return copy.deepcopy(optimizer)
