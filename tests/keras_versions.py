@@ -4,7 +4,7 @@ import keras
 import pytest
 
 from keras_optlab import optimizers
-from keras_optlab.engine.conversion import built_in
+from keras_optlab.conversion import built_in
 
 
 def _needs(condition, what):
@@ -12,6 +12,24 @@ def _needs(condition, what):
 
 
 needs_multi_optimizer = _needs(hasattr(keras.optimizers, "MultiOptimizer"), "MultiOptimizer")
+
+
+# Algorithms that no version of Keras has; their numbers are compared with their authors'.
+BEYOND_KERAS = (
+    "ADOPT",
+    "AdEMAMix",
+    "AdaBelief",
+    "Adan",
+    "LARS",
+    "LaProp",
+    "MARS",
+    "NAdamW",
+    "Prodigy",
+    "RAdam",
+    "SOAP",
+    "ScheduleFreeSGD",
+)
+OF_KERAS = [name for name in optimizers.__all__ if name not in BEYOND_KERAS]
 
 
 def needs_built_in(name):

@@ -26,6 +26,7 @@ def test_public_names():
     assert keras_optlab.__version__ == importlib.metadata.version("keras-optlab")
 
 
+@pytest.mark.slow
 def test_importing_brings_in_no_plotting_no_data_and_no_backend_but_the_chosen():
     code = (
         "import sys, keras; before = set(sys.modules); import keras_optlab;"
@@ -62,7 +63,7 @@ def test_an_old_keras_is_an_error_that_says_what_to_do(old_keras):
 
 
 def test_an_old_keras_is_one_line_in_the_command(old_keras):
-    command = [sys.executable, "-m", "keras_optlab", "parity", "--optimizers", "SGD"]
+    command = [sys.executable, "-m", "optlab_launcher", "parity", "--optimizers", "SGD"]
     done = subprocess.run(command, capture_output=True, text=True, env=old_keras)
     assert (done.returncode, done.stderr, done.stdout) == (2, f"optlab: {TOO_OLD}", "")
 
@@ -91,7 +92,9 @@ def documented():
     yield from (keras_optlab.ParameterGroup, keras_optlab.from_keras, keras_optlab.layerwise_decay)
 
 
-@pytest.mark.parametrize("thing", documented(), ids=lambda thing: thing.__name__)
+# torch warns of `float(variable)`.
+@pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad=True")
+@pytest.mark.parametrize("thing", list(documented()), ids=lambda thing: thing.__name__)
 def test_every_public_docstring_has_arguments_and_an_example_that_runs(thing):
     text = inspect.getdoc(thing)
     assert "Args:" in text
@@ -117,7 +120,8 @@ def test_every_public_docstring_has_arguments_and_an_example_that_runs(thing):
 
 def test_every_class_is_abstract_or_final():
     for info in pkgutil.walk_packages(keras_optlab.__path__, "keras_optlab."):
-        if "engine.backend." in info.name or info.name.endswith("__main__"):
+        # What needs a backend that may not be installed, or runs a command.
+        if "backends." in info.name or info.name.endswith(("_on_torch", "__main__")):
             continue
         module = importlib.import_module(info.name)
         for name, cls in vars(module).items():

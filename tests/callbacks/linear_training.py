@@ -2,7 +2,7 @@
 
 import keras
 import numpy as np
-import torch
+from pytorch_cycle import pytorch_cycle  # noqa: F401, for the tests of 1cycle
 
 BATCHES, BATCH_SIZE, FEATURES = 5, 4, 3
 
@@ -78,26 +78,6 @@ def adam(rates, betas, accumulated=1):
         v = v + 0.1 * (g**2 - v)
         w = w - eta * np.sqrt(1 - 0.9**t) / (1 - beta**t) * m / (np.sqrt(v) + 1e-7)
     return w
-
-
-def pytorch_cycle(max_learning_rate, total_steps, anneal="cosine", **arguments):
-    """The learning rates and momenta of PyTorch's own 1cycle."""
-    optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0, momentum=0.5)
-    scheduler = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer,
-        max_learning_rate,
-        total_steps=total_steps,
-        anneal_strategy={"cosine": "cos"}.get(anneal, anneal),
-        **arguments,
-    )
-    rates, momenta = [], []
-    for step in range(total_steps):
-        rates.append(optimizer.param_groups[0]["lr"])
-        momenta.append(optimizer.param_groups[0]["momentum"])
-        optimizer.step()
-        if step + 1 < total_steps:
-            scheduler.step()
-    return rates, momenta
 
 
 def assert_reached(model, expected):

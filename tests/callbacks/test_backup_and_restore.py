@@ -15,6 +15,7 @@ from keras_optlab import callbacks, optimizers
 KILLS = 20
 
 
+@pytest.mark.processes
 def test_a_training_killed_again_and_again_ends_with_the_same_weights(tmp_path):
     script = Path(__file__).with_name("killed_training.py")
     # JAX compiles in the first attempt alone; what is saved is the same.
@@ -109,7 +110,7 @@ def test_what_a_killed_save_leaves_behind_is_not_taken_for_a_backup(tmp_path, st
 def test_a_backup_of_another_optimizer_is_refused(tmp_path):
     interrupted(tmp_path / "backup")
     model = linear_model(optimizers.SGD(0.1))
-    with pytest.raises(ValueError, match=r"not that of this SGD"):
+    with pytest.raises(ValueError, match="Skipping variable loading for optimizer 'sgd"):
         fit(model, 6, [callbacks.BackupAndRestore(tmp_path / "backup")])
 
 

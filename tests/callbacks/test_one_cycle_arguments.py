@@ -64,6 +64,7 @@ def batches_without_end():
         yield X, Y
 
 
+@pytest.mark.filterwarnings("ignore:`shuffle=True` was passed")
 def test_an_unknown_number_of_steps_is_an_error():
     model = linear_model(SGD(0.01, momentum=0.9))
     with pytest.raises(ValueError, match="Give `total_steps` to OneCycle, or `steps_per_epoch`"):

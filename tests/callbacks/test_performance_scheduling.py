@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from keras_versions import needs_multi_optimizer
 from linear_training import START, Interrupt, InterruptionError, fit, linear_model, weights
+from selection import quick
 
 import keras_optlab
 from keras_optlab.callbacks import PerformanceScheduling
@@ -55,7 +56,7 @@ def scheduling(variant):
     return PerformanceScheduling("score", **{"mode": "min", **variant})
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", quick(VARIANTS, ["as it is"]))
 def test_reduces_when_reduce_lr_on_plateau_does(variant):
     expected = keras_rates(VARIANTS[variant])
     assert len(set(expected)) > 2
@@ -64,7 +65,7 @@ def test_reduces_when_reduce_lr_on_plateau_does(variant):
         np.testing.assert_array_equal(actual, expected)
 
 
-@pytest.mark.parametrize("variant", ["as it is", "cooldown"])
+@pytest.mark.parametrize("variant", quick(["as it is", "cooldown"], ["as it is"]))
 def test_scales_a_schedule_when_a_number_would_be_reduced(variant):
     schedule = ExponentialDecay(0.1, 10, 0.5)
     actual = rates(SGD(schedule), scheduling(VARIANTS[variant]))
@@ -72,6 +73,7 @@ def test_scales_a_schedule_when_a_number_would_be_reduced(variant):
     np.testing.assert_allclose(actual, unscaled * keras_rates(VARIANTS[variant]) / 0.1, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_min_lr_bounds_the_present_value_of_a_schedule():
     constant = keras_optlab.schedules.PiecewiseConstantDecay([1000], [0.1, 0.01])
     actual = rates(SGD(constant), scheduling(VARIANTS["bounded"]))
@@ -117,7 +119,7 @@ OPTIMIZERS = {
 }
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", quick(OPTIMIZERS, ["two points"]))
 def test_a_run_resumed_by_backup_and_restore_reduces_as_an_uninterrupted_one(tmp_path, optimizer):
     def run(*others):
         score = Score()
@@ -134,7 +136,7 @@ def test_a_run_resumed_by_backup_and_restore_reduces_as_an_uninterrupted_one(tmp
     np.testing.assert_array_equal(list(resumed.values()), expected[4:])
 
 
-@pytest.mark.parametrize("optimizer", ["schedule", "two points"])
+@pytest.mark.parametrize("optimizer", quick(["schedule", "two points"], ["schedule"]))
 def test_a_model_saved_while_training_reduces_as_an_uninterrupted_one(tmp_path, optimizer):
     model = linear_model(OPTIMIZERS[optimizer]())
     checkpoint = keras.callbacks.ModelCheckpoint(tmp_path / "{epoch}.keras")
@@ -162,6 +164,7 @@ def resumed_from(weights_file, optimizer, callback):
     return [score.rates[epoch] for epoch in range(4, 12)]
 
 
+@pytest.mark.slow
 def test_only_a_file_of_the_same_arguments_is_gone_on_from(tmp_path):
     def saved(name, *callbacks):
         file = tmp_path / f"{name}.weights.h5"
@@ -189,6 +192,7 @@ def test_only_a_file_of_the_same_arguments_is_gone_on_from(tmp_path):
 # Several optimizers, and none that will do
 
 
+@pytest.mark.slow
 @needs_multi_optimizer
 def test_all_of_several_optimizers_are_reduced():
     class ScoreAlone(keras.callbacks.Callback):

@@ -6,6 +6,9 @@ from device_training import HALF_PRECISION
 from sharded_worker import LAYOUTS, RESUMED
 
 pytestmark = [
+    # One of the configurations skips steps.
+    pytest.mark.filterwarnings("ignore:Expected finite gradients"),
+    pytest.mark.processes,
     pytest.mark.skipif(keras.backend.backend() != "jax", reason="keras.distribution works on JAX"),
 ]
 

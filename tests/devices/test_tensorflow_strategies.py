@@ -8,6 +8,8 @@ import pytest
 from device_training import CONFIGURATIONS, HALF_PRECISION, assert_same_bits, free_port
 
 pytestmark = [
+    # One of the configurations skips steps.
+    pytest.mark.filterwarnings("ignore:Expected finite gradients"),
     pytest.mark.skipif(
         keras.backend.backend() != "tensorflow", reason="tf.distribute is TensorFlow's"
     ),
@@ -53,6 +55,7 @@ def workers(start):
     return [results() for results in waiting]
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("replicas", "name"),
     [(2, name) for name in ON_TWO if name not in HALF_PRECISION] + [(4, name) for name in ON_FOUR],
@@ -61,6 +64,7 @@ def test_mirrored_strategy_gives_the_weights_of_one_device(mirrored, one_device,
     assert one_device.difference(name, mirrored[replicas][name]) <= TOLERANCE
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("replicas", "name"),
     [(2, name) for name in ON_TWO] + [(4, name) for name in ON_FOUR],
@@ -72,17 +76,20 @@ def test_replicas_hold_the_same_bits(mirrored, replicas, name):
         assert_same_bits(first, results[f"{name}/copies/{n}"])
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("name", ON_WORKERS)
 def test_multi_worker_mirrored_strategy_gives_the_weights_of_one_device(workers, one_device, name):
     assert one_device.difference(name, workers[0][name]) <= TOLERANCE
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("name", ON_WORKERS)
 def test_workers_hold_the_same_bits(workers, name):
     for key in (name, f"{name}/optimizer"):
         assert_same_bits(workers[0][key], workers[1][key])
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("faulty", [0, 1])
 @pytest.mark.parametrize("loop", ["fit", "own"])
 @pytest.mark.parametrize("mode", ["skip", "raise"])
@@ -100,6 +107,7 @@ def test_a_nan_in_one_replica_leaves_all_replicas_as_they_were(nonfinite, mode, 
     assert all(np.isfinite(array).all() for array in later)
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("name", ["clipnorm", "global_clipnorm", "clipvalue", "one_cycle"])
 def test_what_is_compared_makes_a_difference(one_device, name):
     _, plain = one_device.start_and_end("sgd_momentum")

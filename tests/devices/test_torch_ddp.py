@@ -5,6 +5,9 @@ import pytest
 from device_training import HALF_PRECISION, MAIN, assert_same_bits, free_port
 
 pytestmark = [
+    # One of the configurations skips steps.
+    pytest.mark.filterwarnings("ignore:Expected finite gradients"),
+    pytest.mark.processes,
     pytest.mark.skipif(
         keras.backend.backend() != "torch", reason="DistributedDataParallel is torch's"
     ),

@@ -63,7 +63,9 @@ def lookup_gradient(rows, values, shape):
     if BACKEND == "torch":
         import torch
 
-        return torch.sparse_coo_tensor(torch.as_tensor(rows)[None], values, shape)
+        return torch.sparse_coo_tensor(
+            torch.as_tensor(rows)[None], values, shape, check_invariants=True
+        )
     from jax.experimental.sparse import BCOO
 
     return BCOO((values, keras.ops.convert_to_tensor(rows)[:, None]), shape=shape)

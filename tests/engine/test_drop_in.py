@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pytest
 from keras_versions import needs_multi_optimizer
+from selection import quick
 
-from keras_optlab import optimizers
+from keras_optlab import optimizers, schedules
 
 BACKEND = keras.backend.backend()
 
@@ -21,6 +22,7 @@ def assert_alike(task, make, epochs=3, **fit_arguments):
         np.testing.assert_allclose(ours, theirs, rtol=2e-6, atol=5e-7)
 
 
+@pytest.mark.slow
 def test_learning_rate_scheduler(task):
     scheduler = lambda: keras.callbacks.LearningRateScheduler(lambda _, rate: rate / 2)  # noqa: E731
     assert_alike(task, lambda module: module.Adam(0.1), callbacks=[scheduler])
@@ -63,6 +65,7 @@ def test_all_base_arguments_together(task):
     assert_alike(task, lambda module: module.Adam(0.1, **arguments), 4)
 
 
+@pytest.mark.slow
 def test_excluding_variables_from_weight_decay(task):
     def make(module):
         optimizer = module.AdamW(0.1, weight_decay=0.5)
@@ -94,6 +97,7 @@ def test_loss_scale_optimizer(task):
     assert_alike(task, lambda module: keras.optimizers.LossScaleOptimizer(module.Adam(0.01)))
 
 
+@pytest.mark.slow
 def test_nadam_in_a_loss_scale_optimizer_is_nadam(task):
     """Keras' own, on JAX, loses its momentum product in there: weights off by 0.06."""
     wrapped = task.network(keras.optimizers.LossScaleOptimizer(optimizers.Nadam(0.01)))
@@ -164,6 +168,7 @@ def test_stateless_apply_equals_apply():
     assert int(stateless.iterations) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="tf.distribute is TensorFlow's")
 def test_mirrored_strategy_gives_the_weights_of_one_device(task):
     import tensorflow as tf
@@ -213,3 +218,128 @@ def test_a_tf_function_that_builds_the_optimizer(caplog):
     assert not caplog.records
     np.testing.assert_allclose(variables[0], [0.71, 2.0], rtol=1e-6)
     np.testing.assert_allclose(variables[1], [1.0, 1.42], rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "Nadam", "Lamb", "Adafactor"])
+def test_update_step_updates_one_variable_as_in_keras(name):
+    """Keras documents the method, and calls it once a variable; `iterations` stays."""
+    ends = []
+    for module in (optimizers, keras.optimizers):
+        # Keras decays in `apply`, outside of the method.
+        optimizer = getattr(module, name)(weight_decay=0.1)
+        variables = [keras.Variable(np.full((4, 3), 0.5, "float32")) for _ in range(2)]
+        optimizer.build(variables)
+        gradient = keras.ops.convert_to_tensor(np.linspace(-1, 1, 12, dtype="float32"))
+        gradient = keras.ops.reshape(gradient, (4, 3))
+        for variable in variables:
+            optimizer.update_step(gradient, variable, keras.ops.convert_to_tensor(0.1))
+        assert int(optimizer.iterations) == 0
+        ends.append([keras.ops.convert_to_numpy(variable) for variable in variables])
+    (first, second), theirs = ends
+    np.testing.assert_array_equal(first, second)
+    if name != "Nadam":  # Keras moves its momentum product on in another method.
+        np.testing.assert_allclose(first, theirs[0], rtol=1e-5)
+
+
+# On torch, most of the built-ins take tensors alone.
+@pytest.mark.parametrize("name", ["Ftrl", "Lamb"])
+def test_gradients_of_numpy(name):
+    start = np.linspace(-1, 1, 6, dtype="float32").reshape(2, 3)
+    gradient = np.linspace(0.5, 2, 6, dtype="float32").reshape(2, 3)
+    ends = []
+    for module in (optimizers, keras.optimizers):
+        variable = keras.Variable(start.copy())
+        getattr(module, name)(0.1).apply([gradient], [variable])
+        ends.append(keras.ops.convert_to_numpy(variable))
+    np.testing.assert_allclose(*ends, rtol=1e-5)
+
+
+def test_clipping_before_build():
+    optimizer = optimizers.SGD(clipnorm=1.0)
+    (clipped,) = optimizer._clip_gradients([np.array([3.0, 4.0], "float32")])
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(clipped), [0.6, 0.8], rtol=1e-6)
+
+
+def test_a_schedule_starts_from_a_variable():
+    optimizer = optimizers.Adam(0.1)
+    optimizer.learning_rate = schedules.PolynomialDecay(optimizer.learning_rate, 4)
+    assert float(optimizer.learning_rate) == pytest.approx(0.1)
+    assert optimizer.get_config()["learning_rate"]["config"]["initial_learning_rate"] == 0.1
+
+
+KERAS_WORDS = {
+    "a rate that a schedule sets": (
+        lambda: setattr(optimizers.SGD(schedules.CosineDecay(0.1, 9)), "learning_rate", 0.1),
+        TypeError,
+        "This optimizer was created with a `LearningRateSchedule`",
+    ),
+    "an accumulator below zero": (
+        lambda: optimizers.Ftrl(initial_accumulator_value=-0.1),
+        ValueError,
+        "^`initial_accumulator_value` needs to be positive or zero. "
+        r"Received: initial_accumulator_value=-0\.1\.",
+    ),
+    "no weight decay": (
+        lambda: optimizers.AdamW(weight_decay=None),
+        ValueError,
+        "Argument `weight_decay` must be a float. Received: weight_decay=None",
+    ),
+    "a momentum above one": (
+        lambda: optimizers.SGD(momentum=2.0),
+        ValueError,
+        r"`momentum` must be a float between \[0, 1\]\.",
+    ),
+    "a beta of zero": (
+        lambda: optimizers.Lion(beta_1=0.0),
+        ValueError,
+        "Otherwise, the optimizer degenerates to SignSGD. Received: beta_1=0.0.",
+    ),
+    "no steps of decay": (
+        lambda: schedules.CosineDecay(0.1, 0),
+        ValueError,
+        "Argument `decay_steps` must be > 0. Received: decay_steps=0",
+    ),
+    "one step of accumulation": (
+        lambda: optimizers.SGD(gradient_accumulation_steps=1),
+        ValueError,
+        "`gradient_accumulation_steps` must be an integer >= 2. Received: ",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", KERAS_WORDS)
+def test_refusals_have_the_words_of_keras(case):
+    refused, kind, words = KERAS_WORDS[case]
+    with pytest.raises(kind, match=words) as caught:
+        refused()
+    # What we add stands behind or in a note, so that Keras' words are found as they are.
+    assert getattr(caught.value, "__notes__", None) or "learning_rate_scale" in str(caught.value)
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="only TensorFlow has shapes that are unknown")
+@pytest.mark.parametrize("name", quick(optimizers.__all__, ["Adam", "Lamb"]))
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_gradients_of_unknown_shape(name, jit_compile):
+    import tensorflow as tf
+
+    def make():
+        optimizer = getattr(optimizers, name)(clipnorm=1.0, nonfinite="skip")
+        variables = [keras.Variable(np.full((300, 300), 0.5, "float32")), keras.Variable([1.0])]
+        optimizer.build(variables)
+        return optimizer, variables
+
+    generator = np.random.default_rng(0)
+    gradients = [generator.normal(size=(300, 300)), generator.normal(size=(1,))]
+    gradients = [tf.constant(gradient, "float32") for gradient in gradients]
+    known, unknown = make(), make()
+    known[0].apply(gradients, known[1])
+
+    @tf.function(
+        input_signature=[tf.TensorSpec(None), tf.TensorSpec((None,))], jit_compile=jit_compile
+    )
+    def step(large, small):
+        unknown[0].apply([large, small], unknown[1])
+
+    step(*gradients)
+    for a, b in zip(known[1], unknown[1], strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5, atol=1e-6)

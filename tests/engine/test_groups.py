@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from selection import quick
 
 from keras_optlab import ParameterGroup, layerwise_decay, optimizers, schedules
 
@@ -48,31 +49,40 @@ def test_the_multiplier_follows_what_a_callback_sets(task):
     np.testing.assert_allclose(weights, kernel, atol=2e-6)
 
 
-@pytest.mark.parametrize("name", optimizers.__all__)
+@pytest.mark.parametrize("name", quick(optimizers.__all__))
 def test_multiplier_zero_freezes_exactly(task, name):
     groups = [ParameterGroup("first/", learning_rate_multiplier=0)]
     model = task.network(getattr(optimizers, name)(weight_decay=0.1, groups=groups))
     before = [np.array(weight) for weight in model.get_weights()]
-    model.train_on_batch(task.x, task.y)
+    # The first step of some is there to see the gradients (ADOPT, SOAP).
+    for _ in range(2):
+        model.train_on_batch(task.x, task.y)
     after = model.get_weights()
     assert all(np.array_equal(*pair) for pair in zip(before[:2], after[:2], strict=True))
     assert not np.array_equal(before[2], after[2])
 
 
-def test_the_first_match_wins(task):
+def test_all_groups_that_match_apply(task):
+    """As in README: no decay of biases and a smaller rate for the backbone, biases included."""
     groups = [
-        ParameterGroup(lambda variable: variable.name == "bias", learning_rate_multiplier=0),
-        ParameterGroup("last/", learning_rate_multiplier=1),
-        ParameterGroup(".", learning_rate_multiplier=0),
+        ParameterGroup("bias$", weight_decay=0.0, learning_rate_multiplier=0.5),
+        ParameterGroup("first/", learning_rate_multiplier=0.1),
+        ParameterGroup("last/", weight_decay=0.25),
     ]
-    model = task.network(optimizers.Adam(groups=groups))
-    before = [np.array(weight) for weight in model.get_weights()]
-    after = task.fit(model)
-    moved = [not np.array_equal(*pair) for pair in zip(before, after, strict=True)]
-    assert moved == [False, False, True, False]
+    model = task.network(optimizers.SGD(0.1, weight_decay=0.5, groups=groups))
+    shapes = [weight.shape for weight in model.get_weights()]
+    start = [np.full(shape, 2.0, "float32") for shape in shapes]
+    model.set_weights([weight.copy() for weight in start])
+    optimizer = model.optimizer
+    optimizer.apply([keras.ops.ones(shape) for shape in shapes], model.trainable_variables)
+    # θ − η λ θ − η g with θ = 2 and g = 1, for kernel and bias of both layers.
+    rates_and_decays = [(0.01, 0.5), (0.005, 0.0), (0.1, 0.25), (0.05, 0.25)]
+    for weight, (rate, decay) in zip(model.get_weights(), rates_and_decays, strict=True):
+        np.testing.assert_allclose(weight, 2 - rate * decay * 2 - rate, rtol=1e-6)
+    assert optimizer.get_config()["weight_decay"] == 0.5
 
 
-@pytest.mark.parametrize("name", ["Nadam", "ScheduleFreeAdamW"])
+@pytest.mark.parametrize("name", quick(["Nadam", "ScheduleFreeAdamW"], ["Nadam"]))
 def test_a_group_has_scalar_state_of_its_own(task, name):
     """With an override equal to the optimizer's value, nothing may change."""
     make = getattr(optimizers, name)
@@ -150,7 +160,7 @@ def test_layerwise_decay_falls_by_the_factor_with_each_layer_from_the_output():
     assert rates == {"c": 1.0, "b": 0.5, "a": 0.25}
     optimizer = optimizers.Adam(groups=groups)
     optimizer.build(model.trainable_variables)
-    assert [plan.group for plan in optimizer.plans] == [3, 3, 2, 2, 1, 1]
+    assert [plan.group for plan in optimizer.plans] == [1, 1, 2, 2, 3, 3]
 
 
 def test_layerwise_decay_asks_for_a_built_model():

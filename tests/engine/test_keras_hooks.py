@@ -1,4 +1,4 @@
-"""The private names of Keras that `engine/keras_hooks.py` relies on still do what it needs."""
+"""The private names of Keras that `keras_glue/hooks.py` relies on still do what it needs."""
 
 import inspect
 
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_optlab import optimizers
-from keras_optlab.engine import keras_hooks
+from keras_optlab.keras_glue import hooks
 
 
 class Recording(keras.optimizers.Optimizer):
@@ -146,19 +146,19 @@ def test_a_state_tree_has_the_optimizers_variables_by_path_and_is_set_by_it(task
 def test_a_model_lists_the_layers_inside_its_layers():
     inner = keras.layers.Dense(2)
     layers = [keras.layers.Input((4,)), keras.Sequential([keras.layers.Input((4,)), inner])]
-    assert inner in keras_hooks.all_layers(keras.Sequential(layers))
+    assert inner in hooks.all_layers(keras.Sequential(layers))
 
 
 def test_keras_draws_from_the_generator_that_the_hooks_give_and_replace():
-    before = keras_hooks.global_seed_generator()
+    before = hooks.global_seed_generator()
     try:
         draws = []
         for _ in range(2):
-            keras_hooks.replace_global_seed_generator(keras.random.SeedGenerator(3))
+            hooks.replace_global_seed_generator(keras.random.SeedGenerator(3))
             draws.append(keras.ops.convert_to_numpy(keras.random.normal((4,))))
         np.testing.assert_array_equal(*draws)
-        keras_hooks.replace_global_seed_generator(None)
+        hooks.replace_global_seed_generator(None)
         keras.random.normal((4,))
-        assert isinstance(keras_hooks.global_seed_generator(), keras.random.SeedGenerator)
+        assert isinstance(hooks.global_seed_generator(), keras.random.SeedGenerator)
     finally:
-        keras_hooks.replace_global_seed_generator(before)
+        hooks.replace_global_seed_generator(before)

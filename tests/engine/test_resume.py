@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
+from selection import quick
 
 from keras_optlab import ParameterGroup, callbacks, optimizers, schedules
 
@@ -147,23 +148,26 @@ def assert_same_run(make, task, policy, resume, folder, extra=lambda: []):
         np.testing.assert_array_equal(np.asarray(left, "float32"), np.asarray(right, "float32"))
 
 
-@pytest.mark.parametrize("name", CONFIGURATIONS)
+@pytest.mark.parametrize("name", quick(CONFIGURATIONS, ["everything"]))
 def test_by_a_weights_file(task, tmp_path, name):
     assert_same_run(CONFIGURATIONS[name], task, "float32", resume_from_weights, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["everything", "accumulation"])
 def test_by_a_model_file(task, tmp_path, name):
     assert_same_run(CONFIGURATIONS[name], task, "float32", resume_from_model, tmp_path)
 
 
-@pytest.mark.parametrize("resume", [resume_from_weights, resume_from_model])
-@pytest.mark.parametrize("name", HALF)
+@pytest.mark.parametrize(
+    "resume", quick([resume_from_weights, resume_from_model], [resume_from_weights])
+)
+@pytest.mark.parametrize("name", quick(HALF, ["compensated"]))
 def test_in_half_precision(task, tmp_path, name, resume):
     assert_same_run(HALF[name], task, "bfloat16", resume, tmp_path)
 
 
-@pytest.mark.parametrize("name", CALLBACKS)
+@pytest.mark.parametrize("name", quick(CALLBACKS, ["one cycle"]))
 def test_with_callbacks(task, tmp_path, name):
     make, extra = CALLBACKS[name]
     assert_same_run(make, task, "float32", resume_from_weights, tmp_path, extra)
@@ -174,11 +178,13 @@ def checkpoints():
     if BACKEND == "torch":
         pytest.skip("tf.train.Checkpoint is TensorFlow's, and orbax saves arrays of JAX")
     if BACKEND == "jax":
-        pytest.importorskip("orbax.checkpoint")
+        pytest.importorskip("orbax.checkpoint", reason="the extra `checkpoints` is missing")
 
 
 @pytest.mark.usefixtures("checkpoints")
-@pytest.mark.parametrize("name", ["everything", "schedule-free", "compensated"])
+@pytest.mark.parametrize(
+    "name", quick(["everything", "schedule-free", "compensated"], ["everything"])
+)
 def test_by_a_checkpoint(task, tmp_path, name):
     make = (CONFIGURATIONS | HALF)[name]
     policy = "bfloat16" if name in HALF else "float32"
@@ -207,6 +213,7 @@ def go_on_in_a_new_process(folder, task, connection):
     connection.send(model.get_weights())
 
 
+@pytest.mark.processes
 @pytest.mark.usefixtures("checkpoints")
 def test_a_checkpoint_at_the_evaluation_point_goes_on_in_a_new_process(task, tmp_path):
     save_checkpoint(schedule_free(task, STOP), tmp_path)
@@ -225,6 +232,7 @@ def test_a_checkpoint_at_the_evaluation_point_goes_on_in_a_new_process(task, tmp
 
 
 @pytest.mark.usefixtures("checkpoints")
+@pytest.mark.slow
 @pytest.mark.parametrize("epochs", [0, STOP], ids=["training point", "evaluation point"])
 @pytest.mark.parametrize("now", [0, 1], ids=["at the training point", "at the evaluation point"])
 def test_a_checkpoint_takes_a_model_back_in_the_same_process(task, tmp_path, epochs, now):
@@ -259,11 +267,12 @@ def test_weights_set_after_a_checkpoint_was_restored_are_where_training_starts(t
     np.testing.assert_array_equal(model.get_weights()[0], kernel)
 
 
-@pytest.mark.parametrize("name", CONFIGURATIONS)
+@pytest.mark.parametrize("name", quick(CONFIGURATIONS, ["schedule-free"]))
 def test_by_a_state_tree(task, tmp_path, name):
     assert_same_run(CONFIGURATIONS[name], task, "float32", resume_from_tree, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", range(1, 6))
 def test_at_any_step_of_an_accumulation(task, tmp_path, stop):
     """A loop of one's own may stop between any two batches."""

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from steps import compiled
 
-from keras_optlab.engine import backend
+from keras_optlab.backends import backend
 
 # One that XLA divides evenly, one that it does not, and one with fewer rows than parts.
 SHAPES = [(1024, 1000), (1021, 503), (3, 100_003), (200_003,), (64, 40, 50), (5, 7), ()]

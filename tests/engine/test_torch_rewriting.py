@@ -9,7 +9,7 @@ if keras.backend.backend() != "torch":
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from keras_optlab.engine.backend import torch_rewriting
+from keras_optlab.backends import torch_rewriting
 
 
 def operations(graph):
@@ -74,17 +74,3 @@ def test_a_result_is_written_over_what_it_is_copied_to():
     function(*plain, S, R)
     torch_rewriting.rewritten(graph)(*written, S, R)
     torch.testing.assert_close(written, plain, rtol=2e-7, atol=1e-7)
-
-
-def test_what_depends_on_numbers_alone_is_apart():
-    def function(x, y, s, r):
-        return {"new": x * torch.sqrt(s / r) + y, "total": torch.sum(x) * s}
-
-    graph = make_fx(function, tracing_mode="fake")(X, Y, S, R)
-    of_numbers, of_rows = torch_rewriting.numbers_apart(graph, 2)
-    assert operations(of_numbers) == ["div", "sqrt"]
-    assert sorted(operations(of_rows)) == ["add", "mul", "mul", "sum"]
-    result, expected = of_rows(X, Y, *of_numbers(S, R)), function(X, Y, S, R)
-    assert result.keys() == expected.keys()
-    for name in expected:
-        assert torch.equal(result[name], expected[name])

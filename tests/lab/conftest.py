@@ -38,12 +38,20 @@ class BrowserPage:
         assert [url for url in self.requests if not url.startswith(("file:", "data:"))] == []
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark what uses a browser."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.browser)
+
+
 @pytest.fixture(scope="session")
 def browser():
     """Chromium of the system, without a window."""
     if keras.backend.backend() != BROWSER_BACKEND:
         pytest.skip(f"pages are the same on all backends: looked at on {BROWSER_BACKEND} only")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    playwright = pytest.importorskip("playwright.sync_api", reason="the extra `browser` is missing")
     executable = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if executable is None:
         pytest.skip(f"no browser: none of {', '.join(CHROMIUM)} is installed")

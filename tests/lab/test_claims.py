@@ -104,6 +104,7 @@ def test_a_larger_friction_damps_the_swing():
     assert momentum.overshoot(steps=60).is_as_documented
 
 
+@pytest.mark.slow
 def test_nesterov_is_not_sooner_than_momentum_at_their_best():
     one = momentum.nesterov_on_a_bowl(rates=30, momentums=12)
     assert one.is_as_documented and not one.holds
@@ -120,6 +121,7 @@ def test_weight_decay_is_measured():
     assert one.is_as_documented and one.holds
 
 
+@pytest.mark.slow
 def test_adam_fails_on_unseen_data_where_sgd_does_not():
     one = regularization.generalisation(seeds=1, steps=400)
     assert one.is_as_documented and one.holds

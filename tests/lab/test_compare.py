@@ -1,6 +1,7 @@
 """A real, short comparison: what it measures, and the report that it writes."""
 
 import json
+import signal
 import struct
 from html.parser import HTMLParser
 
@@ -288,14 +289,17 @@ def test_a_report_that_is_not_finished_changes_nothing(tmp_path, error):
 
 
 def test_ctrl_c_while_files_are_moved_waits_until_all_are(tmp_path):
-    import signal
-
     moved = []
-    with pytest.raises(KeyboardInterrupt), report.uninterrupted():
-        signal.raise_signal(signal.SIGINT)
-        moved.append("all")
-    assert moved == ["all"]
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    # A shell starts what runs in the background with Ctrl-C ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), report.uninterrupted():
+            signal.raise_signal(signal.SIGINT)
+            moved.append("all")
+        assert moved == ["all"]
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_numbers_that_json_does_not_have_become_null():

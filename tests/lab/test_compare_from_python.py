@@ -14,6 +14,9 @@ from keras_optlab.lab.errors import InputError
 from keras_optlab.lab.results import Run
 from keras_optlab.lab.training import Examiner, Task
 
+# Whole comparisons and pictures: for those who work on the lab, and CI.
+pytestmark = pytest.mark.slow
+
 RANDOM = np.random.default_rng(3)
 IMAGES = RANDOM.normal(size=(90, 4, 4, 1)).astype("float32")
 KINDS = np.where(IMAGES[:, :2].mean(axis=(1, 2, 3)) > 0, "bright above", "bright below")
@@ -78,6 +81,7 @@ def test_every_rate_and_seed_is_trained_and_the_best_is_shown(results):
     assert "flat, with " in results.model
 
 
+@pytest.mark.slow
 def test_both_sides_have_the_same_dropout(results):
     task = Task(DATASET, flat, 2, 12, built_in=True)
     duel = training.train(task, Run("optimizer", "Adam", 0.01, 1), Examiner(task))

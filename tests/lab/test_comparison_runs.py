@@ -21,6 +21,9 @@ from keras_optlab.lab.results import (
     summary,
 )
 
+# Whole comparisons and pictures: for those who work on the lab, and CI.
+pytestmark = pytest.mark.slow
+
 # Worker processes start slowly, and what sends runs to them does not depend on the backend.
 WORKER_BACKEND = "torch"
 one_backend = pytest.mark.skipif(
@@ -238,6 +241,7 @@ def model(tmp_path, monkeypatch):
     os.sys.modules.pop("fragile", None)
 
 
+@pytest.mark.processes
 @one_backend
 @pytest.mark.parametrize("where", ["processes", "dask"])
 def test_a_killed_worker_costs_a_run_and_the_numbers_are_those_of_one_process(

@@ -7,6 +7,7 @@ import re
 import keras
 import numpy as np
 import pytest
+from selection import quick
 
 from keras_optlab import callbacks, optimizers, schedules
 from keras_optlab.lab import LearningRateRange, command, find_learning_rate
@@ -76,7 +77,9 @@ def assert_same(found, expected):
 # What it finds
 
 
-@pytest.mark.parametrize(("library", "curvature"), [(optimizers, 25.0), (keras.optimizers, 0.8)])
+@pytest.mark.parametrize(
+    ("library", "curvature"), quick([(optimizers, 25.0), (keras.optimizers, 0.8)], [optimizers])
+)
 def test_on_a_quadratic_the_largest_stable_rate_is_bracketed(library, curvature):
     stable = 2 / curvature
     model, x, y = quadratic(library.SGD(0.1), curvature)
@@ -96,6 +99,7 @@ def test_on_a_quadratic_the_largest_stable_rate_is_bracketed(library, curvature)
     np.testing.assert_allclose(losses[1:11], curvature / 2 * weights**2, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_by_default_the_suggestions_are_stable_rates():
     model, x, y = quadratic(optimizers.SGD(0.1), 8.0)
     found = find_learning_rate(model, x, y)
@@ -211,17 +215,20 @@ SETTINGS = {
 
 @pytest.mark.parametrize(
     ("name", "trained", "compiled"),
-    [
-        ("SGD", False, True),
-        ("Adam, accumulating", True, False),
-        ("schedule", True, True),
-        ("ScheduleFreeAdamW", True, True),
-        pytest.param("wrapped", False, False, marks=seconds_to_compile),
-        ("built-in", True, False),
-        pytest.param("built-in, averaging", False, False, marks=seconds_to_compile),
-        ("built-in with schedule", False, False),
-        pytest.param("function", True, False, marks=seconds_to_compile),
-    ],
+    quick(
+        [
+            ("SGD", False, True),
+            ("Adam, accumulating", True, False),
+            ("schedule", True, True),
+            ("ScheduleFreeAdamW", True, True),
+            pytest.param("wrapped", False, False, marks=seconds_to_compile),
+            ("built-in", True, False),
+            pytest.param("built-in, averaging", False, False, marks=seconds_to_compile),
+            ("built-in with schedule", False, False),
+            pytest.param("function", True, False, marks=seconds_to_compile),
+        ],
+        ["ScheduleFreeAdamW"],
+    ),
 )
 def test_training_goes_on_as_if_it_had_not_been_called(name, trained, compiled):
     results = []
@@ -239,7 +246,9 @@ def test_training_goes_on_as_if_it_had_not_been_called(name, trained, compiled):
     assert results[0][1][3] == results[1][1][3]
 
 
-@pytest.mark.parametrize("name", ["schedule", "ScheduleFreeAdamW", "wrapped"])
+@pytest.mark.parametrize(
+    "name", quick(["schedule", "ScheduleFreeAdamW", "wrapped"], ["ScheduleFreeAdamW"])
+)
 def test_all_state_is_put_back(name):
     model = network(SETTINGS[name](), run_eagerly=EAGER and name == "wrapped")
     model.fit(X, Y, batch_size=8, verbose=0)
@@ -257,7 +266,7 @@ class Empty(Shuffling):
         return 0
 
 
-@pytest.mark.parametrize(("at", "error"), [(0, LookupError), (3, KeyboardInterrupt)])
+@pytest.mark.parametrize(("at", "error"), quick([(0, LookupError), (3, KeyboardInterrupt)], [3]))
 def test_all_state_is_put_back_after_an_interruption(at, error):
     model = network(optimizers.ScheduleFreeAdamW(schedules.LinearWarmup(9, 0.01)))
     model.fit(X, Y, batch_size=8, verbose=0)
@@ -297,6 +306,7 @@ def test_all_state_is_put_back_where_the_first_step_raises():
     model.fit(X, Y, batch_size=8, verbose=0)
 
 
+@pytest.mark.slow
 def test_a_model_that_is_not_built_begins_with_the_same_weights():
     fresh, tested = network("sgd", build=False), network("sgd", build=False)
     find_learning_rate(tested, X, Y, **SHORT)
@@ -394,6 +404,7 @@ def linear(**compile_arguments):
     return model
 
 
+@pytest.mark.slow
 def test_several_inputs_and_sample_weights():
     first, second = keras.Input((2,), name="first"), keras.Input((2,), name="second")
     output = keras.layers.Dense(1)(keras.layers.Concatenate()([first, second]))

@@ -44,6 +44,7 @@ def test_the_history_has_every_update_and_the_last_of_each_epoch():
     assert {len(values) for values in history.history.values()} == {3}
 
 
+@pytest.mark.slow
 def test_without_a_rate_it_finds_one_on_the_same_data():
     expected = find_learning_rate(linear(momentum_sgd()), X, Y, batch_size=8, shuffle=False)
     model = linear(momentum_sgd())

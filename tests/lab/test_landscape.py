@@ -10,6 +10,9 @@ import pytest
 from keras_optlab.lab import command, landscape
 from keras_optlab.lab.surfaces import SURFACES, Surface
 
+# Whole comparisons and pictures: for those who work on the lab, and CI.
+pytestmark = pytest.mark.slow
+
 BACKEND = keras.backend.backend()
 
 
@@ -121,6 +124,7 @@ def test_schedule_free_is_shown_where_it_is_evaluated():
     np.testing.assert_allclose(way.points[1], [-9.0 + rate, 2.0 - rate], rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(BACKEND != "torch", reason="rates do not depend on the backend")
 def test_default_rates_get_every_algorithm_down_every_surface():
     found = explore(landscape.NAMES, SURFACES, steps=12)

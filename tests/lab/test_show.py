@@ -86,10 +86,10 @@ def test_upper_and_lower_case_are_one(name, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "name an algorithm, schedule or callback: there are SGD, "),
-        (["adamm"], "unknown name 'adamm': did you mean Adam?; there are SGD, "),
-        (["xyz"], "unknown name 'xyz': see `optlab list`; there are SGD, "),
-        ([""], "there are SGD, "),
+        ([], "name an algorithm, transform, schedule or callback: there are ADOPT, LARS, "),
+        (["adamm"], "unknown name 'adamm': did you mean Adam?; there are ADOPT, LARS, "),
+        (["xyz"], "unknown name 'xyz': see `optlab list`; there are ADOPT, LARS, "),
+        ([""], "there are ADOPT, LARS, "),
         (["Adam,SGD"], "one name at a time. Received: Adam,SGD"),
     ],
 )

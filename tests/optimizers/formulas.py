@@ -75,7 +75,7 @@ def adamax(w, g, s, t, h):
 
 def nadam(w, g, s, t, h):
     m, v = moments(g, s, h.beta_1, h.beta_2)
-    now, following = (h.beta_1 * (1 - h.decay**step / 2) for step in (t, t + 1))
+    now, following = (h.beta_1 * (1 - 0.96**step / 2) for step in (t, t + 1))
     product = s["product"] = s.get("product", 1) * now
     m_hat = following * m / (1 - product * following) + (1 - now) * g / (1 - product)
     return w - h.learning_rate * m_hat / (np.sqrt(v / (1 - h.beta_2**t)) + h.epsilon)

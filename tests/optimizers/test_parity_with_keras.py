@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from training import double_precision
+from precision import double_precision
+from selection import quick
 
 from keras_optlab import optimizers
-from keras_optlab.engine.conversion import built_in
+from keras_optlab.conversion import built_in
 from keras_optlab.lab import parity
 
 BACKEND = keras.backend.backend()
@@ -105,13 +106,17 @@ def identify(case):
     return f"{case.algorithm}({case.label})"
 
 
-@pytest.mark.parametrize("case", parity.cases(), ids=identify)
+CASES, IN_FLOAT64 = parity.cases(), parity.cases(dtype="float64")[1::3]
+
+
+@pytest.mark.parametrize("case", quick(CASES, CASES[::3]), ids=identify)
 def test_float32_weights_are_those_of_the_built_in(case):
     result = parity.measure(case)
     assert result.passed, result
 
 
-@pytest.mark.parametrize("name", sorted({case.algorithm for case in parity.cases()}))
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted({case.algorithm for case in CASES}))
 def test_random_configurations_end_where_the_built_in_ends(name):
     @settings(max_examples=EXAMPLES, deadline=None, derandomize=True, database=None)
     @given(arguments=configurations(name), seed=st.integers(0, 100))
@@ -122,7 +127,7 @@ def test_random_configurations_end_where_the_built_in_ends(name):
     check()
 
 
-@pytest.mark.parametrize("case", parity.cases(dtype="float64")[1::3], ids=identify)
+@pytest.mark.parametrize("case", quick(IN_FLOAT64, IN_FLOAT64[::6]), ids=identify)
 def test_float64_weights_are_those_of_the_built_in(case):
     with double_precision():
         result = parity.measure(case, dtype="float64")

@@ -5,13 +5,35 @@ import re
 
 import keras
 import pytest
-from keras_versions import with_built_in
+from keras_versions import OF_KERAS, with_built_in
 
 from keras_optlab import optimizers
 
 EXTRAS = {"decoupled_weight_decay", "groups", "settable", "jit_compile", "lazy", "slot_dtype"}
-EXTRAS |= {"rounding", "nonfinite"}
+EXTRAS |= {"rounding", "nonfinite", "transforms"}
+AVERAGING = {"polynomial_power", "rate_power"}
 FORMS = {
+    "AdEMAMix": {"alpha_warmup", "beta_3_warmup"},
+    "ADOPT": {"clip_scale", "clip_exponent"},
+    "Adan": {"proximal_weight_decay"},
+    "AdaBelief": {"amsgrad", "rectify"},
+    "RAdam": {"early_steps"},
+    "LaProp": {"amsgrad", "centered"},
+    "LARS": {"trust_clip", "always_adapt"},
+    "MARS": {
+        "amsgrad",
+        "optimize_1d",
+        "learning_rate_ratio_1d",
+        "beta_1_1d",
+        "beta_2_1d",
+        "weight_decay_1d",
+    },
+    "Prodigy": {"bias_correction", "safeguard_warmup"},
+    "SOAP": {"bases_of_vectors", "normalize", "correct_bias"},
+    "Lamb": {"decay_in_direction"},
+    "Muon": {"form"},
+    "ScheduleFreeSGD": AVERAGING,
+    "ScheduleFreeAdamW": AVERAGING,
     "SGD": {"learning_rate_in_velocity"},
     "Adagrad": {"epsilon_inside_root"},
     "RMSprop": {"epsilon_inside_root"},
@@ -69,4 +91,4 @@ def test_all_fourteen_built_in_algorithms_are_here():
     }
     wrappers = {"LossScaleOptimizer", "MultiOptimizer", "Optimizer"}
     older = set() if hasattr(keras.optimizers, "ScheduleFreeAdamW") else {"ScheduleFreeAdamW"}
-    assert built_in - wrappers == set(optimizers.__all__) - older
+    assert built_in - wrappers == set(OF_KERAS) - older

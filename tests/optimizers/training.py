@@ -1,10 +1,7 @@
 """How the tests of optimizers train: a few arrays, given gradients, step by step."""
 
-import contextlib
-
 import keras
 import numpy as np
-import pytest
 
 SHAPES = [(), (5,), (4, 3), (2, 5), (2, 2, 3, 4)]
 
@@ -28,20 +25,11 @@ def train(optimizer, start, gradients):
     return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
 
 
+def flat(arrays):
+    """The numbers of all arrays, one after another."""
+    return np.concatenate([np.ravel(array) for array in arrays])
+
+
 def largest_difference(ours, theirs):
     """The largest difference between two lists of arrays."""
     return max(np.max(np.abs(a - b)) for a, b in zip(ours, theirs, strict=True))
-
-
-@contextlib.contextmanager
-def double_precision():
-    """A context in which JAX has float64, which the other backends have anyway."""
-    if keras.backend.backend() != "jax":
-        yield
-        return
-    import jax
-
-    if not hasattr(jax, "enable_x64"):
-        pytest.skip("JAX before 0.8 has float64 only where JAX_ENABLE_X64=1 is set")
-    with jax.enable_x64(True):
-        yield

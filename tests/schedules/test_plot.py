@@ -7,8 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_optlab import schedules
-from keras_optlab.engine import drawing
+from keras_optlab import drawing, schedules
 
 ARGUMENTS = {
     "CosineDecay": {"initial_learning_rate": 0.1, "decay_steps": 40},
@@ -70,6 +69,6 @@ def test_a_missing_matplotlib_is_named_with_what_installs_it(monkeypatch):
 
 
 def test_the_example_of_the_docstring_runs():
-    results = doctest.testmod(importlib.import_module("keras_optlab.engine.schedule"))
+    results = doctest.testmod(importlib.import_module("keras_optlab.arguments.schedule"))
     assert results.failed == 0
     assert results.attempted > 0

@@ -4,10 +4,10 @@ import json
 
 import keras
 import numpy as np
-import optax
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from recordings import load
 
 from keras_optlab.schedules import (
     CosineDecayRestarts,
@@ -76,20 +76,32 @@ def test_each_part_of_a_sequence_counts_its_own_steps(first, second, eager):
     np.testing.assert_allclose(on_host, expected, rtol=1e-7, atol=1e-8)
 
 
+def test_sequence_equals_optax_join_schedules(eager):
+    prefix = "join_schedules "
+    joined = {what: array for what, array in load("schedules").items() if what.startswith(prefix)}
+    assert joined
+    for what, expected in joined.items():
+        arguments = json.loads(what.removeprefix(prefix))
+        parts = [ExponentialDecay(rate, 50, 0.9) for rate in arguments["rates"]]
+        ours = Sequence(parts, arguments["boundaries"])
+        np.testing.assert_allclose(
+            eager(ours, arguments["steps"]), expected, rtol=2e-6, err_msg=what
+        )
+
+
 @settings(max_examples=30, deadline=None)
 @given(
     boundaries=st.lists(st.integers(1, 200), min_size=1, max_size=3, unique=True).map(sorted),
     rates=st.lists(st.floats(0.001, 1.0), min_size=4, max_size=4),
 )
-def test_sequence_equals_optax_join_schedules(eager, boundaries, rates):
-    rates = rates[: len(boundaries) + 1]
-    ours = Sequence([ExponentialDecay(rate, 50, 0.9) for rate in rates], boundaries)
-    theirs = optax.join_schedules(
-        [optax.exponential_decay(rate, 50, 0.9) for rate in rates], boundaries
-    )
+def test_sequence_equals_a_formula_for_random_parts(eager, boundaries, rates):
+    parts = [ExponentialDecay(rate, 50, 0.9) for rate in rates[: len(boundaries) + 1]]
     steps = sorted({0, 300, *[max(b + shift, 0) for b in boundaries for shift in (-1, 0, 1)]})
-    expected = [float(theirs(step)) for step in steps]
-    np.testing.assert_allclose(eager(ours, steps), expected, rtol=2e-6)
+    expected = []
+    for step in steps:
+        begun = sum(boundary <= step for boundary in boundaries)
+        expected.append(rates[begun] * 0.9 ** ((step - [0, *boundaries][begun]) / 50))
+    np.testing.assert_allclose(eager(Sequence(parts, boundaries), steps), expected, rtol=2e-6)
 
 
 def test_a_sequence_of_many_is_exact_at_step_a_billion(eager, compiled):

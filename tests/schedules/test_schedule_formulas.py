@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from keras_optlab import schedules
-from keras_optlab.engine import schedule as schedule_module
+from keras_optlab.arguments import schedule as schedule_module
 
 getcontext().prec = 60
 BILLION = 10**9

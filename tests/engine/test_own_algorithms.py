@@ -1,0 +1,93 @@
+"""A user's own optimizer class gets its own formula, whatever it is called and wherever it runs."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_optlab.arguments.domain import FRACTION
+from keras_optlab.arguments.hyperparameter import hyperparameter, learning_rate
+from keras_optlab.engine.optimizer import Optimizer
+from keras_optlab.engine.scope import Scope
+from keras_optlab.engine.slots import Slot
+
+# Small ones of one shape, which are joined or stacked, and one that is cut into blocks.
+SHAPES = [(7,)] * 12 + [(3, 5)] * 2 + [(1200, 600)]
+
+
+def named(name):
+    """A class of some name whose step is three times that of SGD with momentum."""
+
+    class Own(Optimizer):
+        learning_rate: float = learning_rate(0.5)
+        momentum: float = hyperparameter(0.9, FRACTION)
+        scope = Scope.ELEMENT
+
+        def slots(self, variable):
+            return {"momentum": Slot(), "velocity": Slot(), "accumulator": Slot()}
+
+        def step(self, g, p, s, h):
+            v = h.momentum * s.momentum + 3 * h.learning_rate * g
+            kept = {"velocity": s.velocity, "accumulator": s.accumulator}
+            return v, {"momentum": v, **kept}
+
+    Own.__name__ = Own.__qualname__ = name
+    Own.step.__qualname__ = f"{name}.step"
+    return Own
+
+
+class Normalized(Optimizer):
+    """Gradient descent along the unit vector; says nothing of its scope."""
+
+    learning_rate: float = learning_rate(0.5)
+
+    def slots(self, variable):
+        return {}
+
+    def step(self, g, p, s, h):
+        return h.learning_rate * g / ops.sqrt(ops.sum(ops.square(g))), {}
+
+
+def run(optimizer, steps=2):
+    """Start, gradients and the weights after some steps with the same gradients."""
+    generator = np.random.default_rng(0)
+    start = [generator.normal(size=shape).astype("float32") for shape in SHAPES]
+    gradients = [generator.normal(size=shape).astype("float32") for shape in SHAPES]
+    variables = [keras.Variable(value.copy()) for value in start]
+    for _ in range(steps):
+        optimizer.apply([ops.convert_to_tensor(g) for g in gradients], variables)
+    return start, gradients, [ops.convert_to_numpy(variable) for variable in variables]
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "Adagrad"])
+def test_a_class_of_the_users_own_keeps_its_formula(name):
+    start, gradients, found = run(named(name)())
+    for w, g, end in zip(start, gradients, found, strict=True):
+        # v is 1.5 g after one step and (0.9 + 1) 1.5 g after two.
+        np.testing.assert_allclose(end, w - 1.5 * g - 2.85 * g, rtol=2e-6, atol=2e-6)
+
+
+@pytest.mark.parametrize("jit_compile", ["auto", False])
+def test_a_formula_with_a_norm_gets_the_whole_variable(jit_compile):
+    start, gradients, found = run(Normalized(jit_compile=jit_compile))
+    for w, g, end in zip(start, gradients, found, strict=True):
+        step = g.astype("float64") / np.linalg.norm(g.astype("float64"))
+        np.testing.assert_allclose(end, w - step, rtol=2e-6, atol=2e-6)
+
+
+def test_rows_alone_are_not_for_a_formula_that_may_need_the_table():
+    with pytest.raises(ValueError, match=r"Normalized cannot have `lazy`: .*Received: lazy=True"):
+        Normalized(lazy=True)
+
+
+def test_state_of_an_own_class_is_not_taken_for_ours(tmp_path):
+    from keras_optlab import optimizers
+
+    saved = named("Lion")(0.1)
+    saved.build([keras.Variable(np.zeros(3, "float32"))])
+    contents = {}
+    saved.extra_state.save_own_variables(contents)
+    ours = optimizers.Lion()
+    ours.build([keras.Variable(np.zeros(3, "float32"))])
+    with pytest.raises(ValueError, match=r"`Lion.update`\. Received: .*`custom>Lion.update`"):
+        ours.extra_state.load_own_variables(contents)

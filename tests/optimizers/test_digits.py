@@ -1,0 +1,42 @@
+"""Algorithms beyond Keras, and transforms, learn to read digits with their default rates.
+
+The recorded numbers would not show a fault that ours and the recording share.
+"""
+
+import keras
+import numpy as np
+import pytest
+from keras_versions import BEYOND_KERAS
+from selection import quick
+from sklearn.datasets import load_digits
+
+from keras_optlab import optimizers, transforms
+
+# Of 1,797 digits, how many are learnt from; the others are tried.
+LEARNT = 1500
+
+
+def accuracy(optimizer, epochs=20):
+    """The share of digits that a small network reads which it has not seen."""
+    keras.utils.set_random_seed(0)
+    x, y = load_digits(return_X_y=True)
+    x = (x / 16).astype("float32")
+    order = np.random.default_rng(0).permutation(len(x))
+    learnt, tried = order[:LEARNT], order[LEARNT:]
+    model = keras.Sequential(
+        [keras.Input((64,)), keras.layers.Dense(32, "relu"), keras.layers.Dense(10)]
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer, loss, metrics=["accuracy"])
+    model.fit(x[learnt], y[learnt], batch_size=25, epochs=epochs, verbose=0)
+    return model.evaluate(x[tried], y[tried], verbose=0, return_dict=True)["accuracy"]
+
+
+@pytest.mark.parametrize("name", quick(sorted(BEYOND_KERAS), ["Prodigy"]))
+def test_an_algorithm_learns_with_its_default_rate(name):
+    assert accuracy(getattr(optimizers, name)()) > 0.9
+
+
+@pytest.mark.parametrize("name", quick(transforms.__all__, []))
+def test_adam_learns_with_a_transform(name):
+    assert accuracy(optimizers.Adam(3e-3, transforms=[getattr(transforms, name)()])) > 0.9

@@ -1,0 +1,20 @@
+"""Tests in double precision."""
+
+import contextlib
+
+import keras
+import pytest
+
+
+@contextlib.contextmanager
+def double_precision():
+    """A context in which JAX has float64, which the other backends have anyway."""
+    if keras.backend.backend() != "jax":
+        yield
+        return
+    import jax
+
+    if not hasattr(jax, "enable_x64"):
+        pytest.skip("JAX before 0.8 has float64 only where JAX_ENABLE_X64=1 is set")
+    with jax.enable_x64(True):
+        yield

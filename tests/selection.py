@@ -1,0 +1,25 @@
+"""Which of many values a test is tried with each time, and which only where slow tests run."""
+
+import pytest
+
+# Elementwise with and without slots, by norms of a variable, by matrices, and at two points.
+REPRESENTATIVE = ("SGD", "Adam", "Lamb", "Muon", "ScheduleFreeAdamW")
+
+
+def quick(values, wanted=REPRESENTATIVE):
+    """Values to parametrize with: those that are not wanted are marked slow.
+
+    Args:
+        values: What the test is tried with where slow tests run.
+        wanted: What it is tried with each time: a collection of values, or a function that takes
+            what the test takes.
+    """
+    chosen = []
+    for value in values:
+        if not hasattr(value, "marks"):
+            value = pytest.param(*(value if isinstance(value, tuple) else (value,)))
+        if not (wanted(*value.values) if callable(wanted) else value.values[0] in wanted):
+            marks = [*value.marks, pytest.mark.slow]
+            value = pytest.param(*value.values, marks=marks, id=value.id)
+        chosen.append(value)
+    return chosen
