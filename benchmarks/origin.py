@@ -39,7 +39,18 @@ def machine() -> dict[str, Any]:
         else os.cpu_count(),
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
         "gpu": backend.gpu(),
+        "huge_pages": huge_pages(),
     }
+
+
+def huge_pages() -> str:
+    """Whether fresh memory comes in pages of 2 MB: what a large buffer costs depends on it."""
+    try:
+        settings = Path("/sys/kernel/mm/transparent_hugepage/enabled").read_text()
+    except OSError:
+        return "unknown"
+    # The one in use stands in brackets.
+    return settings.partition("[")[2].partition("]")[0]
 
 
 def processor() -> str:
