@@ -12,12 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from benchmarks.contenders import KERAS, OURS
-from keras_optlab.lab.figures import PALETTE, STYLE
+from keras_optlab.palette import LIGHT, LINES, STYLE
 
 LABELS = {OURS: "keras-optlab", KERAS: "Keras built-in"}
-COLOURS = {OURS: PALETTE["ours"], KERAS: PALETTE["built-in"]}
-# Of Okabe and Ito too.
-OTHER_COLOURS = ("#009e73", "#cc79a7", "#56b4e9", "#d55e00")
+COLOURS = {OURS: LIGHT["ours"], KERAS: LIGHT["built-in"]}
+OTHER_COLOURS = LINES[1:]
 LEGEND_ENTRY_INCHES = 2
 MARKERS = "osD^v"
 # Between the dots of a row, where rows are 1 apart.
@@ -114,7 +113,7 @@ def _draw_dots(panel: Axes, dots: Dots) -> None:
         panel.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         panel.xaxis.set_minor_formatter(NullFormatter())
     if dots.limit is not None:
-        style = {"color": PALETTE["muted"], "markeredgewidth": 2, "markersize": 11}
+        style = {"color": LIGHT["muted"], "markeredgewidth": 2, "markersize": 11}
         panel.plot(dots.limit, rows, "|", label="memory limit", **style)
     for number, (name, values) in enumerate(dots.series.items()):
         known = [(value, row) for value, row in zip(values, rows, strict=True) if value is not None]
@@ -155,7 +154,7 @@ def _draw_lines(panel: Axes, lines: Lines) -> None:
     if lines.slope_one:
         x = np.asarray(lines.x, float)
         last = min(values[-1] for values in lines.series.values())
-        style = {"color": PALETTE["muted"], "linestyle": "--", "linewidth": 1}
+        style = {"color": LIGHT["muted"], "linestyle": "--", "linewidth": 1}
         panel.plot(x, 0.5 * last * x / x[-1], label="slope 1", **style)
         panel.set_xscale("log")
         panel.set_yscale("log")

@@ -4,12 +4,13 @@ import importlib.util
 from os import PathLike
 from typing import TYPE_CHECKING
 
+from keras_optlab.palette import LINES, STYLE
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH = 6.4
-GRID = "#d5dae0"
-CURVE = "#0072b2"
+CURVE = LINES[0]
 MISSING = (
     "A plot needs matplotlib, which is not installed. "
     'Install it by `pip install "keras-optlab[lab]"` or `pip install matplotlib`.'
@@ -33,14 +34,12 @@ def new_figure(panels: int = 1, height: float = 3.2) -> "Figure":
     if importlib.util.find_spec("matplotlib") is None:
         raise ImportError(MISSING)
     # By pyplot, since a notebook shows no figure made without it.
-    from matplotlib import pyplot
+    from matplotlib import pyplot, rc_context
 
-    figure = pyplot.figure(figsize=(WIDTH, height * panels), layout="constrained")
-    pyplot.close(figure)
-    for axes in figure.subplots(panels, sharex=True, squeeze=False).flat:
-        axes.grid(color=GRID, linewidth=0.5)
-        axes.set_axisbelow(True)
-        axes.spines[["top", "right"]].set_visible(False)
+    with rc_context(STYLE):
+        figure = pyplot.figure(figsize=(WIDTH, height * panels), layout="constrained")
+        pyplot.close(figure)
+        figure.subplots(panels, sharex=True, squeeze=False)
     return figure
 
 

@@ -9,7 +9,6 @@ import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import matplotlib
 import numpy as np
@@ -19,43 +18,12 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from keras_optlab.lab.results import Comparison, Curve
+from keras_optlab.palette import LIGHT, STYLE
 
 COLUMNS = 5
 PANEL_WIDTH = 2.2
 
-# Blue and orange of Okabe and Ito, told apart with any colour vision. The names are those of the
-# page's CSS variables, and no two colours are equal.
-PALETTE = {
-    "ink": "#1f2329",
-    "muted": "#68707a",
-    "rule": "#d5dae0",
-    "context": "#b9c1ca",
-    "ours": "#0072b2",
-    "built-in": "#f0b040",
-}
 LINE_WIDTHS = {"context": 0.8, "built-in": 4.5, "ours": 1.6}
-# Of any keys, since matplotlib's type names each one that it takes.
-STYLE: dict[Any, Any] = {
-    "axes.edgecolor": PALETTE["rule"],
-    "axes.grid": True,
-    "axes.labelcolor": PALETTE["muted"],
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlelocation": "left",
-    "axes.titlesize": 10,
-    "axes.titleweight": "bold",
-    "font.size": 9,
-    "grid.color": PALETTE["rule"],
-    "grid.linewidth": 0.5,
-    "lines.solid_capstyle": "round",
-    "svg.fonttype": "none",
-    "text.color": PALETTE["ink"],
-    "xtick.color": PALETTE["muted"],
-    "xtick.labelsize": 8,
-    "ytick.color": PALETTE["muted"],
-    "ytick.labelsize": 8,
-    "ytick.minor.size": 0,
-}
 
 
 def draw_optimizers(comparisons: Sequence[Comparison], png: Path) -> str:
@@ -149,23 +117,23 @@ def loss_limits(comparisons: Sequence[Comparison]) -> tuple[float, float]:
 
 def draw_loss(panel: Axes, curve: Curve, role: str) -> None:
     """One line of validation losses, from before the first epoch: the mean of the seeds."""
-    style = {"color": PALETTE[role], "linewidth": LINE_WIDTHS[role]}
+    style = {"color": LIGHT[role], "linewidth": LINE_WIDTHS[role]}
     panel.plot(range(len(curve.mean)), curve.mean, **style)
 
 
 def draw_spread(panel: Axes, curve: Curve) -> None:
     """The range of the seeds."""
     epochs = range(len(curve.mean))
-    panel.fill_between(epochs, curve.low, curve.high, color=PALETTE["ours"], alpha=0.2, linewidth=0)
+    panel.fill_between(epochs, curve.low, curve.high, color=LIGHT["ours"], alpha=0.2, linewidth=0)
 
 
 def draw_rate(panel: Axes, comparison: Comparison, epochs: int) -> None:
     """The learning rate of each step."""
     steps = np.linspace(0, epochs, len(comparison.learning_rate), endpoint=False)
     panel.fill_between(
-        steps, comparison.learning_rate, color=PALETTE["context"], alpha=0.35, linewidth=0
+        steps, comparison.learning_rate, color=LIGHT["context"], alpha=0.35, linewidth=0
     )
-    panel.plot(steps, comparison.learning_rate, color=PALETTE["muted"], linewidth=1.2)
+    panel.plot(steps, comparison.learning_rate, color=LIGHT["muted"], linewidth=1.2)
 
 
 def switch_off_rest(panels: np.ndarray, used: int) -> None:
@@ -180,7 +148,7 @@ def add_legend(figure: Figure, comparisons: Sequence[Comparison], context: str) 
     if not any(comparison.trainings("built_in") for comparison in comparisons):
         del labels["built-in"]
     lines = [
-        Line2D([], [], color=PALETTE[role], linewidth=LINE_WIDTHS[role], label=label)
+        Line2D([], [], color=LIGHT[role], linewidth=LINE_WIDTHS[role], label=label)
         for role, label in labels.items()
     ]
     figure.legend(handles=lines, loc="outside upper left", ncols=3, frameon=False)
@@ -197,6 +165,6 @@ def save(figure: Figure, png: Path) -> str:
     # Identifiers such as `axes_1` would occur twice in a page; only shapes that are used need one.
     used = set(re.findall(r"#(\w+)", svg))
     svg = re.sub(r' id="([\w.]+)"', lambda found: found[0] if found[1] in used else "", svg)
-    for name, colour in PALETTE.items():
+    for name, colour in LIGHT.items():
         svg = svg.replace(colour, f"var(--{name})")
     return svg

@@ -54,6 +54,9 @@ STRIDES = {name: TRIED_STRIDES.get(name, 1.0) for name in optimizers.__all__ if 
 NAMES = [*DESCENT, *STRIDES]
 DEFAULT_NAMES = ["SGD", "Momentum", "Nesterov", "Adagrad", "RMSprop", "Adam"]
 
+# Of the contour lines, the lowest height as 0 and the highest as 1, before `curvature`.
+LEVELS = np.linspace(0, 1, 19)[2:-1]
+
 
 @final
 @dataclass(frozen=True)
@@ -212,11 +215,11 @@ def shown_place(optimizer: Any, variable: keras.Variable) -> np.ndarray:
     return point
 
 
-def contour_levels(surface: Surface, count: int = 16) -> np.ndarray:
+def contour_levels(surface: Surface) -> np.ndarray:
     """Heights for contour lines, closer to each other near the lowest, where the ways end."""
     z = heights(surface)[2]
     low, high = float(z.min()), float(z.max())
-    return low + (high - low) * np.linspace(0, 1, count + 3)[2:-1] ** curvature(z)
+    return low + (high - low) * LEVELS ** curvature(z)
 
 
 def curvature(z: np.ndarray) -> float:
@@ -235,3 +238,9 @@ def heights(surface: Surface, resolution: int = 140) -> tuple[np.ndarray, np.nda
 def labels(trajectories: Sequence[Trajectory]) -> list[str]:
     """What each is called where several stand together."""
     return [t.name if t.library == OURS else f"{t.library} {t.name}" for t in trajectories]
+
+
+def numbered(trajectories: Sequence[Trajectory]) -> list[int]:
+    """The number of each way's line in the palette: an algorithm's and its built-in's are equal."""
+    names = list(dict.fromkeys(way.name for way in trajectories))
+    return [names.index(way.name) for way in trajectories]

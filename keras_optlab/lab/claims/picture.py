@@ -14,11 +14,8 @@ from matplotlib.ticker import LogFormatter, StrMethodFormatter
 from PIL import Image
 
 from keras_optlab.lab.claims.evidence import Evidence, Line, Panel
-from keras_optlab.lab.figures import PALETTE, STYLE
+from keras_optlab.palette import DASHES, LIGHT, LINES, STYLE
 
-# Of Okabe and Ito, told apart with any colour vision; and each with a dash of its own.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#1f2329", "#e69f00", "#56b4e9")
-DASHES = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (6, 1.5, 1.5, 1.5)), (0, (1, 1)), "-", (0, (4, 1)))
 COLOURS_IN_A_FILE = 128
 PANEL_SIZE = (4.6, 3.3)
 MIN_WIDTH = 6.4
@@ -83,7 +80,7 @@ def draw_panel(axes: Axes, panel: Panel) -> None:
     if panel.height is not None:
         draw_height(axes, panel)
     for label, level in panel.levels:
-        axes.axhline(level, color=PALETTE["muted"], linewidth=0.8, zorder=1)
+        axes.axhline(level, color=LIGHT["muted"], linewidth=0.8, zorder=1)
         axes.annotate(
             label,
             (1, level),
@@ -91,7 +88,7 @@ def draw_panel(axes: Axes, panel: Panel) -> None:
             xytext=(-2, 2),
             textcoords="offset points",
             ha="right",
-            color=PALETTE["muted"],
+            color=LIGHT["muted"],
             fontsize=8,
         )
     if any(line.label for line in panel.lines):
@@ -102,15 +99,17 @@ def draw_panel(axes: Axes, panel: Panel) -> None:
 def draw_curves(axes: Axes, panel: Panel) -> None:
     """The lines of a panel."""
     for number, line in enumerate(panel.lines):
-        kind = (number if line.colour is None else line.colour) % len(COLOURS)
-        style = {"color": COLOURS[kind], "linewidth": 1.5, "label": line.label or None}
-        style["linestyle"] = "" if line.style == "marks" else DASHES[kind]
+        kind = number if line.colour is None else line.colour
+        colour = LINES[kind % len(LINES)]
+        style = {"color": colour, "linewidth": 1.5, "label": line.label or None}
+        # Few lines are in a panel: each has a dash of its own too.
+        style["linestyle"] = "" if line.style == "marks" else (0, DASHES[kind % len(DASHES)])
         if line.style != "line":
             style |= {"marker": "o", "markersize": 3.5}
         axes.plot(line.x, line.y, **style)
         if line.spread is not None:
             low, high = line.spread
-            axes.fill_between(line.x, low, high, color=COLOURS[kind], alpha=0.18, linewidth=0)
+            axes.fill_between(line.x, low, high, color=colour, alpha=0.18, linewidth=0)
 
 
 def draw_bars(axes: Axes, panel: Panel) -> None:
@@ -133,11 +132,13 @@ def draw_bar_series(
 ) -> None:
     """One bar for each point of a line, with its spread and value."""
     kind = number if line.colour is None else line.colour
-    axes.barh(positions, line.x, 0.9 * thickness, color=COLOURS[kind], label=line.label or None)
+    axes.barh(
+        positions, line.x, 0.9 * thickness, color=LINES[kind % len(LINES)], label=line.label or None
+    )
     ends = line.x
     if line.spread is not None:
         low, ends = line.spread
-        axes.hlines(positions, low, ends, color=PALETTE["ink"], linewidth=1.2)
+        axes.hlines(positions, low, ends, color=LIGHT["ink"], linewidth=1.2)
     for position, value, end in zip(positions, line.x, ends, strict=True):
         style = {"xytext": (3, 0), "textcoords": "offset points", "va": "center", "fontsize": 8}
         if end < 0:
@@ -151,4 +152,4 @@ def draw_height(axes: Axes, panel: Panel) -> None:
     x, y = np.meshgrid(np.linspace(left, right, 160), np.linspace(bottom, top, 160))
     z = panel.height(x, y)
     levels = np.quantile(z, np.linspace(0.02, 0.95, 12))
-    axes.contour(x, y, z, levels=levels, colors=PALETTE["context"], linewidths=0.7, zorder=0)
+    axes.contour(x, y, z, levels=levels, colors=LIGHT["context"], linewidths=0.7, zorder=0)
