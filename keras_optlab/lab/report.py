@@ -13,7 +13,7 @@ from typing import Any
 
 from keras_optlab.lab import figures
 from keras_optlab.lab.errors import InputError
-from keras_optlab.lab.page import page
+from keras_optlab.lab.report_page import page
 from keras_optlab.lab.results import Results
 
 FILES = ("report.html", "results.json", "optimizers.png", "schedules.png")

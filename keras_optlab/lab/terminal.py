@@ -14,7 +14,14 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 # What the extra `lab` brings: module and package.
-LAB_PACKAGES = {"sklearn": "scikit-learn", "matplotlib": "matplotlib", "rich": "rich"}
+LAB_PACKAGES = {
+    "jinja2": "jinja2",
+    "matplotlib": "matplotlib",
+    "pandas": "pandas",
+    "plotly": "plotly",
+    "rich": "rich",
+    "sklearn": "scikit-learn",
+}
 
 
 def require(*modules: str) -> None:

@@ -101,7 +101,7 @@ def test_results_write_their_report(results, tmp_path):
     page = results.report(tmp_path / "report")
     assert page == tmp_path / "report" / "report.html"
     text = page.read_text(encoding="utf-8")
-    call = "keras_optlab.lab.compare(x=x, y=y, model=flat, optimizers=[&#x27;Adam&#x27;]"
+    call = "keras_optlab.lab.compare(x=x, y=y, model=flat, optimizers=[&#39;Adam&#39;]"
     assert call in text
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match="it is not a folder"):

@@ -1,10 +1,12 @@
 """The report in a real browser: it sorts, draws and toggles, and asks for nothing."""
 
 import json
+import math
 import re
 
 import pytest
 
+from keras_optlab import palette
 from keras_optlab.lab import report
 from keras_optlab.lab.results import (
     Comparison,
@@ -137,50 +139,132 @@ def test_the_figures_are_mean_and_deviation_and_what_diverged_is_marked(page):
     assert [rows.nth(1).locator("td").nth(n).inner_text() for n in (2, 3)] == ["4", "0.01"]
 
 
-def lines(page):
-    found = section(page).locator("svg.curves path.line").all()
-    return [line.get_attribute("data-row") for line in found]
+def chart(page):
+    return section(page).locator(".chart")
+
+
+def drawn(page, selector=".js-line"):
+    """Names of the lines that Plotly has drawn, or of what else of them."""
+    return chart(page).evaluate(
+        """(chart, selector) => [...chart.querySelectorAll(".scatterlayer .trace")]
+            .filter(trace => trace.querySelector(selector))
+            .map(trace => trace.__data__[0].trace)
+            .filter(trace => selector !== ".js-line" || trace.meta.said)
+            .map(trace => trace.meta.row)""",
+        selector,
+    )
+
+
+def show(page, metric):
+    section(page).get_by_label("Show", exact=True).select_option(metric)
+
+
+def text(page):
+    return section(page).locator(".chart-text").text_content()
 
 
 def test_boxes_show_and_hide_lines_and_the_description_follows(page):
     explorer = section(page).locator(".explorer")
-    assert lines(page) == ["SGD", "Adam", "Muon"]
-    assert section(page).locator("svg.curves path.band").count() == 2
+    assert drawn(page) == ["SGD", "Adam", "Muon"]
+    assert drawn(page, ".js-fill") == ["SGD", "Adam"]
     explorer.get_by_role("checkbox", name="Adam").uncheck()
-    assert lines(page) == ["SGD", "Muon"]
-    picture = explorer.get_by_role("img")
-    assert picture.locator("title").first.text_content().startswith("Algorithms: validation acc")
-    assert picture.locator("desc").text_content() == "Last value of each: SGD 91.0 %, Muon 70.0 %."
+    assert drawn(page) == ["SGD", "Muon"]
+    picture = explorer.get_by_role("figure", name="Algorithms: validation accuracy by epoch")
+    assert picture.get_attribute("aria-describedby") == "optimizer-text"
+    assert text(page) == "Last value of each: SGD 91.0%, Muon 70.0%."
     explorer.get_by_role("button", name="Show none").click()
-    assert lines(page) == []
-    assert picture.locator("desc").text_content() == "Nothing is shown."
+    assert drawn(page) == []
+    assert text(page) == "Nothing is shown."
     explorer.get_by_role("button", name="Show all").click()
-    assert lines(page) == ["SGD", "Adam", "Muon"]
+    assert drawn(page) == ["SGD", "Adam", "Muon"]
+
+
+def test_boxes_tick_by_keyboard_and_the_row_in_focus_stands_out(page):
+    box = section(page).get_by_role("checkbox", name="SGD")
+    box.focus()
+    faded = chart(page).evaluate(
+        "chart => chart.data.map(trace => [trace.meta.row, trace.opacity])"
+    )
+    assert {row: opacity for row, opacity in faded} == {"SGD": 1, "Adam": 0.15, "Muon": 0.15}
+    box.press("Space")
+    assert drawn(page) == ["Adam", "Muon"]
+
+
+def ends(page):
+    """Where each line ends, from the top of the page."""
+    return chart(page).evaluate(
+        """chart => Object.fromEntries([...chart.querySelectorAll(".scatterlayer .trace")]
+            .filter(trace => trace.__data__[0].trace.meta.said)
+            .map(trace => [trace.__data__[0].trace.meta.row,
+                trace.querySelector(".js-line").getPointAtLength(1e6).y]))"""
+    )
 
 
 def test_higher_accuracy_is_drawn_higher_and_rates_go_to_the_right(page):
-    ends = section(page).evaluate(
-        """section => Object.fromEntries([...section.querySelectorAll("path.line")].map(
-            path => [path.dataset.row, path.getPointAtLength(1e6).y]))"""
-    )
-    assert ends["Adam"] < ends["SGD"] < ends["Muon"]
-    section(page).get_by_label("Show", exact=True).select_option("accuracy by learning rate")
-    dots = section(page).locator("circle[data-row=SGD]")
-    x, y = ([float(dot.get_attribute(name)) for dot in dots.all()] for name in ("cx", "cy"))
-    assert x[1] - x[0] == pytest.approx(x[2] - x[1])
+    assert ends(page)["Adam"] < ends(page)["SGD"] < ends(page)["Muon"]
+    show(page, "accuracy by learning rate")
+    x, y = zip(*dots(page, "SGD"), strict=True)
+    assert x[1] - x[0] == pytest.approx(x[2] - x[1], abs=0.1)
     assert x[0] < x[1] and y[1] < y[2] < y[0]
-    description = section(page).locator("svg.curves desc").text_content()
-    assert description.startswith("Best of each: SGD 91.0 % at 0.1, Adam 97.0 % at 0.1")
+    assert text(page).startswith("Best of each: SGD 91.0% at 0.1, Adam 97.0% at 0.1")
 
 
-def test_losses_are_drawn_too(page):
+def dots(page, row):
+    """Where the points of a line are."""
+    return chart(page).evaluate(
+        """(chart, row) => [...chart.querySelectorAll(".scatterlayer .trace")]
+            .filter(trace => trace.__data__[0].trace.name === row)
+            .flatMap(trace => [...trace.querySelectorAll(".point")])
+            .map(point => point.getAttribute("transform").match(/[0-9.]+/g).map(Number))""",
+        row,
+    )
+
+
+def test_an_axis_can_be_logarithmic(page):
+    show(page, "accuracy by learning rate")
+    # Of 61, 91 and 81 %: how far the last is on the way from the first to the second.
+    for on, expected in ((False, 2 / 3), (True, math.log(81 / 61) / math.log(91 / 61))):
+        section(page).get_by_label("logarithmic").set_checked(on)
+        _, y = zip(*dots(page, "SGD"), strict=True)
+        assert (y[0] - y[2]) / (y[0] - y[1]) == pytest.approx(expected, abs=0.01)
+
+
+def test_losses_are_drawn_too_on_a_logarithmic_axis(page):
     for metric in ("validation loss", "training loss"):
-        section(page).get_by_label("Show", exact=True).select_option(metric)
-        title = section(page).locator("svg.curves > title").text_content()
+        show(page, metric)
+        title = section(page).locator(".chart-title").text_content()
         assert title == f"Algorithms: {metric} by epoch"
-        assert "NaN" not in section(page).locator("svg.curves").inner_html()
+        assert section(page).get_by_label("logarithmic").is_checked()
+        assert "NaN" not in chart(page).inner_html()
     # Lion's only epoch has a training loss, though what came after it diverged.
-    assert "Lion" in section(page).locator("svg.curves desc").text_content()
+    assert "Lion" in text(page)
+
+
+def visible_epochs(page):
+    low, high = chart(page).evaluate("chart => chart.layout.xaxis.range")
+    return high - low
+
+
+def test_dragging_zooms_and_a_double_click_goes_back(page):
+    whole = visible_epochs(page)
+    box = chart(page).locator(".nsewdrag").bounding_box()
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(*middle)
+    page.mouse.down()
+    page.mouse.move(middle[0] + box["width"] / 4, middle[1] + 3, steps=4)
+    page.mouse.up()
+    assert visible_epochs(page) == pytest.approx(whole / 4, rel=0.05)
+    page.mouse.dblclick(*middle)
+    page.wait_for_function("document.querySelector('.chart').layout.xaxis.autorange")
+    assert visible_epochs(page) == pytest.approx(whole)
+
+
+def test_the_pointer_shows_a_value_and_the_spread_of_its_seeds(page):
+    box = chart(page).locator(".nsewdrag").bounding_box()
+    page.mouse.move(box["x"] + box["width"] - 1, box["y"] + ends(page)["SGD"])
+    label = chart(page).locator(".hoverlayer .hovertext")
+    label.wait_for()
+    assert label.text_content() == "SGDepoch 2: 91.0% (90.0% to 92.0%)"
 
 
 def test_every_rate_stands_in_a_table(page):
@@ -194,46 +278,51 @@ def test_every_rate_stands_in_a_table(page):
 def test_names_of_the_user_are_text(page):
     assert HOSTILE in page.locator("p.lead").inner_text()
     assert HOSTILE in page.get_by_label("Command").inner_text()
-    assert page.locator("script").count() == 2
+    # The data, Plotly and the page's own.
+    assert page.locator("script").count() == 3
 
 
-def test_light_and_dark_differ_and_both_have_contrast(page):
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        colours = page.evaluate(
-            """() => {
-              const style = getComputedStyle(document.documentElement);
-              const names = ["ink", "muted", "warning", 0, 1, 2, 3, 4, 5, 6];
-              const value = name => style.getPropertyValue(
-                typeof name === "number" ? `--line-${name}` : `--${name}`).trim();
-              return { paper: value("paper"), others: names.map(value) };
-            }"""
-        )
-        ratios = [contrast(colours["paper"], other) for other in colours["others"]]
-        assert (relative_luminance(colours["paper"]) > 0.5) == (scheme == "light")
-        assert min(ratios[:3]) >= 4.5, "text, WCAG 1.4.3"
-        assert min(ratios[3:]) >= 3, "lines, WCAG 1.4.11"
+def computed(page, names):
+    """Colours of the page, by the names of the palette."""
+    return page.evaluate(
+        """names => names.map(name =>
+            getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim())""",
+        names,
+    )
 
 
-def relative_luminance(colour):
-    parts = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
-    linear = [
-        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
-    ]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+def assert_ticks_are(page, colour):
+    """The text of the chart's axes is painted in this colour."""
+    parts = ", ".join(str(int(colour[start : start + 2], 16)) for start in (1, 3, 5))
+    page.wait_for_function(
+        """fill => { const text = document.querySelector(".chart .xtick text");
+            return text && getComputedStyle(text).fill === fill; }""",
+        arg=f"rgb({parts})",
+    )
 
 
-def contrast(one, other):
-    low, high = sorted(map(relative_luminance, (one, other)))
-    return (high + 0.05) / (low + 0.05)
+@pytest.mark.parametrize(("scheme", "theme"), [("light", palette.LIGHT), ("dark", palette.DARK)])
+def test_page_and_chart_have_the_colours_of_the_system(page, scheme, theme):
+    page.emulate_media(color_scheme=scheme)
+    assert computed(page, list(theme)) == list(theme.values())
+    assert_ticks_are(page, theme["muted"])
+
+
+def test_paper_is_printed_light_and_as_wide_as_a_sheet(page):
+    page.emulate_media(color_scheme="dark", media="print")
+    assert computed(page, ["paper"]) == [palette.LIGHT["paper"]]
+    assert_ticks_are(page, palette.LIGHT["muted"])
+    assert chart(page).locator(".main-svg").first.bounding_box()["width"] < 700
+    assert not section(page).locator(".controls").is_visible()
+    page.emulate_media(color_scheme="dark", media="screen")
+    assert_ticks_are(page, palette.DARK["muted"])
 
 
 def test_a_narrow_window_does_not_scroll_sideways_and_keeps_its_letters(page):
     page.set_viewport_size({"width": 360, "height": 800})
-    page.wait_for_function("document.querySelector('svg.curves').viewBox.baseVal.width < 360")
+    page.wait_for_function("document.querySelector('.chart .main-svg').clientWidth < 360")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    height = section(page).locator("svg.curves text").first.bounding_box()["height"]
-    assert height > 10
+    assert chart(page).locator(".xtick text").first.bounding_box()["height"] > 10
 
 
 def test_the_numbers_are_in_a_file(file):
@@ -244,7 +333,7 @@ def test_the_numbers_are_in_a_file(file):
 
 
 def test_json_cannot_end_its_element():
-    from keras_optlab.lab.page import as_json
+    from keras_optlab.lab.web import as_json
 
     text = as_json({"name": HOSTILE})
     assert "<" not in text
