@@ -1,31 +1,29 @@
-"""The landscapes as one HTML page that fetches nothing: data for the template beside this file."""
+"""The landscapes as one HTML page: a chart for each surface, which the page's slider moves."""
 
-import itertools
-import json
 from collections.abc import Sequence
-from importlib import resources
 from typing import Any
 
 import numpy as np
-from contourpy import FillType, contour_generator
+from plotly import graph_objects
 
+from keras_optlab import palette
+from keras_optlab.lab import web
 from keras_optlab.lab.landscape import (
     BUILT_IN,
+    LEVELS,
     Landscape,
     Settings,
     Trajectory,
-    contour_levels,
+    curvature,
     heights,
     labels,
+    numbered,
 )
 from keras_optlab.lab.surfaces import Surface
 from keras_optlab.lab.versions import versions
 
-TEMPLATE = "landscape.html"
-PLACEHOLDER = "{{DATA}}"
-
-# The picture's coordinates are whole numbers up to this one; the page scales them.
-SIDE = 2000
+LEVEL_LINE = "rgba(110, 125, 140, 0.5)"
+DOT = {"size": 13, "line": {"width": 2}}
 
 
 def page(landscapes: Sequence[Landscape], settings: Settings, command: str) -> str:
@@ -36,85 +34,109 @@ def page(landscapes: Sequence[Landscape], settings: Settings, command: str) -> s
         settings: What was asked for.
         command: What to type to get the same again.
     """
-    template = resources.files("keras_optlab.lab").joinpath(TEMPLATE).read_text(encoding="utf-8")
-    data = {
-        "lead": "Real optimizers, stepped on functions of two numbers. Move the slider, play, "
-        "hide some; hover over a way or a name for the hyperparameters.",
-        "steps": settings.steps,
-        "side": SIDE,
-        "command": command,
-        "versions": ", ".join(f"{name} {version}" for name, version in versions().items()),
-        "landscapes": [described(each) for each in landscapes],
-    }
-    # A closing tag within the data would end the script.
-    text = json.dumps(data, ensure_ascii=False, allow_nan=False).replace("</", "<\\/")
-    return template.replace(PLACEHOLDER, text)
-
-
-def described(landscape: Landscape) -> dict[str, Any]:
-    """What the page needs to know of a landscape."""
-    surface = landscape.surface
-    names = list(dict.fromkeys(way.name for way in landscape.trajectories))
-    called = labels(landscape.trajectories)
-    return {
-        "name": surface.name,
-        "title": surface.title,
-        "formula": surface.formula,
-        "lesson": surface.lesson,
-        "start": surface.start,
-        "horizontal": surface.horizontal,
-        "vertical": surface.vertical,
-        "minima": surface.minima,
-        "bands": bands(surface),
-        "ways": [
-            described_way(way, label, names.index(way.name))
-            for way, label in zip(landscape.trajectories, called, strict=True)
+    found = landscapes[0].trajectories
+    surfaces = [
+        {
+            "name": each.surface.name,
+            "title": each.surface.title,
+            "formula": each.surface.formula,
+            "lesson": each.surface.lesson,
+            "levels": levels(each.surface),
+            "ways": ways(each),
+        }
+        for each in landscapes
+    ]
+    return web.render(
+        "landscape.html",
+        {"surfaces": surfaces},
+        surfaces=surfaces,
+        ways=[
+            {"label": label, "number": number, "built_in": way.library == BUILT_IN}
+            for way, label, number in zip(found, labels(found), numbered(found), strict=True)
         ],
+        steps=settings.steps,
+        again=command,
+        versions=versions(),
+    )
+
+
+def layout(surface: Surface, **axis: Any) -> dict[str, Any]:
+    """What the levels and the ways above them have in common: all that decides where a point is."""
+    common = {"automargin": False, "showgrid": False, **axis}
+    return {
+        "template": None,
+        "hovermode": "closest",
+        "uirevision": surface.name,
+        "xaxis": {"range": surface.horizontal, "title": {"text": "x"}, **common},
+        "yaxis": {"range": surface.vertical, "title": {"text": "y"}, **common},
     }
 
 
-def described_way(way: Trajectory, label: str, colour: int) -> dict[str, Any]:
-    """What the page needs to know of a way; it ends where a number overflowed."""
+def levels(surface: Surface) -> graph_objects.Figure:
+    """The surface. Plotly's levels have one distance, so heights are scaled to give `LEVELS`."""
+    x, y, z = heights(surface)
+    scaled = ((z - z.min()) / (z.max() - z.min())) ** (1 / curvature(z))
+    contour = graph_objects.Contour(
+        x=x,
+        y=y,
+        z=scaled.astype(np.float32),
+        contours={"start": LEVELS[0], "end": LEVELS[-1], "size": LEVELS[1] - LEVELS[0]},
+        line={"color": LEVEL_LINE, "width": 0.7},
+        showscale=False,
+    )
+    return graph_objects.Figure(contour, layout(surface, visible=False))
+
+
+def ways(landscape: Landscape) -> graph_objects.Figure:
+    """Start and minima, the ways, and the dots at their ends."""
+    surface, found = landscape.surface, landscape.trajectories
+    named = list(zip(found, labels(found), numbered(found), strict=True))
+    # Built-ins first, so that ours lie upon them.
+    named.sort(key=lambda each: each[0].library != BUILT_IN)
+    traces = [
+        marks([surface.start], "start", "circle", 8),
+        marks(surface.minima, "minimum", "star", 14),
+        *(line(*each) for each in named),
+        graph_objects.Scatter(x=[], y=[], hoverinfo="skip", marker=DOT, mode="markers"),
+    ]
+    return graph_objects.Figure(traces, layout(surface))
+
+
+def marks(
+    places: Sequence[tuple[float, float]], text: str, symbol: str, size: int
+) -> graph_objects.Scatter:
+    """Points of the surface."""
+    x, y = zip(*places, strict=True)
+    return graph_objects.Scatter(
+        x=x,
+        y=y,
+        hovertemplate=f"{text} (%{{x:.3g}}, %{{y:.3g}})<extra></extra>",
+        marker={"symbol": symbol, "size": size, "line": {"width": 0}},
+        mode="markers",
+    )
+
+
+def line(way: Trajectory, label: str, number: int) -> graph_objects.Scatter:
+    """A way, which ends where a number overflowed; a built-in's is wide and pale."""
     finite = np.isfinite(way.points).all(axis=1) & np.isfinite(way.values)
     length = len(finite) if finite.all() else int(finite.argmin())
-    return {
-        "label": label,
-        "setting": way.setting,
-        "builtIn": way.library == BUILT_IN,
-        "colour": colour,
-        "points": [[rounded(x), rounded(y)] for x, y in way.points[:length]],
-        "values": [rounded(value) for value in way.values[:length]],
-    }
-
-
-def rounded(number: float) -> float:
-    """Five digits, which no screen can show."""
-    return float(f"{number:.5g}")
-
-
-def bands(surface: Surface) -> list[str]:
-    """For each contour level, the region below it as the path of an SVG."""
-    x, y, z = heights(surface)
-    generator = contour_generator(
-        np.linspace(0, SIDE, len(x)),
-        np.linspace(SIDE, 0, len(y)),
-        z,
-        fill_type=FillType.OuterOffset,
+    x, y = (rounded(column) for column in way.points[:length].T)
+    colour, lengths = palette.line(number)
+    built_in = way.library == BUILT_IN
+    return graph_objects.Scatter(
+        x=x,
+        y=y,
+        customdata=rounded(way.values[:length]),
+        hovertemplate=f"<b>{label}</b><br>{way.setting}<br>step %{{pointNumber}}: x %{{x:.3g}}, "
+        "y %{y:.3g}, height %{customdata:.3g}<extra></extra>",
+        line={"color": colour, "dash": web.dash(lengths), "width": 7 if built_in else 2},
+        meta={"setting": way.setting},
+        mode="lines",
+        name=label,
+        opacity=0.4 if built_in else 1,
     )
-    lowest = float(z.min()) - 1
-    return [
-        "".join(
-            path(points[start:end])
-            for points, offsets in zip(*generator.filled(lowest, level), strict=True)
-            for start, end in itertools.pairwise(offsets)
-        )
-        for level in contour_levels(surface)
-    ]
 
 
-def path(points: np.ndarray) -> str:
-    """A closed line as part of an SVG path, each point relative to the one before."""
-    whole = points[:-1].round().astype(int)
-    moves = np.diff(whole, axis=0)
-    steps = " ".join(f"{x},{y}" for x, y in moves[moves.any(axis=1)].tolist())
-    return f"M{whole[0][0]},{whole[0][1]}l{steps}Z"
+def rounded(numbers: np.ndarray) -> list[float]:
+    """Five digits, which no screen can show."""
+    return [float(f"{number:.5g}") for number in numbers]

@@ -167,15 +167,20 @@ def test_pictures_and_a_page_are_written(folder):
     assert (folder / "bowl.png").read_bytes().startswith(b"\x89PNG")
     page = (folder / "landscape.html").read_text(encoding="utf-8")
     text = re.search(r'<script type="application/json" id="data">(.+?)</script>', page)[1]
-    data = json.loads(text)
-    bowl, rosenbrock = data["landscapes"]
-    assert (bowl["name"], rosenbrock["name"], data["steps"]) == ("bowl", "rosenbrock", 30)
-    assert [way["label"] for way in bowl["ways"]][:2] == ["SGD", "Keras SGD"]
-    adam = next(way for way in bowl["ways"] if way["label"] == "Adam")
-    assert (adam["setting"], len(adam["points"])) == ("learning_rate=0.3", 31)
+    bowl, rosenbrock = json.loads(text)["surfaces"]
+    assert (bowl["name"], rosenbrock["name"]) == ("bowl", "rosenbrock")
+    # Built-ins lie beneath ours.
+    assert list(ways(bowl))[:2] == ["Keras SGD", "Keras Momentum"]
+    assert ways(bowl)["Adam"]["meta"]["setting"] == "learning_rate=0.3"
+    assert len(ways(bowl)["Adam"]["x"]) == len(ways(bowl)["Adam"]["customdata"]) == 31
     # At 0.05 gradient descent on Rosenbrock overflows; its way in the page is finite and short.
-    assert len(rosenbrock["ways"][0]["points"]) < 31
-    assert data["command"].endswith(f"--backend {BACKEND}")
+    assert len(ways(rosenbrock)["SGD"]["x"]) < 31
+    assert f"--backend {BACKEND}</code>" in page
+
+
+def ways(surface):
+    """The ways of a surface, by name, as the page has them."""
+    return {trace["name"]: trace for trace in surface["ways"]["data"] if "name" in trace}
 
 
 @pytest.mark.parametrize(
@@ -223,85 +228,148 @@ def test_a_folder_that_cannot_be_written_is_refused(capsys, tmp_path):
 # The page
 
 
-def place(page, label):
-    """Where the point of an algorithm is, in the coordinates of the surface."""
-    dot = page.locator(f'g[data-label="{label}"] .dot')
-    x, y = float(dot.get_attribute("cx")), float(dot.get_attribute("cy"))
-    return -10 + x / 800 * 16, 3 - y / 520 * 6
-
-
-def test_the_slider_moves_the_points(folder, browser_page):
-    page = browser_page.open(folder / "landscape.html")
-    surface: Surface = SURFACES["bowl"]
-    slider = page.get_by_role("slider", name="Step")
-    for step in (0, 1, 30):
-        slider.fill(str(step))
-        # Gradient descent at 0.05 on the bowl, as one computes it by hand.
-        x, y = surface.start
-        expected = (x * 0.95**step, y * (1 - 1.5) ** step)
-        np.testing.assert_allclose(place(page, "SGD"), expected, atol=1e-3)
-        assert page.locator("#count").text_content() == f"step {step} of 30"
-    slider.press("ArrowLeft")
-    assert page.locator("#count").text_content() == "step 29 of 30"
-    line = page.locator('g[data-label="SGD"] .way').get_attribute("points")
-    assert len(line.split()) == 30
+@pytest.fixture
+def page(folder, browser_page):
+    opened = browser_page.open(folder / "landscape.html")
+    yield opened
     browser_page.assert_quiet()
     assert len(browser_page.requests) == 1
 
 
-def test_toggles_hide_and_surfaces_change_by_keyboard(folder, browser_page):
-    page = browser_page.open(folder / "landscape.html")
-    way = page.locator('g[data-label="Momentum"]')
+# Each way that Plotly has drawn, and the picture's scale: a point in units of the surface.
+DRAWN = """() => {
+  const chart = document.getElementById("ways");
+  const { xaxis, yaxis } = chart._fullLayout;
+  const point = ({ x, y }) => [xaxis.p2d(x), yaxis.p2d(y)];
+  return [...chart.querySelectorAll(".scatterlayer .trace")].flatMap(trace => {
+    const line = trace.querySelector(".js-line");
+    const { name, meta } = trace.__data__[0].trace;
+    return line && meta ? [[name, point(line.getPointAtLength(1e9)), line.getTotalLength()]] : [];
+  });
+}"""
+
+
+def drawn(page):
+    """The names of the ways in the picture, and where each ends."""
+    return {name: end for name, end, _ in page.evaluate(DRAWN)}
+
+
+def move(page, step):
+    page.get_by_role("slider", name="Step").fill(str(step))
+
+
+def count(page):
+    return page.locator("#count").text_content()
+
+
+def test_the_slider_moves_the_ways_and_their_dots(page):
+    surface: Surface = SURFACES["bowl"]
+    for step in (1, 2, 30):
+        move(page, step)
+        # Gradient descent at 0.05 on the bowl, as one computes it by hand.
+        x, y = surface.start
+        expected = (x * 0.95**step, y * (1 - 1.5) ** step)
+        np.testing.assert_allclose(drawn(page)["SGD"], expected, atol=0.02)
+        assert count(page) == f"step {step} of 30"
+        dots = page.evaluate("() => { const {x, y} = chart.data.at(-1); return [x[0], y[0]]; }")
+        np.testing.assert_allclose(dots, expected, atol=1e-3)
+        row = page.locator(".algorithms tbody tr").first
+        height = (expected[0] ** 2 + 30 * expected[1] ** 2) / 2
+        assert float(row.locator(".height").text_content()) == pytest.approx(height, rel=5e-3)
+    page.get_by_role("slider", name="Step").press("ArrowLeft")
+    assert count(page) == "step 29 of 30"
+    assert page.get_by_role("slider").get_attribute("aria-valuetext") == "step 29 of 30"
+
+
+def test_the_levels_of_the_surface_lie_under_the_ways(page):
+    levels = page.locator("#ground .contourlayer .contourlevel")
+    assert levels.count() > 10
+    ground, above = (
+        page.locator(f"#{name} .nsewdrag").bounding_box() for name in ("ground", "ways")
+    )
+    assert ground == above
+
+
+def test_toggles_hide_and_surfaces_change_by_keyboard(page):
     toggle = page.get_by_role("checkbox", name="Momentum", exact=True)
-    assert way.is_visible()
+    assert "Momentum" in drawn(page)
     toggle.focus()
     toggle.press("Space")
-    assert not way.is_visible()
+    assert "Momentum" not in drawn(page)
     # What is hidden stays so on another surface.
     page.get_by_role("radio", name="Elongated bowl").press("ArrowRight")
     assert page.locator("#title").text_content() == "Rosenbrock"
-    assert not page.locator('g[data-label="Momentum"]').is_visible()
-    assert page.locator('g[data-label="Keras Momentum"]').is_visible()
+    assert "Momentum" not in drawn(page)
+    assert "Keras Momentum" in drawn(page)
     toggle.check()
-    assert page.locator('g[data-label="Momentum"]').is_visible()
-    page.get_by_role("slider").fill("30")
-    row = page.locator("#algorithms tr").filter(has_text="SGD").first
-    assert "diverged" in row.text_content()
-    browser_page.assert_quiet()
+    assert "Momentum" in drawn(page)
+    move(page, 30)
+    assert page.locator(".height").first.text_content() == "diverged"
 
 
-def test_hyperparameters_show_on_hover_and_focus(folder, browser_page):
-    page = browser_page.open(folder / "landscape.html")
-    tip = page.get_by_role("tooltip")
-    assert tip.is_hidden()
-    page.locator("#algorithms tr").filter(has_text="Momentum").first.hover()
-    assert "learning_rate=0.03, momentum=0.9" in tip.text_content()
+def test_hyperparameters_show_on_hover_and_focus(page):
+    label = page.locator("#ways .hovertext")
+    rows = page.locator(".algorithms tbody tr")
+    assert rows.filter(has_text="Momentum").first.locator(".setting").text_content() == (
+        "learning_rate=0.03, momentum=0.9"
+    )
+    rows.filter(has_text="Momentum").first.hover()
+    label.wait_for()
+    assert "learning_rate=0.03, momentum=0.9" in label.text_content()
     page.mouse.move(1, 1)
-    assert tip.is_hidden()
+    label.wait_for(state="detached")
     page.get_by_role("checkbox", name="Adam", exact=True).focus()
-    assert "learning_rate=0.3" in tip.text_content()
-    # Over the point itself.
-    page.locator('g[data-label="SGD"] .dot').hover()
-    assert "learning_rate=0.05" in tip.text_content()
-    browser_page.assert_quiet()
+    label.wait_for()
+    assert "learning_rate=0.3" in label.text_content()
+    page.get_by_role("slider").focus()
+    label.wait_for(state="detached")
+    # Over the dot itself.
+    x, y = page.evaluate(
+        "[chart._fullLayout.xaxis.d2p(-9 * 0.95), chart._fullLayout.yaxis.d2p(-1)]"
+    )
+    move(page, 1)
+    box = page.locator("#ways .nsewdrag").bounding_box()
+    page.mouse.move(box["x"] + x, box["y"] + y)
+    label.wait_for()
+    assert "SGDlearning_rate=0.05step 1: x -8.55, y -1.00, height" in label.text_content()
+
+
+def test_zooming_the_ways_zooms_the_levels(page):
+    box = page.locator("#ways .nsewdrag").bounding_box()
+    start = box["x"] + box["width"] / 4, box["y"] + box["height"] / 4
+    page.mouse.move(*start)
+    page.mouse.down()
+    page.mouse.move(start[0] + box["width"] / 2, start[1] + box["height"] / 2, steps=4)
+    page.mouse.up()
+    horizontal, vertical = (np.array(each) for each in (SURFACES["bowl"].horizontal, (-3, 3)))
+    for name in ("ways", "ground"):
+        axes = page.evaluate(
+            """name => ["xaxis", "yaxis"].map(
+                axis => document.getElementById(name).layout[axis].range)""",
+            name,
+        )
+        for found, whole in zip(axes, (horizontal, vertical), strict=True):
+            expected = whole + np.array([1, -1]) * np.ptp(whole) / 4
+            np.testing.assert_allclose(found, expected, atol=0.02 * np.ptp(whole))
 
 
 def test_play_runs_to_the_end_and_can_be_paused(folder, browser_page):
     page = browser_page.open(folder / "landscape.html")
-    page.clock.install()
+    page.clock.install(time=0)
     page.reload()
+    page.clock.pause_at(60_000)
     page.get_by_role("slider").fill("0")
     page.get_by_role("button", name="Play").click()
-    page.clock.run_for(2000)
+    page.clock.run_for(2100)
     pause = page.get_by_role("button", name="Pause")
     pause.press("Enter")
-    after_2_seconds = page.locator("#count").text_content()
+    after_2_seconds = count(page)
     assert after_2_seconds == "step 6 of 30"
     page.clock.run_for(2000)
-    assert page.locator("#count").text_content() == after_2_seconds
+    assert count(page) == after_2_seconds
     page.get_by_role("button", name="Play").click()
     page.clock.run_for(20000)
-    assert page.locator("#count").text_content() == "step 30 of 30"
+    assert count(page) == "step 30 of 30"
     assert page.get_by_role("button", name="Play").is_visible()
     browser_page.assert_quiet()
 
@@ -311,3 +379,4 @@ def test_nothing_sticks_out_of_the_window(width, folder, browser_page):
     browser_page.page.set_viewport_size({"width": width, "height": 800})
     page = browser_page.open(folder / "landscape.html")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator("#ways .main-svg").first.bounding_box()["width"] <= width

@@ -64,7 +64,7 @@ def named_rate(text: str) -> tuple[str, float]:
 
 def run(options: argparse.Namespace) -> int:
     """Go down, draw, write the page, print where each came to."""
-    require("matplotlib", "rich")
+    require("jinja2", "matplotlib", "plotly", "rich")
     from keras_optlab.lab import landscape
 
     settings = chosen(options)
