@@ -16,7 +16,14 @@ from keras_optlab.lab.errors import InputError
 from keras_optlab.lab.report_page import page
 from keras_optlab.lab.results import Results
 
-FILES = ("report.html", "results.json", "optimizers.png", "schedules.png")
+FILES = (
+    "report.html",
+    "results.json",
+    "results.csv",
+    "epochs.csv",
+    "optimizers.png",
+    "schedules.png",
+)
 
 
 @contextlib.contextmanager
@@ -95,6 +102,8 @@ def write(results: Results, folder: Path) -> None:
         numbers = finite(results.as_dictionary())
         text = json.dumps(numbers, indent=1, allow_nan=False, ensure_ascii=False)
         (folder / "results.json").write_text(text + "\n", encoding="utf-8")
+        results.table().to_csv(folder / "results.csv", index=False)
+        results.epochs().to_csv(folder / "epochs.csv", index=False)
     except OSError as error:
         raise InputError(f"cannot write to {folder.parent}: {error.strerror}") from None
 

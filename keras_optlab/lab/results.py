@@ -7,7 +7,10 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 # A target accuracy that nobody chose: this part of the best row's final accuracy.
 TARGET_SHARE = 0.95
@@ -335,8 +338,20 @@ class Results:
             reached.append((steps, None if steps is None else steps * training.step_seconds))
         return reached
 
+    def table(self) -> "DataFrame":
+        """A pandas table with a row for each algorithm and schedule, at its best learning rate."""
+        from keras_optlab.lab import frames
+
+        return frames.rows(self)
+
+    def epochs(self) -> "DataFrame":
+        """A pandas table with a row for each epoch of each training, of all rates and seeds."""
+        from keras_optlab.lab import frames
+
+        return frames.epochs(self)
+
     def report(self, folder: str | Path) -> Path:
-        """Write the report: a page, its pictures, and all numbers.
+        """Write the report: a page, its pictures, and all numbers as JSON and CSV.
 
         Args:
             folder: Where to; a report that is there is replaced.

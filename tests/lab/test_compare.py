@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 
 import keras
 import numpy as np
+import pandas
 import pytest
 
 from keras_optlab import schedules
@@ -48,8 +49,10 @@ def results(folder):
 
 def test_the_folder_holds_the_report_and_the_finished_runs(folder):
     assert sorted(file.name for file in folder.iterdir()) == [
+        "epochs.csv",
         "optimizers.png",
         "report.html",
+        "results.csv",
         "results.json",
         "runs",
         "schedules.png",
@@ -70,6 +73,21 @@ def test_results_say_what_was_compared(results):
     assert results["versions"]["backend"] == keras.backend.backend()
     names = [comparison["name"] for comparison in results["comparisons"]]
     assert names == ["SGD", "Adam", "constant rate", "CosineDecay", "OneCycle"]
+
+
+def test_the_csv_files_hold_the_numbers_of_the_json(folder, results):
+    table, epochs = (pandas.read_csv(folder / f"{name}.csv") for name in ("results", "epochs"))
+    assert list(table["name"]) == ["SGD", "Adam", "constant rate", "CosineDecay", "OneCycle"]
+    # Both sides, before the first epoch and after each; the callback has no built-in.
+    assert len(epochs) == (4 * 2 + 1) * (EPOCHS + 1)
+    for comparison, row in zip(results["comparisons"], table.itertuples(), strict=True):
+        ours = only_duel(comparison)["ours"]
+        assert row.accuracy == ours["validation_accuracy"][-1]
+        assert row.step_seconds == ours["step_seconds"]
+        of_row = epochs[(epochs["name"] == row.name) & (epochs["library"] == "keras-optlab")]
+        assert list(of_row["validation_loss"]) == ours["validation_loss"]
+        assert list(of_row["training_loss"])[1:] == ours["training_loss"]
+    assert list(table["built_in_accuracy"].isna()) == [False] * 4 + [True]
 
 
 def only_duel(comparison):

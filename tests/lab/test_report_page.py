@@ -332,6 +332,18 @@ def test_the_numbers_are_in_a_file(file):
     assert (lion["stopped"], lion["validation_accuracy"]) == ("diverged", [0.1, None])
 
 
+def test_tables_of_pandas_have_means_and_what_became_of_each_seed():
+    table = results().table().set_index("name")
+    assert table.loc["Adam", "accuracy"] == pytest.approx(0.97)
+    assert table.loc["Adam", "accuracy_deviation"] == pytest.approx(0.04 / math.sqrt(2))
+    assert list(table["ended_early"]) == [0, 0, 2, 1, 0]
+    assert math.isnan(table.loc["Lion", "accuracy"])
+    epochs = results().epochs()
+    of_adam = epochs[(epochs["name"] == "Adam") & (epochs["learning_rate"] == 0.1)]
+    last = of_adam[of_adam["epoch"] == 2]
+    assert dict(zip(last["seed"], last["validation_accuracy"], strict=True)) == {0: 0.95, 1: 0.99}
+
+
 def test_json_cannot_end_its_element():
     from keras_optlab.lab.web import as_json
 
