@@ -1,4 +1,9 @@
-"""Finished runs in a folder, so that an interrupted comparison goes on where it stopped."""
+"""Finished runs in a folder, so that an interrupted comparison goes on where it stopped.
+
+`joblib.Memory` would not do: it has no checksums, so that a damaged number is taken as it is; its
+files are pickles, which run code when they are loaded; and it stores a result where the function
+runs, while runs of other processes and machines are to be kept here, in any order.
+"""
 
 import dataclasses
 import hashlib

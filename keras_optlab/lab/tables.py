@@ -1,4 +1,8 @@
-"""Reading tables from files that anybody may have written: npz and csv."""
+"""Reading tables from files that anybody may have written: npz and csv.
+
+Files of CSV are read by `csv`, not pandas, which fills short lines with NaN, takes words such as NA
+for missing numbers, and does not say in which line a wrong cell is.
+"""
 
 import csv
 import math
