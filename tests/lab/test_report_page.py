@@ -7,7 +7,7 @@ import re
 import pytest
 
 from keras_optlab import palette
-from keras_optlab.lab import report
+from keras_optlab.lab import report, report_charts
 from keras_optlab.lab.results import (
     Comparison,
     Duel,
@@ -238,6 +238,12 @@ def test_losses_are_drawn_too_on_a_logarithmic_axis(page):
         assert "NaN" not in chart(page).inner_html()
     # Lion's only epoch has a training loss, though what came after it diverged.
     assert "Lion" in text(page)
+
+
+def test_a_loss_that_diverges_leaves_the_picture():
+    axis = report_charts.loss_axis("loss", [0.5, 1.0, 1e9])
+    assert axis["autorangeoptions"]["clipmax"] == 30.0
+    assert "autorangeoptions" not in report_charts.loss_axis("loss", [])
 
 
 def visible_epochs(page):
