@@ -12,8 +12,8 @@
   are in no bundle are gathered as on CPU. Nothing of it has been measured.
 
 `jit_compile=True` makes one compiled loop of a formula on every device, unless it takes its sums
-row by row. `jit_compile=False`, and any step in a `keras.StatelessScope`, runs the formula on one
-whole variable after another.
+row by row or has periodic work (a branch cannot be traced). `jit_compile=False`, and any step in a
+`keras.StatelessScope`, runs the formula on one whole variable after another.
 """
 
 from collections.abc import Callable, Sequence
@@ -94,7 +94,8 @@ def measure(
 
 def run_large(job: Job, compiled: bool) -> None:
     """Update one large variable, or a bundle."""
-    if compiled and not (job.formula.is_cut_by_rows and job.value.dim() == 2):
+    has_branches, by_rows = job.formula.has_branches, job.formula.is_cut_by_rows
+    if compiled and not has_branches and not (by_rows and job.value.dim() == 2):
         torch_graph.run_compiled(job.formula, job.tensors, job.h)
     elif job.value.is_cpu:
         torch_blocks.run(job, compiled)
