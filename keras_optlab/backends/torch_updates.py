@@ -7,9 +7,11 @@
 - **On CPU**, torch's fused kernels where one computes the same (`torch_kernels`). For all else,
   small variables many at a time, in bundles (`torch_bundles`) or gathered for the step
   (`torch_small`), and large ones in blocks that stay in the cache (`torch_blocks`).
-- **On CUDA**, and on any other device, no fused kernel and no blocks: a large variable or a bundle
-  is updated by the formula as it stands, a kernel launch for each operation. Small variables that
-  are in no bundle are gathered as on CPU. Nothing of it has been measured.
+- **On CUDA**, torch's fused kernels too, where this build of torch has them there: one call for a
+  list of all variables, as `torch.optim` has it, without bundles. For all else a large variable or
+  a bundle is updated by the formula as it stands, a kernel launch for each operation; there are no
+  blocks. Small variables that are in no bundle are gathered as on CPU. Other devices have no fused
+  kernels. No GPU has run any of it yet: the tests run the same code on CPU tensors.
 
 `jit_compile=True` makes one compiled loop of a formula on every device, unless it takes its sums
 row by row or has periodic work (a branch cannot be traced). `jit_compile=False`, and any step in a
