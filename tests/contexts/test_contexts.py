@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import pytest
 from keras_versions import OF_KERAS
+from selection import EXHAUSTIVE, KINDS
 from stepping import FEW_SHAPES, Problem
 
 BACKEND = keras.backend.backend()
@@ -23,9 +24,16 @@ on_tensorflow = pytest.mark.skipif(BACKEND != "tensorflow", reason="this is Tens
 on_jax = pytest.mark.skipif(BACKEND != "jax", reason="this is JAX's")
 on_torch = pytest.mark.skipif(BACKEND != "torch", reason="this is torch's")
 CORE = ("SGD", "Adam")
+
+
+def marks_of(name):
+    if name in CORE:
+        return ()
+    return pytest.mark.slow if name in KINDS else EXHAUSTIVE
+
+
 each_algorithm = pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=() if name in CORE else pytest.mark.slow) for name in OF_KERAS],
+    "name", [pytest.param(name, marks=marks_of(name)) for name in OF_KERAS]
 )
 
 
@@ -142,7 +150,7 @@ def test_jax_scan(name):
 
 # Inductor takes long; operations without a fake implementation already fail with the other.
 COMPILERS = [
-    *[("aot_eager", name) for name in OF_KERAS],
+    *[pytest.param("aot_eager", name, marks=marks_of(name)) for name in OF_KERAS],
     *[("inductor", name) for name in ("SGD", "Adam", "Adafactor")],
 ]
 
