@@ -17,7 +17,7 @@ KILLS = 20
 
 @pytest.mark.processes
 def test_a_training_killed_again_and_again_ends_with_the_same_weights(tmp_path):
-    script = Path(__file__).with_name("killed_training.py")
+    script = Path(__file__).parents[1] / "helpers" / "killed_training.py"
     # JAX compiles in the first attempt alone; what is saved is the same.
     cache = {
         "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "compiled"),
