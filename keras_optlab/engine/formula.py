@@ -53,7 +53,7 @@ class Formula:
         self.is_local = storages.is_elementwise and all(
             each.scope.is_within_rows or each.passes for each in around
         )
-        # The passes with sums of the transforms' own.
+        # The passes with sums of the transforms.
         self.passes_around = [
             PlacedPass(each, own) for each in transforms for own in each.transform.passes
         ]
