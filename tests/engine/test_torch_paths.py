@@ -48,7 +48,7 @@ def test_the_path_of_cuda_gives_the_numbers_of_that_of_cpu(name, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
-def test_tensors_that_are_not_on_cpu_have_neither_kernels_nor_blocks(name, monkeypatch):
+def test_tensors_off_the_cpu_have_neither_kernels_nor_blocks(name, monkeypatch):
     """The tensors have no values, so that which code runs is all that can be seen."""
     whole = []
     monkeypatch.setattr(Job, "run", lambda job: whole.append(job))
