@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, final
 
 import torch
 
+from keras_optlab.backends import torch_kernels
 from keras_optlab.backends.torch_job import Job
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ def make(
         if (
             plan.formula.elementwise
             and not plan.frozen
+            and not torch_kernels.takes_list_of(plan.formula, tensor.device)
             and 0 < tensor.numel() < LARGE
             and all(x.is_contiguous() and x.shape == tensor.shape for x in (tensor, *slots))
         ):

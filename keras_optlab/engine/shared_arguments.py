@@ -60,8 +60,9 @@ class SharedArguments(Declared):
             it is not. `"auto"` does on TensorFlow (XLA, in graphs on CPU too) and JAX where it
             saves time, and on torch uses fused kernels and blocks that fit the cache, which need no
             compiler. True compiles formulas of any size (torch: `torch.compile`, which takes some
-            seconds and a C++ compiler; only variables of under 262,144 elements whose formula needs
-            them whole, with `Lamb`, `Adafactor` and `Muon`, are updated side by side, uncompiled).
+            seconds and a C++ compiler; formulas with periodic work, such as `SOAP`, stay
+            uncompiled, and so do variables of under 262,144 elements whose formula needs them
+            whole, with `Lamb`, `Adafactor` and `Muon`, which are updated side by side).
             False runs single operations.
         lazy: Boolean. With sparse gradients of embedding tables, True leaves parameters and
             slots of rows that were not looked up as they are: fast, and another algorithm than
