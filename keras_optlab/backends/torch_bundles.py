@@ -137,7 +137,7 @@ def make(
 def split(
     updates: "Sequence[Update]",
 ) -> tuple[list[tuple[Bundle, "list[Update]"]], "list[Update]"]:
-    """The bundles that are updated as a whole, with their updates; and all other updates."""
+    """The bundles that are updated in one piece, with their updates; and all other updates."""
     by_bundle: dict[Bundle, list[Update]] = {}
     others: list[Update] = []
     for update in updates:

@@ -50,7 +50,7 @@ class Formula:
         self.storages = storages
         self.transforms = transforms
         around = [each.transform for each in transforms]
-        # The transforms' own passes with sums, and their periodic work.
+        # The transforms' passes with sums, and their periodic work.
         self.passes_around = [
             PlacedPass(each, own) for each in transforms for own in each.transform.passes
         ]

@@ -19,7 +19,7 @@ from keras_optlab.optimizers.adam import Adam
 from keras_optlab.optimizers.adamw import AdamW
 from keras_optlab.optimizers.sgd import SGD
 
-# So many steps that torch's own bias correction is 1, also after 1 is added to it in float32; ours
+# Enough steps that torch's bias correction is 1, also after 1 is added to it in float32; ours
 # stands in its learning rate.
 CORRECTED = 1e9
 
@@ -132,7 +132,7 @@ def _adagrad(optimizer: Any, lists: dict[str, list], h: dict[str, float]) -> boo
     largest = max(min(tensor.numel(), BLOCK) for tensor in lists["value"])
     room = lists["value"][0].new_empty(largest)
     for p, g, s in _batches(*_three(lists)):
-        # √((s + ε) + g²): the kernel adds g² to what it is given, and has no ε of its own.
+        # √((s + ε) + g²): the kernel adds g² to what it is given, and has no ε.
         if len(s) == 1 and s[0].numel() <= largest:
             size = s[0].numel()
             shifted = [torch.add(s[0], h["epsilon"], out=room[:size].view(s[0].shape))]

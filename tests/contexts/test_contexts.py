@@ -17,7 +17,7 @@ from selection import EXHAUSTIVE, KINDS
 from stepping import FEW_SHAPES, Problem
 
 BACKEND = keras.backend.backend()
-HERE = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 TIME_LIMIT = 600
 
 on_tensorflow = pytest.mark.skipif(BACKEND != "tensorflow", reason="this is TensorFlow's")
@@ -178,10 +178,9 @@ def test_dynamo(compiler, name):
 def replicas(tmp_path_factory):
     """Weights of two replicas, by algorithm, replica and variable."""
     path = tmp_path_factory.mktemp("results") / "results.npz"
-    folders = [HERE.parent / "optimizers", HERE.parent.parent]
-    settings = {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(map(str, folders))}
+    settings = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(TESTS.parent)}
     done = subprocess.run(
-        [sys.executable, HERE / "mirrored_steps.py", path],
+        [sys.executable, TESTS / "helpers" / "mirrored_steps.py", path],
         env={**os.environ, **settings},
         capture_output=True,
         text=True,

@@ -76,7 +76,7 @@ def test_a_formula_with_a_norm_gets_the_whole_variable(jit_compile):
         np.testing.assert_allclose(end, w - step, rtol=2e-6, atol=2e-6)
 
 
-def test_rows_alone_are_not_for_a_formula_that_may_need_the_table():
+def test_rows_alone_are_not_for_formulas_of_whole_tables():
     with pytest.raises(ValueError, match=r"Normalized cannot have `lazy`: .*Received: lazy=True"):
         Normalized(lazy=True)
 
