@@ -14,22 +14,25 @@ def _needs(condition, what):
 needs_multi_optimizer = _needs(hasattr(keras.optimizers, "MultiOptimizer"), "MultiOptimizer")
 
 
-# Algorithms that no version of Keras has; their numbers are compared with their authors'.
-BEYOND_KERAS = (
-    "ADOPT",
-    "AdEMAMix",
-    "AdaBelief",
-    "Adan",
-    "LARS",
-    "LaProp",
-    "MARS",
-    "NAdamW",
-    "Prodigy",
-    "RAdam",
-    "SOAP",
-    "ScheduleFreeSGD",
-)
-OF_KERAS = [name for name in optimizers.__all__ if name not in BEYOND_KERAS]
+# Those of the newest Keras, whichever is installed.
+OF_KERAS = [
+    "Adadelta",
+    "Adafactor",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "Ftrl",
+    "Lamb",
+    "Lion",
+    "Muon",
+    "Nadam",
+    "RMSprop",
+    "SGD",
+    "ScheduleFreeAdamW",
+]
+# The others, whose numbers are compared with their authors'.
+BEYOND_KERAS = [name for name in optimizers.__all__ if name not in OF_KERAS]
 
 
 def needs_built_in(name):
