@@ -25,7 +25,7 @@ weights after each of 24 steps are within 1e-9 of the distance travelled; in flo
 bound in the table, ten times what the other code's own float32 run differs by.
 """
 BUILT_IN_ONLY = """\
-The weights are those of `keras.optimizers.{name}`: `optlab parity --optimizers {name}` prints the
+The weights equal those of `keras.optimizers.{name}`: `optlab parity --optimizers {name}` prints the
 distance, and `pytest -m "" tests/optimizers/test_formulas_in_float64.py` compares with the
 equations in NumPy.
 """
