@@ -3,13 +3,18 @@
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.errors import SphinxError
 
 from .markdown import table, write
+
+if TYPE_CHECKING:
+    from keras_optlab.lab.claims import Evidence
 
 DOCUMENT = "claims"
 FOLDER = Path(__file__).parents[1] / "measured"
@@ -38,30 +43,31 @@ def measure_all(folder: Path) -> None:
         raise AssertionError(f"not as documented: claim {', '.join(changed)}")
 
 
-def verdicts(found: list) -> str:
+def verdicts(found: Sequence["Evidence"]) -> str:
     """All claims in a table."""
     return table(
         ["", "claim", "verdict"], [[str(each.number), each.claim, each.verdict] for each in found]
     )
 
 
-def section(evidence: object) -> str:
+def section(evidence: "Evidence") -> str:
     """A claim, its figures and its picture."""
-    e = evidence
     rows = [
         [one.name, f"{one.value:.4g}", one.threshold, "kept" if one.passed else "not kept"]
-        for one in e.measurements
+        for one in evidence.measurements
     ]
     return f"""\
-## {e.number}. {e.claim}
+## Claim {evidence.number}
 
-**It {e.verdict}.** {e.text}
+*{evidence.claim}*
+
+**It {evidence.verdict}.** {evidence.text}
 
 {table(["figure", "measured", "threshold", ""], rows)}
 
-![Picture of claim {e.number}]({FOLDER.name}/claim_{e.number}.png)
+![Picture of claim {evidence.number}]({FOLDER.name}/claim_{evidence.number}.png)
 
-*What to see:* {e.caption}
+*What to see:* {evidence.caption}
 """
 
 
