@@ -37,7 +37,7 @@ def latex(equation):
         ("m̂ = n'⁻ᵖ", r"\hat{m} = n'^{-p}"),
         ("u ← max(β u, |g|)", None),
         ("y = s^(t/s)", r"y = s^{\frac{t}{s}}"),
-        ("t > 1:  a = b", r"t > 1 :\; \qquad a = b"),
+        ("t > 1:  a = b", r"t > 1 :\; \qquad & a = b"),
         ("a = b   (for `rate`)", r"a = b \qquad \text{(for rate)}"),
     ],
 )

@@ -51,6 +51,8 @@ DELIMITERS = {
 FUNCTIONS = ("RMS", "clip", "cos", "max", "mean", "min", "sign")
 RELATIONS = ("←", "=", "≥", "<", ">")
 HAT = "\u0302"
+# A line that begins with a label: `N ≥ 5:  r = ...`.
+LABELLED = re.compile(r"\S.*?:\s{2,}\S")
 
 TOKEN = re.compile(
     rf"""\s*(?:
@@ -74,23 +76,38 @@ def latex_of_block(lines: Sequence[str]) -> str | None:
 
     Args:
         lines: The block without its common margin. Two spaces or more part an equation from its
-            label or its comment.
+            label or its comment; a line with a margin goes under the equation above it.
     """
     related = [any(sign in line for sign in RELATIONS) for line in lines]
     if sum(related) * 2 < len(lines):
         return None
-    rows, label = [], ""
+    in_columns = all(LABELLED.match(line) or line.startswith("  ") for line in lines)
     try:
-        for line in lines:
-            cells = [latex_of_cell(cell) for cell in re.split(r"\s{2,}", line.strip())]
-            row = r" \qquad ".join(cells)
-            # A line with a margin stands under the equation of a line with a label.
-            rows.append(rf"\phantom{{{label} \qquad}} {row}" if line.startswith("  ") else row)
-            label = label if line.startswith("  ") else cells[0]
+        rows = [latex_of_line(line, in_columns) for line in lines]
     except EquationError:
         return None
     body = " \\\\\n".join(f"& {row}" for row in rows)
     return f"\\begin{{aligned}}\n{body}\n\\end{{aligned}}"
+
+
+def latex_of_line(line: str, in_columns: bool) -> str:
+    """The equations of a line.
+
+    Args:
+        line: The line.
+        in_columns: Whether labels have a column of their own.
+
+    Raises:
+        EquationError: If it cannot be read.
+    """
+    label, *cells = re.split(r"\s{2,}", line.strip())
+    if not in_columns:
+        indent = r"\qquad " if line.startswith("  ") else ""
+        return indent + r" \qquad ".join(map(latex_of_cell, (label, *cells)))
+    if line.startswith("  "):
+        label, cells = "", [label, *cells]
+    labelled = rf"{latex_of_cell(label)} \qquad" if label else ""
+    return f"{labelled} & " + r" \qquad ".join(map(latex_of_cell, cells))
 
 
 def latex_of_cell(cell: str) -> str:
