@@ -1,4 +1,4 @@
-"""Starts the `optlab` command: chooses Keras' backend, which Keras settles when it is imported.
+"""Starts the `optlab` command: chooses Keras' backend, which is fixed when Keras is imported.
 
 It stands outside the package, whose import brings in Keras.
 """

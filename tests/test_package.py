@@ -26,7 +26,7 @@ def test_public_names():
 
 
 @pytest.mark.slow
-def test_importing_brings_in_no_plotting_no_data_and_no_backend_but_the_chosen():
+def test_importing_loads_no_plotting_and_one_backend_only():
     code = (
         "import sys, keras; before = set(sys.modules); import keras_optlab;"
         "new = {name.split('.')[0] for name in set(sys.modules) - before};"
@@ -93,7 +93,7 @@ def documented():
 
 # `test_documents.py` runs the examples.
 @pytest.mark.parametrize("thing", list(documented()), ids=lambda thing: thing.__name__)
-def test_every_public_docstring_has_arguments_and_an_example(thing):
+def test_public_docstrings_have_arguments_and_an_example(thing):
     text = inspect.getdoc(thing)
     assert "Args:" in text
     assert doctest.DocTestParser().get_examples(text)

@@ -9,7 +9,7 @@ from typing import Any
 from .markdown import call, code, table
 
 TESTS = Path(__file__).parents[2] / "tests"
-FOLDERS = (TESTS, TESTS / "optimizers", TESTS / "transforms")
+FOLDERS = (TESTS / "helpers", TESTS / "optimizers", TESTS / "transforms")
 
 
 def test_module(name: str) -> ModuleType:

@@ -234,7 +234,7 @@ def test_values_that_are_not_allowed_are_refused_by_name(name):
 
 
 @pytest.mark.parametrize("name", optimizers.__all__)
-def test_what_is_refused_in_the_constructor_is_refused_later_and_changes_nothing(name):
+def test_what_the_constructor_refuses_is_refused_later(name):
     optimizer = getattr(optimizers, name)()
     before = optimizer.get_config()
     for argument, (refused, _) in table(name).items():

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import tensorflow as tf
 
@@ -24,7 +23,6 @@ def main(path: str) -> None:
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
-    sys.path.append(str(Path(__file__).parents[1]))
     import numpy as np
     from keras_versions import OF_KERAS
     from stepping import FEW_SHAPES, Problem

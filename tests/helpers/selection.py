@@ -5,6 +5,13 @@ import pytest
 # Elementwise with and without slots, by norms of a variable, by matrices, and at two points.
 REPRESENTATIVE = ("SGD", "Adam", "Lamb", "Muon", "ScheduleFreeAdamW")
 
+# One of each kind of formula: without slots, elementwise, with scalars of its own, by rows, with
+# norms, with a pass before the step, by matrices, and at two points.
+KINDS = ("SGD", "Adam", "Nadam", "Adafactor", "Lamb", "Ftrl", "Muon", "ScheduleFreeAdamW")
+
+# What repeats for every algorithm what others run for one of each kind: CI leaves it out.
+EXHAUSTIVE = (pytest.mark.slow, pytest.mark.exhaustive)
+
 
 def quick(values, wanted=REPRESENTATIVE):
     """Values to parametrize with: those that are not wanted are marked slow.

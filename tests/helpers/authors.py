@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 BACKEND = keras.backend.backend()
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 MANIFEST = json.loads((GOLDEN / "manifest.json").read_text())
 PROBLEM = dict(np.load(GOLDEN / "problem.npz"))
 VARIABLES = [key.removeprefix("w/") for key in PROBLEM if key.startswith("w/")]

@@ -15,6 +15,8 @@ import keras
 import numpy as np
 import pytest
 from keras_versions import OF_KERAS
+from selection import EXHAUSTIVE
+from selection import KINDS as ALL_KINDS
 
 from keras_optlab import optimizers
 from keras_optlab.conversion import built_in
@@ -28,14 +30,9 @@ ALGORITHMS = [name for name in OF_KERAS if hasattr(MODULE, name)]
 # one that needs whole variables, and one that trains and evaluates at different points.
 FEW = [name for name in ("SGD", "Adam", "Adafactor", "ScheduleFreeAdamW") if name in ALGORITHMS]
 
-# One of each kind of formula: without slots, elementwise, with scalars of its own, by rows, with
-# norms, with a pass before the step, by matrices, and at two points. All classes run compiled in
-# `test_check_optimizer.py`, and all uses with all of them in TensorFlow's graphs and on torch.
-KINDS = [
-    name
-    for name in ("SGD", "Adam", "Nadam", "Adafactor", "Lamb", "Ftrl", "Muon", "ScheduleFreeAdamW")
-    if name in ALGORITHMS
-]
+# All classes run compiled in `test_check_optimizer.py`, and all uses with all of them where the
+# exhaustive tests run.
+KINDS = [name for name in ALL_KINDS if name in ALGORITHMS]
 
 # Learning rates at which the small problems of these tests are learned in a few steps.
 RATES = {"SGD": 0.1, "Adadelta": 30.0, "Ftrl": 0.5, "Lion": 0.02, "RMSprop": 0.02}
@@ -68,7 +65,8 @@ def use(
         algorithms: Names of those that take part.
         quick: Whether it is cheap enough for the tests that always run, with Adam and SGD.
         compiled: Values of `jit_compile`; one where the use leaves Keras nothing to compile.
-        compiled_for: Names of those that are run with `jit_compile=True` too.
+        compiled_for: Names of those that are run with `jit_compile=True` each time; with the
+            others that is an exhaustive test.
         dynamo: Names of those that are run with it on torch, where compiling takes about twenty
             seconds.
 
@@ -80,16 +78,26 @@ def use(
     for name in algorithms:
         make_optimizer = partial(getattr(MODULE, name), learning_rate=RATES.get(name, RATE))
         for jit_compile in compiled:
-            if jit_compile and name not in (dynamo if BACKEND == "torch" else compiled_for):
-                continue
-            # By default Keras compiles on JAX; one operation after another is for a few.
-            if BACKEND == "jax" and not jit_compile and len(compiled) > 1 and name not in FEW:
+            if jit_compile and BACKEND == "torch" and name not in dynamo:
                 continue
             is_core = quick and not jit_compile and name in ("Adam", "SGD")
-            marks = () if is_core else pytest.mark.slow
+            is_chosen = name in chosen_for(jit_compile, compiled, compiled_for)
+            marks = () if is_core else pytest.mark.slow if is_chosen else EXHAUSTIVE
             label = f"{name}-{MODES[jit_compile]}"
             cells.append(pytest.param(make_optimizer, jit_compile, id=label, marks=marks))
     return pytest.mark.parametrize(("make_optimizer", "jit_compile"), cells)
+
+
+def chosen_for(
+    jit_compile: bool, compiled: tuple[bool, ...], compiled_for: Iterable[str]
+) -> Iterable[str]:
+    """The algorithms with which a use is tried each time in a mode; see `use`."""
+    if BACKEND == "torch":
+        return ALGORITHMS
+    if jit_compile:
+        return compiled_for
+    # By default Keras compiles on JAX; one operation after another is for a few.
+    return FEW if BACKEND == "jax" and len(compiled) > 1 else KINDS
 
 
 def assert_learns(model: keras.Model, *data: Any, **fit_arguments: Any) -> keras.callbacks.History:
