@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 
 import keras
-import numpy as np
 import pytest
 from packaging.requirements import Requirement
 
@@ -92,30 +91,12 @@ def documented():
     yield from (keras_optlab.ParameterGroup, keras_optlab.from_keras, keras_optlab.layerwise_decay)
 
 
-# torch warns of `float(variable)`.
-@pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad=True")
+# `test_documents.py` runs the examples.
 @pytest.mark.parametrize("thing", list(documented()), ids=lambda thing: thing.__name__)
 def test_public_docstrings_have_arguments_and_an_example(thing):
     text = inspect.getdoc(thing)
     assert "Args:" in text
-    model = keras.Sequential(
-        [
-            keras.layers.Input((3,)),
-            keras.layers.Dense(3, name="backbone"),
-            keras.layers.BatchNormalization(),
-            keras.layers.Dense(1),
-        ]
-    )
-    model.compile("sgd", "mse")
-    generator = np.random.default_rng(0)
-    data = {"x": generator.normal(size=(64, 3)), "y": generator.normal(size=(64, 1))}
-    names = {"keras": keras, "np": np, "keras_optlab": keras_optlab, "model": model, **data}
-    example = doctest.DocTestParser().get_doctest(text, names, thing.__name__, None, None)
-    assert example.examples
-    output = []
-    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
-    runner.run(example, out=output.append)
-    assert not runner.failures, "".join(output)
+    assert doctest.DocTestParser().get_examples(text)
 
 
 def test_every_class_is_abstract_or_final():

@@ -61,7 +61,7 @@ class BackupAndRestore(Declared, Callback):
 
     >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     >>> model.compile(keras_optlab.optimizers.Adam(), loss="mse")
-    >>> backup = keras_optlab.callbacks.BackupAndRestore("/tmp/backup")
+    >>> backup = keras_optlab.callbacks.BackupAndRestore("backup")
     >>> data = keras.ops.ones((20, 1))
     >>> _ = model.fit(data, data, epochs=5, verbose=0, shuffle=False, callbacks=[backup])
     """
