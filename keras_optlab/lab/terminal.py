@@ -1,11 +1,12 @@
-"""What subcommands print to a terminal: tables, progress, and what is missing to run them."""
+"""What commands print: tables, progress, JSON, and what is missing to run them."""
 
 import contextlib
 import importlib.util
+import json
 import math
 import sys
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from keras_optlab.lab.errors import InputError
 
@@ -13,13 +14,19 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-# What the extra `lab` brings: module and package.
-LAB_PACKAGES = {"sklearn": "scikit-learn", "matplotlib": "matplotlib", "rich": "rich"}
+# What the extra `lab` brings beside `typer`: module and package.
+LAB_PACKAGES = {
+    "sklearn": "scikit-learn",
+    "matplotlib": "matplotlib",
+    "rich": "rich",
+}
 
 
-def require(*modules: str) -> None:
-    """Check that packages of the extra `lab` are there."""
-    missing = [LAB_PACKAGES[name] for name in modules if not importlib.util.find_spec(name)]
+def require_lab() -> None:
+    """Check that the packages of the extra `lab` are there."""
+    missing = [
+        name for module, name in LAB_PACKAGES.items() if not importlib.util.find_spec(module)
+    ]
     if missing:
         raise InputError(
             f'{", ".join(missing)} not installed: pip install "keras-optlab[lab]" brings what '
@@ -78,3 +85,10 @@ def simple_table(first: str, *headings: str) -> "Table":
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
     return table
+
+
+def print_json(value: Any) -> None:
+    """A result for programs, with null for NaN and infinity."""
+    from keras_optlab.lab.report import finite
+
+    print(json.dumps(finite(value), indent=1, allow_nan=False, ensure_ascii=False))

@@ -1,36 +1,43 @@
 """`optlab show`: one algorithm, transform, schedule or callback."""
 
-import argparse
+import dataclasses
 import textwrap
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from keras_optlab.lab.errors import InputError, pick
+import typer
+
+from optlab.backend import start_keras
+from optlab.options import Backend, Json
 
 if TYPE_CHECKING:
     from keras_optlab.lab.catalogue import ArgumentEntry, Description
-
-NAME = "show"
-SUMMARY = "equations, arguments and source of an algorithm, transform, schedule or callback"
 
 WIDTH = 100
 INDENT = "    "
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command takes."""
-    parser.add_argument(
-        "name", nargs="?", metavar="NAME", help="its name, as `optlab list` has it, in any case"
-    )
-
-
-def run(options: argparse.Namespace) -> int:
-    """Print what its documentation says."""
+def show(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="NAME", help="Its name, in upper or lower case, as `optlab list` has it."
+        ),
+    ] = None,
+    as_json: Json = False,
+    backend: Backend = None,
+) -> None:
+    """Show one algorithm, transform, schedule or callback: equations, arguments, source."""
+    start_keras(backend)
     from keras_optlab.lab import catalogue
+    from keras_optlab.lab.terminal import print_json
 
-    cls = catalogue.everything()[chosen(options.name, catalogue.everything())]
-    print_description(catalogue.describe(cls), catalogue.shared_arguments())
-    return 0
+    known = catalogue.everything()
+    description = catalogue.describe(known[chosen(name, known)])
+    if as_json:
+        print_json(dataclasses.asdict(description))
+    else:
+        print_description(description, catalogue.shared_arguments())
 
 
 def chosen(name: str | None, known: Iterable[str]) -> str:
@@ -39,6 +46,8 @@ def chosen(name: str | None, known: Iterable[str]) -> str:
     Raises:
         InputError: If none is given or it is not known, with those that are.
     """
+    from keras_optlab.lab.errors import InputError, pick
+
     there_are = f"there are {', '.join(known)}"
     if name is None:
         raise InputError(f"name an algorithm, transform, schedule or callback: {there_are}")
@@ -64,7 +73,7 @@ def print_description(description: "Description", shared: Iterable["ArgumentEntr
     inherited = [each for each in shared if each.name in description.meanings]
     inherited = [each for each in inherited if each.name not in own]
     if inherited:
-        print_heading("Arguments of every algorithm")
+        print_heading("Arguments of every optimizer")
         print_arguments(description, inherited)
     print_heading("Beside Keras")
     for sentence in description.beside_keras:
