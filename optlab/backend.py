@@ -13,19 +13,19 @@ BACKENDS = ("tensorflow", "jax", "torch")
 
 
 def start_keras(wanted: str | None) -> str:
-    """Import Keras and this package.
+    """Import Keras and this package, and return the backend that Keras runs on.
 
     Args:
         wanted: The backend; None for the one that Keras is configured with.
-
-    Returns:
-        The backend that Keras runs on.
 
     Raises:
         typer.TyperException: If it is not installed, or Keras is too old or runs on another.
     """
     if "keras" not in sys.modules:
-        prepare(wanted)
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        # Several threads make a small network no faster, and stall where others share the cores.
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+        os.environ |= {"KERAS_BACKEND": wanted} if wanted else {}
     try:
         with muted_stderr():
             keras = importlib.import_module("keras")
@@ -33,23 +33,18 @@ def start_keras(wanted: str | None) -> str:
             if running is None or running in BACKENDS:
                 importlib.import_module("keras_optlab")
     except ImportError as error:
-        raise typer.TyperException(missing(error)) from error
-    if running not in BACKENDS:
-        raise typer.TyperException(f"Keras runs on {running}; take --backend {', '.join(BACKENDS)}")
-    if wanted and wanted != running:
-        raise typer.TyperException(
-            f"Keras runs on {running} in this process already, not on {wanted}"
-        )
+        raise typer.TyperException(advice(error)) from error
+    if running not in BACKENDS or wanted not in (running, None):
+        expected = wanted or f"{', '.join(BACKENDS)}: take --backend"
+        raise typer.TyperException(f"Keras runs on {running} in this process, not on {expected}")
     return running
 
 
-def prepare(wanted: str | None) -> None:
-    """Set what Keras and its backend read from the environment when they are imported."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # Several threads make a small network no faster, and stall where others share the cores.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    if wanted:
-        os.environ["KERAS_BACKEND"] = wanted
+def start_lab(wanted: str | None) -> str:
+    """`start_keras`, and check that the packages of the extra `lab` are there."""
+    running = start_keras(wanted)
+    importlib.import_module("keras_optlab.lab.terminal").require_lab()
+    return running
 
 
 @contextlib.contextmanager
@@ -65,15 +60,13 @@ def muted_stderr() -> Iterator[None]:
         os.close(kept)
 
 
-def missing(error: ImportError) -> str:
+def advice(error: ImportError) -> str:
     """What to do about a backend that is not installed, or a Keras that is too old."""
     name = (error.name or "").partition(".")[0].removesuffix("lib")
     if isinstance(error, ModuleNotFoundError) and name in BACKENDS:
-        advice = f'pip install "keras-optlab[{name}]"'
-        installed = [other for other in BACKENDS if importlib.util.find_spec(other)]
-        if installed:
-            advice += f", or take --backend {' or '.join(installed)}"
-        return f"the backend {name} is not installed: {advice}"
+        installed = " or ".join(filter(importlib.util.find_spec, BACKENDS))
+        other = f", or take --backend {installed}" if installed else ""
+        return f'the backend {name} is not installed: pip install "keras-optlab[{name}]"{other}'
     if str(error).startswith("keras-optlab needs"):
         return str(error)
     raise error

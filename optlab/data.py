@@ -10,14 +10,8 @@ if TYPE_CHECKING:
 def load(source: str | None, label: str | None, seed: int, standardize: bool) -> "Dataset":
     """The user's data, or the digits.
 
-    Args:
-        source: A file, or `module:function`; None for the digits.
-        label: Name of the column or array of a file that holds the labels, or None.
-        seed: Decides which rows validate.
-        standardize: Whether features that a function returns are standardized, as others are.
-
-    Raises:
-        InputError: If there is nothing to train on.
+    Where it is a function that returns the data, `standardize` says whether to standardize the
+    features, as those of files are.
     """
     from keras_optlab.lab import data
     from keras_optlab.lab.errors import InputError

@@ -1,5 +1,6 @@
 """Options that several commands take."""
 
+import functools
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,40 +24,29 @@ Optimizers = Annotated[
         help="Algorithms, as `optlab list` names them, with commas between them: SGD,Adam.",
     ),
 ]
-Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Random seed.")]
-BatchSize = Annotated[int, typer.Option(min=1, metavar="N", help="Training examples in a batch.")]
-OutFolder = Annotated[
-    Path, typer.Option(metavar="FOLDER", help="Folder to write to. It is made if need be.")
-]
+Seed = Annotated[int, typer.Option(min=0, help="Random seed.")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Training examples in a batch.")]
+OutFolder = Annotated[Path, typer.Option(help="Folder to write to. It is made if need be.")]
 
-DATA_PANEL = "Your own data and model"
+own = functools.partial(typer.Option, rich_help_panel="Your own data and model")
 Data = Annotated[
     str | None,
-    typer.Option(
+    own(
         metavar="FILE|MODULE:FUNCTION",
         help="A .npz file with `x` and `y`; a .csv file, with the labels in its last column or in "
         "one called `label`, `target` or `y`; or a function that returns `(x, y)` or "
         "`(x_train, y_train, x_validation, y_validation)`, as in my_code.py:load.",
         show_default="scikit-learn's digits",
-        rich_help_panel=DATA_PANEL,
     ),
 ]
-Label = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME",
-        help="Column or array of the file that holds the labels.",
-        rich_help_panel=DATA_PANEL,
-    ),
-]
+Label = Annotated[str | None, own(help="Column or array of the file that holds the labels.")]
 Model = Annotated[
     str | None,
-    typer.Option(
+    own(
         metavar="MODULE:FUNCTION",
         help="A function that builds a new Keras model with one output for each class, as in "
         "my_code.py:build. With it, the features are used as they are.",
         show_default="one hidden layer of 32 units",
-        rich_help_panel=DATA_PANEL,
     ),
 ]
 
@@ -64,17 +54,7 @@ Model = Annotated[
 def parse_list(
     option: str, items: Sequence[str] | None, parse: Callable[[str], Value], expected: str
 ) -> list[Value]:
-    """The values of an option that takes a list with commas.
-
-    Args:
-        option: Name of the option, for the error.
-        items: What was given, each with one value or several.
-        parse: Makes a value of a text, or raises a `ValueError`.
-        expected: What one value is, for the error.
-
-    Raises:
-        typer.BadParameter: For anything else.
-    """
+    """The values of a list with commas; `parse` makes one of a word, or raises a `ValueError`."""
     words = [word.strip() for word in ",".join(items or ()).split(",")]
     values = []
     for word in filter(None, words):

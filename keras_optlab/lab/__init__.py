@@ -8,10 +8,4 @@ from keras_optlab.lab.range_test import find_learning_rate
 
 # No submodule here may have one of these names: importing it would put the module in the place of
 # the function.
-__all__ = [
-    "LearningRateRange",
-    "OneCycleResult",
-    "compare",
-    "find_learning_rate",
-    "fit_one_cycle",
-]
+__all__ = ["LearningRateRange", "OneCycleResult", "compare", "find_learning_rate", "fit_one_cycle"]

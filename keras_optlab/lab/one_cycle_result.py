@@ -5,6 +5,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, final
 
 import keras
+import numpy as np
 
 from keras_optlab import drawing
 from keras_optlab.lab.learning_rate_range import LearningRateRange
@@ -44,21 +45,20 @@ class OneCycleResult:
         Raises:
             ImportError: If matplotlib is not installed.
         """
-        cycled = {"learning rate": self.learning_rates, "momentum": self.momenta}
-        panels = {name: values for name, values in cycled.items() if values}
-        figure = drawing.new_figure(1 + len(panels), height=2.2)
-        losses, *others = figure.axes
-        updates = len(self.learning_rates)
+        figure = drawing.new_figure(3 if self.momenta else 2, height=2.2)
+        losses, rates, *momenta = figure.axes
         for name, label in (("loss", "training"), ("val_loss", "validation")):
             values = self.history.history.get(name, [])
-            ends = [updates * (epoch + 1) / len(values) for epoch in range(len(values))]
             if values:
+                ends = np.linspace(0, len(self.learning_rates), len(values) + 1)[1:]
                 losses.plot(ends, values, marker="o", label=label)
         losses.set_ylabel("loss")
         losses.legend(frameon=False)
-        for axes, (name, values) in zip(others, panels.items(), strict=True):
-            axes.plot(values, color=drawing.CURVE)
-            axes.set_ylabel(name)
+        rates.plot(self.learning_rates, color=drawing.CURVE)
+        rates.set_ylabel("learning rate")
+        for axes in momenta:
+            axes.plot(self.momenta, color=drawing.CURVE)
+            axes.set_ylabel("momentum")
         figure.axes[-1].set_xlabel("update")
         drawing.save(figure, path)
         return figure

@@ -80,7 +80,7 @@ def fit_one_cycle(
         x,
         y,
         epochs=epochs,
-        callbacks=[one_cycle, *as_list(fit_arguments.pop("callbacks", None))],
+        callbacks=[one_cycle, *keras.tree.flatten(fit_arguments.pop("callbacks", None) or [])],
         **fit_arguments,
     )
     return OneCycleResult(
@@ -118,10 +118,3 @@ def can_cycle_momentum(optimizer: keras.optimizers.Optimizer) -> bool:
         )
         return False
     return True
-
-
-def as_list(callbacks: Any) -> list[keras.callbacks.Callback]:
-    """The callbacks of `fit`, which takes one, several or none."""
-    if callbacks is None:
-        return []
-    return list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]

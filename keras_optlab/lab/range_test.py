@@ -36,33 +36,27 @@ def find_learning_rate(
 
         η_i = `start` (`end` / `start`)^(i / (N - 1)),    i = 0 .. N - 1
 
-    and from the losses L_i, with β = `smoothing`, comes the smoothed loss
+    and the losses L_i are smoothed with β = `smoothing`:
 
         s_i = (β s_{i-1} (1 - β^i) + (1 - β) L_i) / (1 - β^{i+1}).
 
     The test ends after N updates, or when s_i > min s + (`stop_factor` - 1) |min s|, or L_i is
-    not finite. The suggestions are taken from the s_i between a tenth of the way and the lowest
-    after it.
+    not finite. The suggestions come from the s_i between a tenth of the way and the lowest after
+    it.
 
-    The model trains in its own `fit`, so whatever `fit` takes will do: arrays, lists and dicts of
-    them, `tf.data.Dataset`, `keras.utils.PyDataset`, torch `DataLoader`. Data of fewer batches
-    is taken several times over. A generator cannot be rewound: give the function that makes it,
-    without calling it. A step is an update of the weights: with
-    `gradient_accumulation_steps=k` it takes k batches, whose mean loss counts. The model's
-    `steps_per_execution` counts as 1 meanwhile.
+    The model trains in its own `fit`, on whatever `fit` takes; data with too few batches is
+    repeated. A generator cannot be rewound: pass the function that makes it. A step is an update
+    of the weights: with `gradient_accumulation_steps=k` it takes k batches, and their mean loss
+    counts. The model's `steps_per_execution` is 1 meanwhile. A schedule and
+    `learning_rate_scale` give way to the sweep, which stays at its rate where a
+    `LossScaleOptimizer` skips an update. The optimizer starts with the state it has.
 
-    A learning rate that is a schedule gives way to the sweep, `learning_rate_scale` too. (Where
-    a `LossScaleOptimizer` skips an update, such a sweep stays at its rate, as `learning_rates`
-    then says.) The optimizer starts with the state it has: a model trained halfway is tested
-    where it is.
-
-    Afterwards everything is, bit for bit, as before, also if training was interrupted: weights
-    and all other state of the layers, metrics, `model.history`, the optimizer with its step
-    count, slots, hyperparameters and schedule, the compiled train function, and the random
-    generators of Python, NumPy, Keras, TensorFlow and torch. A model or optimizer that was not
-    built yet is built, with the values that it begins with, as by `fit`. Data is iterated anew,
-    a `PyDataset` without its `on_epoch_begin` and `on_epoch_end`; what data does to itself while
-    it is read (`tf.data`'s `shuffle` counts how often it was) cannot be undone.
+    Afterwards everything is as before, bit for bit, even if training was interrupted: weights
+    and other state of the layers, metrics, `model.history`, the optimizer and its schedule, the
+    compiled train function, and the random generators of Python, NumPy, Keras, TensorFlow and
+    torch. A model or optimizer that was not built is built, with the values that it begins with.
+    A `PyDataset` sees no epochs begin or end; how often `tf.data`'s `shuffle` was read cannot be
+    undone.
 
     Args:
         model: A compiled model.
@@ -80,8 +74,6 @@ def find_learning_rate(
         stop_factor: Float > 1, how far above its minimum the smoothed loss ends the test; where
             the minimum is positive, a factor. Defaults to `4.0`.
 
-    The defaults of `start`, `end`, `steps`, `smoothing` and `stop_factor` are fastai's.
-
     Returns:
         A `LearningRateRange`: print it, `.plot()` it, or take its `.suggestion`.
 
@@ -93,7 +85,7 @@ def find_learning_rate(
 
     Sources: Smith, 2017, "Cyclical Learning Rates for Training Neural Networks", section 3.3;
     `valley`, `steepest` and `minimum_tenth` are the `valley`, `steep` and `minimum` of fastai's
-    `lr_find`.
+    `lr_find`, from which the defaults of the sweep come too.
 
     Example:
 
@@ -118,28 +110,26 @@ def find_learning_rate(
         model.train_function = None
         model.steps_per_execution = 1
         epochs = sweep.batches_needed()
+        fit: Any = model.fit
         try:
-            sweep.replace_schedule()
-            fit: Any = model.fit
-            fit(
-                rewindable(x),
-                y,
-                batch_size=batch_size,
-                sample_weight=sample_weight,
-                class_weight=class_weight,
-                shuffle=shuffle,
-                validation_split=validation_split,
-                validation_freq=epochs + 1,
-                epochs=epochs,
-                verbose=0,
-                callbacks=[sweep],
-            )
+            with sweep.in_place_of_schedule():
+                fit(
+                    rewindable(x),
+                    y,
+                    batch_size=batch_size,
+                    sample_weight=sample_weight,
+                    class_weight=class_weight,
+                    shuffle=shuffle,
+                    validation_split=validation_split,
+                    validation_freq=epochs + 1,
+                    epochs=epochs,
+                    verbose=0,
+                    callbacks=[sweep],
+                )
         except UnboundLocalError:
             # So ends `fit` on JAX where data has no batch; `result` says it in words.
             if sweep.has_seen_a_batch:
                 raise
-        finally:
-            sweep.put_back_schedule()
     return sweep.result()
 
 

@@ -1,7 +1,8 @@
 """The sweep of a range test: a rate for each update, and the loss that it gives."""
 
+import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, final
 
 import keras
@@ -34,10 +35,6 @@ class SweptRate(LearningRateSchedule):
         update = ops.cast(step, "int32") // self.every - self.first // self.every
         update = ops.clip(update, 0, len(self.rates) - 1)
         return ops.take(ops.convert_to_tensor(self.rates, "float32"), update)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {"rates": self.rates, "first": self.first, "every": self.every}
 
 
 @final
@@ -83,19 +80,21 @@ class Sweep(Callback):
         """Whether there was anything to train on."""
         return bool(self.waiting or self.losses or self.diverged_at)
 
-    def replace_schedule(self) -> None:
-        """Find the optimizer's place, and take the place of a schedule."""
+    @contextlib.contextmanager
+    def in_place_of_schedule(self) -> Iterator[None]:
+        """Find the optimizer's place, and take the place of a schedule while the block runs."""
         # The first variable of an optimizer counts batches.
         first = int(to_numpy(self.optimizer.variables[0]))
         self.batches = first % self.every
-        if not isinstance(self.held, keras.Variable):
-            set_schedule(self.optimizer, SweptRate(self.rates, first, self.every))
+        if isinstance(self.held, keras.Variable):
+            yield
+            return
+        set_schedule(self.optimizer, SweptRate(self.rates, first, self.every))
+        try:
             if hasattr(self.optimizer, "learning_rate_scale"):
                 self.optimizer.learning_rate_scale = 1.0
-
-    def put_back_schedule(self) -> None:
-        """Undo what `replace_schedule` did to a schedule."""
-        if not isinstance(self.held, keras.Variable):
+            yield
+        finally:
             set_schedule(self.optimizer, self.held)
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:

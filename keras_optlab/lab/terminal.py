@@ -1,12 +1,11 @@
-"""What commands print: tables, progress, JSON, and what is missing to run them."""
+"""What commands print to a terminal: tables, progress, and what is missing to run them."""
 
 import contextlib
 import importlib.util
-import json
 import math
 import sys
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from keras_optlab.lab.errors import InputError
 
@@ -15,11 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 # What the extra `lab` brings beside `typer`: module and package.
-LAB_PACKAGES = {
-    "sklearn": "scikit-learn",
-    "matplotlib": "matplotlib",
-    "rich": "rich",
-}
+LAB_PACKAGES = {"sklearn": "scikit-learn", "matplotlib": "matplotlib", "rich": "rich"}
 
 
 def require_lab() -> None:
@@ -45,28 +40,13 @@ def wide_console() -> "Console":
 def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
     """A bar on stderr, where that is a terminal, and the function that moves it."""
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import MofNCompleteColumn, Progress
 
-    columns = (
-        TextColumn("{task.description:24}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
     console = Console(stderr=True)
-    off = not console.is_terminal
     # What is left is estimated by all that is done, however long one piece takes.
-    options = {"transient": True, "disable": off, "speed_estimate_period": math.inf}
-    with Progress(*columns, console=console, **options) as bar:
+    options = {"transient": True, "speed_estimate_period": math.inf}
+    columns = (*Progress.get_default_columns(), MofNCompleteColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal, **options) as bar:
         task = bar.add_task("")
 
         def progress(name: str, done: int, to_do: int) -> None:
@@ -85,10 +65,3 @@ def simple_table(first: str, *headings: str) -> "Table":
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
     return table
-
-
-def print_json(value: Any) -> None:
-    """A result for programs, with null for NaN and infinity."""
-    from keras_optlab.lab.report import finite
-
-    print(json.dumps(finite(value), indent=1, allow_nan=False, ensure_ascii=False))

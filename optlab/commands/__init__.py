@@ -1,4 +1,4 @@
 """The commands of `optlab`, one module each.
 
-A command imports Keras and the lab when it runs, by `start_keras`, and not when it is declared.
+A command imports Keras and the lab when it runs, by `start_keras` or `start_lab`.
 """

@@ -1,9 +1,6 @@
 """`optlab claims`: measure what is said about optimizers and schedules."""
 
-import contextlib
 import dataclasses
-import json
-import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from optlab.backend import start_keras
+from optlab.backend import start_lab
 from optlab.options import Backend, Json, OutFolder, parse_list
+from optlab.output import as_json as as_text
+from optlab.output import writing
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -42,19 +41,16 @@ def claims(
     """
     expected = f"the number of a claim, 1 to {LAST}"
     numbers = sorted(set(parse_list("--claims", claims, claim_number, expected)))
-    start_keras(backend)
-    from keras_optlab.lab.terminal import require_lab
-
-    require_lab()
+    start_lab(backend)
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
     found = list(measured(numbers or range(1, LAST + 1), out, silent=as_json))
-    text = as_text(found)
+    text = as_text([as_numbers(evidence) for evidence in found])
     with writing(out):
-        write(out / "claims.json", text.encode())
+        (out / "claims.json").write_text(f"{text}\n", encoding="utf-8")
     if as_json:
-        print(text, end="")
+        print(text)
     else:
         print_verdicts(found)
         print(f"{time.perf_counter() - started:.0f} s. Pictures and claims.json: {out}")
@@ -80,33 +76,12 @@ def measured(numbers: Sequence[int], out: Path, silent: bool) -> Iterator["Evide
             progress(f"claim {number}", done, len(numbers))
             evidence = claims.measure(number)
             with writing(out):
-                write(out / f"claim_{number:02}.png", claims.png(evidence))
+                (out / f"claim_{number:02}.png").write_bytes(claims.png(evidence))
             if not silent:
                 console.print(f"{number}. {evidence.claim}", style="bold")
                 console.print(figures(evidence))
                 console.print(f"{evidence.text}\n")
             yield evidence
-
-
-@contextlib.contextmanager
-def writing(folder: Path) -> Iterator[None]:
-    """What cannot be written is the user's to put right."""
-    from keras_optlab.lab.errors import InputError
-
-    try:
-        yield
-    except OSError as error:
-        raise InputError(f"cannot write to {folder}: {error.strerror or error}") from None
-
-
-def write(path: Path, content: bytes) -> None:
-    """Write a file, which replaces an old one when all of it is there."""
-    aside = path.with_name(f".{path.name}.unfinished")
-    try:
-        aside.write_bytes(content)
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def figures(evidence: "Evidence") -> "Table":
@@ -134,27 +109,14 @@ def print_verdicts(found: Sequence["Evidence"]) -> None:
     wide_console().print(table)
 
 
-def as_text(found: Sequence["Evidence"]) -> str:
-    """What claims.json says, which is what `--json` prints."""
-    from keras_optlab.lab.report import finite
-
-    numbers = finite([as_numbers(evidence) for evidence in found])
-    return json.dumps(numbers, indent=1, allow_nan=False) + "\n"
-
-
 def as_numbers(evidence: "Evidence") -> dict[str, Any]:
     """What claims.json says of a claim."""
-    return {
-        "number": evidence.number,
-        "claim": evidence.claim,
-        "verdict": evidence.verdict,
-        "holds": evidence.holds,
+    facts = ("number", "claim", "verdict", "holds", "text", "caption")
+    return {name: getattr(evidence, name) for name in facts} | {
         "as_documented": evidence.is_as_documented,
-        "text": evidence.text,
         "measurements": [
             {**dataclasses.asdict(one), "value": float(one.value), "passed": one.passed}
             for one in evidence.measurements
         ],
         "picture": f"claim_{evidence.number:02}.png",
-        "caption": evidence.caption,
     }

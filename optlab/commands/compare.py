@@ -1,6 +1,7 @@
 """`optlab compare`: train with each algorithm and schedule, ours and Keras' own."""
 
 import contextlib
+import functools
 import math
 import sys
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from optlab.backend import start_keras
+from optlab.backend import start_lab
 from optlab.data import load
 from optlab.options import (
     Backend,
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 
     from keras_optlab.lab.results import Comparison, Results
 
-CARE_PANEL = "What to measure"
-PLACE_PANEL = "Where to train and write"
+measured = functools.partial(typer.Option, rich_help_panel="What to measure")
+placed = functools.partial(typer.Option, rich_help_panel="Where to train and write")
 
 
 def compare(
@@ -44,9 +45,7 @@ def compare(
             "Without --optimizers and --schedules, all of both are trained.",
         ),
     ] = None,
-    epochs: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Passes over the training data.")
-    ] = 5,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training data.")] = 5,
     batch_size: BatchSize = 32,
     data: Data = None,
     label: Label = None,
@@ -54,76 +53,51 @@ def compare(
     seed: Seed = 0,
     seeds: Annotated[
         int,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="Random seeds, from --seed on: each row shows the mean and the spread.",
-            rich_help_panel=CARE_PANEL,
-        ),
+        measured(min=1, help="How many seeds, from --seed on: each row has the mean and spread."),
     ] = 1,
     sweep: Annotated[
         bool,
-        typer.Option(
+        measured(
             "--sweep",
             help="Try five learning rates in each row, from a tenth to ten times its usual one, "
             "and show the best in validation.",
-            rich_help_panel=CARE_PANEL,
         ),
     ] = False,
     sweep_factors: Annotated[
         list[str] | None,
-        typer.Option(
+        measured(
             metavar="FACTORS",
             help="Sweep over the usual learning rate times these factors instead: 0.3,1,3.",
-            rich_help_panel=CARE_PANEL,
         ),
     ] = None,
     target: Annotated[
         float | None,
-        typer.Option(
-            metavar="ACCURACY",
-            help="Measure the time to this accuracy, such as 0.95.",
+        measured(
+            help="Measure the time to this accuracy, such as 0.9.",
             show_default="95 % of the best row's",
-            rich_help_panel=CARE_PANEL,
         ),
     ] = None,
     without_built_in: Annotated[
-        bool,
-        typer.Option(
-            "--without-built-in",
-            help="Leave out Keras' own optimizers.",
-            rich_help_panel=CARE_PANEL,
-        ),
+        bool, measured("--without-built-in", help="Leave out Keras' own optimizers.")
     ] = False,
-    jobs: Annotated[
-        int,
-        typer.Option(min=1, metavar="N", help="Processes that train.", rich_help_panel=PLACE_PANEL),
-    ] = 1,
+    jobs: Annotated[int, placed(min=1, help="Processes that train.")] = 1,
     dask: Annotated[
         str | None,
-        typer.Option(
+        placed(
             metavar="ADDRESS",
-            help="Train on the workers of a Dask cluster, whose scheduler has this address, such "
-            "as tcp://host:8786.",
-            rich_help_panel=PLACE_PANEL,
+            help="Train on the workers of a Dask cluster: the address of its scheduler, such as "
+            "tcp://host:8786.",
         ),
     ] = None,
     out: Annotated[
         Path,
-        typer.Option(
-            metavar="FOLDER",
+        placed(
             help="Folder of the report. Finished runs are kept in it, so that the same command "
-            "goes on where it was interrupted.",
-            rich_help_panel=PLACE_PANEL,
+            "goes on where it was interrupted."
         ),
     ] = Path("optlab-report"),
     fresh: Annotated[
-        bool,
-        typer.Option(
-            "--fresh",
-            help="Delete the finished runs, and train all of them again.",
-            rich_help_panel=PLACE_PANEL,
-        ),
+        bool, placed("--fresh", help="Delete the finished runs, and train all of them again.")
     ] = False,
     as_json: Json = False,
     backend: Backend = None,
@@ -138,14 +112,13 @@ def compare(
         raise typer.BadParameter(message, param_hint="--target")
     if dask is not None and jobs != 1:
         raise typer.BadParameter("--jobs is for this machine, --dask for a cluster: take one")
-    running = start_keras(backend)
+    running = start_lab(backend)
     from keras_optlab.lab import report
     from keras_optlab.lab.comparison_plan import NO_SWEEP, SWEEP, Plan, chosen_names
     from keras_optlab.lab.farm import Farm
     from keras_optlab.lab.results import Settings
-    from keras_optlab.lab.terminal import progress_bar, require_lab
+    from keras_optlab.lab.terminal import progress_bar
 
-    require_lab()
     settings = Settings(
         *chosen_names(optimizers, schedules),
         epochs=epochs,

@@ -7,29 +7,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from optlab.backend import start_keras
-from optlab.options import Backend, OutFolder, Seed, parse_list, typed
+from optlab.backend import start_lab
+from optlab.options import Backend, Optimizers, OutFolder, Seed, parse_list, typed
+from optlab.output import writing
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from keras_optlab.lab.landscape import Landscape, Settings
-    from keras_optlab.lab.surfaces import Surface
+    from keras_optlab.lab.landscape import Landscape
 
 PAGE = "landscape.html"
 
 
 def landscape(
     context: typer.Context,
-    optimizers: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAMES",
-            help="Algorithms, as `optlab list` names them, and Momentum and Nesterov, with commas "
-            "between them.",
-            show_default="SGD,Momentum,Nesterov,Adagrad,RMSprop,Adam",
-        ),
-    ] = None,
+    optimizers: Optimizers = None,
     surfaces: Annotated[
         list[str] | None,
         typer.Option(
@@ -50,33 +42,42 @@ def landscape(
     built_in: Annotated[
         bool, typer.Option("--built-in", help="Show Keras' own optimizers too.")
     ] = False,
-    steps: Annotated[int, typer.Option(min=1, metavar="N", help="Steps of each algorithm.")] = 200,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of each algorithm.")] = 200,
     seed: Seed = 0,
     out: OutFolder = Path("optlab-landscape"),
     backend: Backend = None,
 ) -> None:
-    """Watch algorithms go down seven surfaces: pictures, and a page with a slider."""
+    """Watch algorithms go down seven surfaces: pictures, and a page with a slider.
+
+    Those shown by default are SGD, Momentum, Nesterov, Adagrad, RMSprop and Adam.
+    """
     expected = "NAME=RATE with RATE >= 0"
     rates = parse_list("--learning-rate", learning_rate, named_rate, expected)
-    running = start_keras(backend)
-    from keras_optlab.lab import landscape
+    running = start_lab(backend)
+    from keras_optlab.lab import landscape, landscape_figures, landscape_page
     from keras_optlab.lab.errors import pick
-    from keras_optlab.lab.terminal import progress_bar, require_lab, wide_console
+    from keras_optlab.lab.surfaces import SURFACES
+    from keras_optlab.lab.terminal import progress_bar, wide_console
 
-    require_lab()
+    shown = pick(surfaces or SURFACES, SURFACES, "surface")
     names = pick(optimizers or landscape.DEFAULT_NAMES, landscape.NAMES, "optimizer")
     settings = landscape.Settings(
-        surfaces=chosen_surfaces(surfaces),
+        surfaces=tuple(SURFACES[name] for name in shown),
         names=tuple(names),
         built_in=built_in,
         learning_rates=rates_of(names, rates),
         steps=steps,
         seed=seed,
     )
-    make(out)
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
     with progress_bar() as progress:
         landscapes = landscape.explore(settings, progress)
-    write(landscapes, settings, out, typed(context, running))
+    with writing(out):
+        for each in landscapes:
+            landscape_figures.draw(each, out / f"{each.surface.name}.png")
+        page = landscape_page.page(landscapes, settings, typed(context, running))
+        (out / PAGE).write_text(page, encoding="utf-8")
     wide_console().print(heights_table(landscapes))
     print(f"\nHeight after {settings.steps} steps. Page: {out / PAGE}")
 
@@ -88,14 +89,6 @@ def named_rate(text: str) -> tuple[str, float]:
     if not name or not math.isfinite(rate) or rate < 0:
         raise ValueError(text)
     return name, rate
-
-
-def chosen_surfaces(named: Sequence[str] | None) -> "tuple[Surface, ...]":
-    """The surfaces that are named; all where none is."""
-    from keras_optlab.lab.errors import pick
-    from keras_optlab.lab.surfaces import SURFACES
-
-    return tuple(SURFACES[name] for name in pick(named or SURFACES, SURFACES, "surface"))
 
 
 def rates_of(names: Sequence[str], given: Sequence[tuple[str, float]]) -> dict[str, float]:
@@ -111,33 +104,6 @@ def rates_of(names: Sequence[str], given: Sequence[tuple[str, float]]) -> dict[s
             f"{', '.join(names)}"
         )
     return rates
-
-
-def make(folder: Path) -> None:
-    """Make the folder, before any work is done for it."""
-    from keras_optlab.lab.errors import InputError
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        reason = "it is not a folder" if folder.is_file() else error.strerror
-        raise InputError(f"cannot write to {folder}: {reason}") from None
-
-
-def write(
-    landscapes: Sequence["Landscape"], settings: "Settings", folder: Path, command: str
-) -> None:
-    """Write the pictures and the page."""
-    from keras_optlab.lab import landscape_figures, landscape_page
-    from keras_optlab.lab.errors import InputError
-
-    try:
-        for each in landscapes:
-            landscape_figures.draw(each, folder / f"{each.surface.name}.png")
-        page = landscape_page.page(landscapes, settings, command)
-        (folder / PAGE).write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"cannot write to {folder}: {error.strerror}") from None
 
 
 def heights_table(landscapes: Sequence["Landscape"]) -> "Table":

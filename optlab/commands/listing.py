@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from optlab.backend import start_keras
 from optlab.options import Backend, Json
+from optlab.output import print_json
 
 if TYPE_CHECKING:
     from keras_optlab.lab.catalogue import ArgumentEntry, Entry
@@ -16,25 +17,15 @@ def list_everything(as_json: Json = False, backend: Backend = None) -> None:
     """List all algorithms, transforms, schedules and callbacks, with arguments and source."""
     start_keras(backend)
     from keras_optlab.lab import catalogue
-    from keras_optlab.lab.terminal import print_json
 
-    groups = {
-        "optimizers": catalogue.algorithms(),
-        "transforms": catalogue.all_transforms(),
-        "schedules": catalogue.all_schedules(),
-        "callbacks": catalogue.all_callbacks(),
-    }
-    shared = catalogue.shared_arguments()
+    groups, shared = catalogue.groups(), catalogue.shared_arguments()
     if as_json:
-        listed = {
-            module: [dataclasses.asdict(entry) for entry in entries.values()]
-            for module, entries in groups.items()
-        }
-        print_json(listed | {"shared_arguments": list(map(dataclasses.asdict, shared))})
+        every = {**groups, "shared_arguments": shared}
+        print_json({name: list(map(dataclasses.asdict, each)) for name, each in every.items()})
         return
     for module, entries in groups.items():
         print_heading(f"{module.capitalize()}: keras_optlab.{module}")
-        for entry in entries.values():
+        for entry in entries:
             print_entry(entry)
     print_heading("Arguments of every optimizer")
     print_arguments(shared)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from optlab.backend import start_keras
 from optlab.options import Backend, Json, Optimizers, Seed
+from optlab.output import print_json
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -21,7 +22,7 @@ def parity(
     start_keras(backend)
     from keras_optlab.lab import parity
     from keras_optlab.lab.errors import InputError, pick
-    from keras_optlab.lab.terminal import print_json, progress_bar, wide_console
+    from keras_optlab.lab.terminal import progress_bar, wide_console
 
     names = pick(optimizers, parity.ARGUMENTS, "optimizer") if optimizers else None
     cases = parity.cases(names)
@@ -45,18 +46,6 @@ def parity(
     return 0 if passed == len(results) else 1
 
 
-def as_numbers(result: "Result") -> dict[str, Any]:
-    """What JSON says of a case."""
-    return {
-        "algorithm": result.case.algorithm,
-        "arguments": result.case.label,
-        "reference": result.reference,
-        "error": float(result.error),
-        "tolerance": result.tolerance,
-        "passed": bool(result.passed),
-    }
-
-
 def results_table(results: "list[Result]") -> "Table":
     """The errors, for the terminal."""
     from keras_optlab.lab.terminal import simple_table
@@ -69,3 +58,10 @@ def results_table(results: "list[Result]") -> "Table":
         case, figures = result.case, (error, f"{result.tolerance:.0e}")
         table.add_row(case.algorithm, case.label, result.reference, *figures, verdict)
     return table
+
+
+def as_numbers(result: "Result") -> dict[str, Any]:
+    """What JSON says of a case: all figures, and the case by its algorithm and arguments."""
+    case = {"algorithm": result.case.algorithm, "arguments": result.case.label}
+    figures = {name: value for name, value in vars(result).items() if name != "case"}
+    return {**case, **figures, "passed": bool(result.passed)}

@@ -549,8 +549,8 @@ def test_the_command_prints_the_suggestions_and_draws_them(tmp_path, capsys, mon
     code, printed, error = run([*arguments, "--seed", 3], capsys)
     assert code == 0
     assert printed.startswith("SGD on scikit-learn's digits: ")
-    values = dict(re.findall(r"^(valley|steepest|a tenth of minimum) +(\S+)$", printed, re.M))
-    assert len(values) == 3 and f"OneCycle({values['valley']})" in printed
+    values = dict(re.findall(r"^ +(valley|steepest|a tenth of minimum) +(\S+)$", printed, re.M))
+    assert len(values) == 3 and f"suggestion: {values['valley']}\n" in printed
     assert (tmp_path / "found.png").read_bytes().startswith(b"\x89PNG")
     # The same seed finds the same, for programs too.
     code, printed, error = run([*arguments, "--seed", 3, "--json"], capsys)
