@@ -19,9 +19,9 @@ from keras_optlab.version import OLDEST_KERAS, check_keras
 
 
 def test_public_names():
-    assert {"ParameterGroup", "from_keras", "optimizers", "schedules", "callbacks"} <= set(
-        keras_optlab.__all__
-    )
+    names = {"ParameterGroup", "find_learning_rate", "fit_one_cycle", "from_keras", "optimizers"}
+    assert names <= set(keras_optlab.__all__)
+    assert all(hasattr(keras_optlab, name) for name in keras_optlab.__all__)
     assert keras_optlab.__version__ == importlib.metadata.version("keras-optlab")
 
 
@@ -29,8 +29,9 @@ def test_public_names():
 def test_importing_loads_no_plotting_and_one_backend_only():
     code = (
         "import sys, keras; before = set(sys.modules); import keras_optlab;"
+        "backends = ('tensorflow', 'jax', 'torch');"
         "new = {name.split('.')[0] for name in set(sys.modules) - before};"
-        "print(sorted(new & {'matplotlib', 'sklearn', 'rich', 'tensorflow', 'jax', 'torch'}))"
+        "print(sorted(new & {'matplotlib', 'sklearn', 'rich', 'typer', *backends}))"
     )
     printed = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
@@ -62,7 +63,7 @@ def test_an_old_keras_is_an_error_that_says_what_to_do(old_keras):
 
 
 def test_an_old_keras_is_one_line_in_the_command(old_keras):
-    command = [sys.executable, "-m", "optlab_launcher", "parity", "--optimizers", "SGD"]
+    command = [sys.executable, "-m", "optlab", "parity", "--optimizers", "SGD"]
     done = subprocess.run(command, capture_output=True, text=True, env=old_keras)
     assert (done.returncode, done.stderr, done.stdout) == (2, f"optlab: {TOO_OLD}", "")
 
@@ -89,6 +90,7 @@ def documented():
         module = getattr(keras_optlab, package)
         yield from (getattr(module, name) for name in module.__all__)
     yield from (keras_optlab.ParameterGroup, keras_optlab.from_keras, keras_optlab.layerwise_decay)
+    yield from (keras_optlab.find_learning_rate, keras_optlab.fit_one_cycle)
 
 
 # `test_documents.py` runs the examples.

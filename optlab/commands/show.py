@@ -1,54 +1,51 @@
 """`optlab show`: one algorithm, transform, schedule or callback."""
 
-import argparse
+import dataclasses
 import textwrap
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from keras_optlab.lab.errors import InputError, pick
+import typer
+
+from optlab.backend import start_keras
+from optlab.options import Backend, Json
+from optlab.output import print_json
 
 if TYPE_CHECKING:
     from keras_optlab.lab.catalogue import ArgumentEntry, Description
 
-NAME = "show"
-SUMMARY = "equations, arguments and source of an algorithm, transform, schedule or callback"
 
-WIDTH = 100
-INDENT = "    "
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command takes."""
-    parser.add_argument(
-        "name", nargs="?", metavar="NAME", help="its name, as `optlab list` has it, in any case"
-    )
-
-
-def run(options: argparse.Namespace) -> int:
-    """Print what its documentation says."""
+def show(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="NAME", help="Its name, as `optlab list` has it, in any case."),
+    ] = None,
+    as_json: Json = False,
+    backend: Backend = None,
+) -> None:
+    """Show one algorithm, transform, schedule or callback: equations, arguments, source."""
+    start_keras(backend)
     from keras_optlab.lab import catalogue
 
-    cls = catalogue.everything()[chosen(options.name, catalogue.everything())]
-    print_description(catalogue.describe(cls), catalogue.shared_arguments())
-    return 0
+    known = catalogue.everything()
+    description = catalogue.describe(known[chosen(name, known)])
+    if as_json:
+        print_json(dataclasses.asdict(description))
+    else:
+        print_description(description, catalogue.shared_arguments())
 
 
 def chosen(name: str | None, known: Iterable[str]) -> str:
-    """The known name that is meant.
+    """The known name that is meant; if there is none, all are listed."""
+    from keras_optlab.lab.errors import InputError, pick_one
 
-    Raises:
-        InputError: If none is given or it is not known, with those that are.
-    """
     there_are = f"there are {', '.join(known)}"
     if name is None:
         raise InputError(f"name an algorithm, transform, schedule or callback: {there_are}")
     try:
-        names = pick([name], known, "name")
+        return pick_one(name, known, "name")
     except InputError as error:
         raise InputError(f"{error}; {there_are}") from None
-    if len(names) > 1:
-        raise InputError(f"one name at a time. Received: {name}")
-    return names[0]
 
 
 def print_description(description: "Description", shared: Iterable["ArgumentEntry"]) -> None:
@@ -60,11 +57,11 @@ def print_description(description: "Description", shared: Iterable["ArgumentEntr
         print(f"{description.body}\n")
     print_heading("Arguments")
     print_arguments(description, entry.arguments)
-    own = {argument.name for argument in entry.arguments}
-    inherited = [each for each in shared if each.name in description.meanings]
-    inherited = [each for each in inherited if each.name not in own]
+    inherited = [
+        each for each in shared if each.name in description.meanings and each not in entry.arguments
+    ]
     if inherited:
-        print_heading("Arguments of every algorithm")
+        print_heading("Arguments of every optimizer")
         print_arguments(description, inherited)
     print_heading("Beside Keras")
     for sentence in description.beside_keras:
@@ -89,4 +86,4 @@ def print_arguments(description: "Description", arguments: Iterable["ArgumentEnt
 
 def print_wrapped(text: str) -> None:
     """Text in lines that begin with a margin."""
-    print(textwrap.fill(text, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT))
+    print(textwrap.fill(text, 100, initial_indent="    ", subsequent_indent="    "))
