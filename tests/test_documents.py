@@ -20,6 +20,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from selection import EXHAUSTIVE
 
 import keras_optlab
 from keras_optlab import callbacks, lab, optimizers, schedules, testing, transforms
@@ -65,6 +66,13 @@ def scripts(page: Path) -> Iterator[Script]:
 
 SCRIPTS = [script for page in PAGES for script in scripts(page)]
 
+# Pages and the lab are the same on all backends: on one, all of their code runs each time.
+SLOW_ON_ONE = pytest.mark.slow if keras.backend.backend() == "tensorflow" else EXHAUSTIVE
+
+
+def marks_of(script):
+    return pytest.mark.slow if script.name == "write_your_own" else SLOW_ON_ONE
+
 
 def test_pages_with_code_are_found():
     assert {"get_started", "write_your_own", "recipes/devices-jax-1"} <= {
@@ -72,8 +80,10 @@ def test_pages_with_code_are_found():
     }
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
+@pytest.mark.parametrize(
+    "script",
+    [pytest.param(each, id=each.name, marks=marks_of(each)) for each in SCRIPTS],
+)
 def test_code_blocks_run_one_after_another(script, tmp_path):
     if script.needs and importlib.util.find_spec(script.needs) is None:
         pytest.skip(f"{script.needs} is not installed")
@@ -135,10 +145,7 @@ def small_training():
 @pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad=True")
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(name, marks=pytest.mark.slow if name.startswith(SLOW) else ())
-        for name in EXAMPLES
-    ],
+    [pytest.param(name, marks=SLOW_ON_ONE if name.startswith(SLOW) else ()) for name in EXAMPLES],
 )
 def test_docstring_examples_run(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
