@@ -41,7 +41,7 @@ class Scaled(Transform):
         return self.factor * step, {"sum": s.sum + step}
 
 
-class Kept(Scaled):
+class KeptSum(Scaled):
     """Adds what the steps came to when it was kept last, every few steps."""
 
     period: int = argument(Integer(1), default=3)
@@ -60,7 +60,7 @@ class Kept(Scaled):
         return {"kept": s.sum}
 
 
-class NormClaimed(Scaled):
+class StepNormClaimed(Scaled):
     def step(self, step, g, p, s, h):
         return step / (1 + ops.sqrt(ops.sum(ops.square(step)))), {"sum": s.sum}
 
@@ -110,7 +110,7 @@ class Counts(Scaled):
 
 
 FAULTS = {
-    NormClaimed: r"`scope = Scope.ELEMENT` is wrong: `step` of `matrix`",
+    StepNormClaimed: r"`scope = Scope.ELEMENT` is wrong: `step` of `matrix`",
     NormBesideSums: r"`step` of `matrix` gives something else for the two halves",
     NoSlots: r"must return a tuple: what it changes",
     Undeclared: r"returns the new slot 'total', which is not declared",
@@ -145,7 +145,7 @@ def test_our_transforms_pass(name, check):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("cls", [Scaled, Kept])
+@pytest.mark.parametrize("cls", [Scaled, KeptSum])
 def test_a_transform_of_the_users_passes(cls):
     reasons = check_transform(cls, factor=0.5)
     assert "hook_results" not in reasons
@@ -155,7 +155,7 @@ def test_a_transform_of_the_users_passes(cls):
 @pytest.mark.parametrize("shape", [(600, 500), (4,)])
 def test_periodic_work_is_done_when_it_is_due(shape, jit_compile):
     variables = [keras.Variable(np.zeros(shape, "float32")) for _ in range(2)]
-    optimizer = optimizers.SGD(0.5, transforms=[Kept()], jit_compile=jit_compile)
+    optimizer = optimizers.SGD(0.5, transforms=[KeptSum()], jit_compile=jit_compile)
     optimizer.build(variables)
     weight = total_of_steps = kept = 0.0
     for t in range(1, 8):
