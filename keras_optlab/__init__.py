@@ -10,6 +10,7 @@ from keras_optlab import callbacks, lab, optimizers, schedules, transforms  # no
 from keras_optlab.conversion import from_keras  # noqa: E402
 from keras_optlab.engine.groups import ParameterGroup, layerwise_decay  # noqa: E402
 from keras_optlab.engine.optimizer import Optimizer  # noqa: E402
+from keras_optlab.lab import find_learning_rate, fit_one_cycle  # noqa: E402
 from keras_optlab.loops.training_hooks import install_for  # noqa: E402
 
 if keras.backend.backend() == "torch":
@@ -22,6 +23,8 @@ __all__ = [
     "ParameterGroup",
     "__version__",
     "callbacks",
+    "find_learning_rate",
+    "fit_one_cycle",
     "from_keras",
     "lab",
     "layerwise_decay",

@@ -18,7 +18,7 @@ MISSING = (
 
 
 def new_figure(panels: int = 1, height: float = 3.2) -> "Figure":
-    """A figure with so many panels one below the other, which share the horizontal axis.
+    """A figure of panels one below the other, which share the horizontal axis.
 
     Args:
         panels: Integer >= 1.

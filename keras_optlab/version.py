@@ -2,7 +2,7 @@
 
 import re
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Released on 2025-10-27; the suite runs on it and on the newest.
 OLDEST_KERAS = "3.12"

@@ -7,9 +7,9 @@
 Each array is named after the call, or the arguments, that gave it:
 
 - `optimizers.npz`: weights of all arrays of `problem(steps, dtype=...)` in
-  `tests/optimizers/training.py` (seed 0), one after another, after `steps` steps. For
+  `tests/helpers/training.py` (seed 0), one after another, after `steps` steps. For
   schedule-free, the training point and the evaluation point. `linear task, ...`: loss and kernel
-  at the evaluation point after each of three epochs of `tests/training_task.py`.
+  at the evaluation point after each of three epochs of `tests/helpers/training_task.py`.
 - `schedules.npz`: the learning rates and momenta (two rows) of each step of torch's OneCycleLR,
   NaN where it divides by zero; the rates of optax' `join_schedules`. Random arguments have seed 0.
 
@@ -27,7 +27,7 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parent / "optimizers"))
+sys.path.insert(0, str(Path(__file__).parent / "helpers"))
 
 import jax
 import optax

@@ -887,7 +887,7 @@ def built(cls, **arguments):
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", optimizers.__all__)
-def test_what_is_set_after_build_is_checked_and_shows_or_is_refused(name):
+def test_what_is_set_after_build_shows_or_is_refused(name):
     optimizer = built(getattr(optimizers, name))
     ranges = {n: r for n, r in optimizer_ranges(name).items() if n not in ("name", "groups")}
     before = optimizer.get_config()
@@ -923,7 +923,7 @@ def test_what_is_set_after_build_is_checked_and_shows_or_is_refused(name):
         ({}, {"lazy": True}),
     ],
 )
-def test_combinations_that_are_refused_together_are_refused_one_after_the_other(first, later):
+def test_combinations_refused_together_are_refused_in_turn(first, later):
     cls = optimizers.Adam if first else optimizers.Muon
     with pytest.raises(ValueError, match="Received: "):
         cls(**first, **later)
@@ -1015,7 +1015,7 @@ def rates():
 
 
 @pytest.mark.parametrize("n", range(len(rates())))
-def test_a_learning_rate_trains_in_every_form_that_keras_takes_and_more(n):
+def test_a_learning_rate_trains_in_every_form_of_keras(n):
     rate, keras_takes_it = rates()[n]
     weights = {}
     for module in (optimizers, keras.optimizers) if keras_takes_it else (optimizers,):

@@ -86,7 +86,7 @@ class Hyperparameter(Argument):
         off: Value that switches the hyperparameter off, for good once the optimizer is built
             (None, or the 0.0 of a momentum that then has no slot).
         complement: Whether formulas use one minus the number, as of decay rates: it is then kept
-            beside it, the difference taken in double precision (in float32, `1 - 0.999` is off by
+            too, the difference taken in double precision (in float32, `1 - 0.999` is off by
             1e-5).
         only_with: Name of an option without which the hyperparameter is not used.
         optional: Whether None is allowed; it is where it is the default.

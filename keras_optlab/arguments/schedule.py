@@ -27,9 +27,9 @@ MOST_POINTS = 4000
 def arithmetic() -> tuple[AbstractContextManager, str, ModuleType]:
     """How the backend computes as precisely as the device can.
 
-    The type is float64, in which every step up to 2^53 is a number of its own, except where there
+    The type is float64, in which every step up to 2^53 is a distinct number, except where there
     is none: JAX on anything but CPU and GPU, JAX before 0.8 (which cannot switch precision within
-    a trace) and torch on Apple GPUs. There it is float32, in which Keras' own schedules compute.
+    a trace) and torch on Apple GPUs. There it is float32, in which Keras' schedules compute.
 
     Returns:
         A context to compute in, the float type, and the module of functions. That is `keras.ops`

@@ -17,7 +17,7 @@ class Backend(metaclass=ABCMeta):
     """What differs between TensorFlow, JAX and torch; abstract.
 
     A method that is not abstract is right for a backend that runs steps eagerly, on one device,
-    and keeps nothing of its own. A backend overrides it where that is not so.
+    and keeps no state. A backend overrides it where that is not so.
     """
 
     # Whether a compiled step takes whatever is not in `optimizer.variables` for a constant. Others
@@ -125,7 +125,7 @@ class Backend(metaclass=ABCMeta):
         return initializer
 
     def checkpointed(self, variables: dict[str, keras.Variable]) -> Any:
-        """The variables as an object that the backend's own checkpoints save with its owner."""
+        """The variables as an object that the backend's checkpoints save with its owner."""
         return None
 
     @abstractmethod
@@ -149,7 +149,7 @@ class Backend(metaclass=ABCMeta):
     # Random numbers.
 
     def random_state(self) -> list[int]:
-        """The state of the generator that layers draw from, if they have none of their own."""
+        """The state of the generator that layers without a generator draw from."""
         return []
 
     def set_random_state(self, state: list[int]) -> None:  # noqa: B027, as for `prepare`

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 LARGE = 1 << 16
 
 # How many variables of one shape share one call: the more, the fewer operations in the graph, and
-# the longer it takes to compile. What is left over takes a call each, compiled on its own.
+# the longer it takes to compile. What is left over takes a call each, compiled separately.
 BATCHES = range(8, 17)
 
 # Fewer small variables of one shape than this are not worth compiling.
@@ -69,7 +69,7 @@ def start(condition: Any, updates: "Sequence[Update]") -> None:
             _store(variable, slots, state)
         return (count + 1.0,)
 
-    # A loop that runs once or not at all: XLA copies what a branch may change.
+    # A loop that runs at most once: XLA copies what a branch may change.
     limit, zero = tf.cast(condition, tf.float32), tf.constant(0.0)
     tf.while_loop(lambda count: count < limit, started, (zero,))
 

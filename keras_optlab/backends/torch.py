@@ -47,7 +47,7 @@ class Torch(Backend):
         return torch.no_grad()
 
     def random_state(self) -> list[int]:
-        # Keras' layers draw from torch's own generator here.
+        # Keras' layers draw from torch's generator here.
         return torch.get_rng_state().tolist()
 
     def set_random_state(self, state: list[int]) -> None:

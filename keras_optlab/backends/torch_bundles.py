@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, final
 
 import torch
 
+from keras_optlab.backends import torch_kernels
 from keras_optlab.backends.torch_job import Job
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ def make(
         if (
             plan.formula.elementwise
             and not plan.frozen
+            and not torch_kernels.takes_list_of(plan.formula, tensor.device)
             and 0 < tensor.numel() < LARGE
             and all(x.is_contiguous() and x.shape == tensor.shape for x in (tensor, *slots))
         ):
@@ -135,7 +137,7 @@ def make(
 def split(
     updates: "Sequence[Update]",
 ) -> tuple[list[tuple[Bundle, "list[Update]"]], "list[Update]"]:
-    """The bundles that are updated as a whole, with their updates; and all other updates."""
+    """The bundles that are updated in one piece, with their updates; and all other updates."""
     by_bundle: dict[Bundle, list[Update]] = {}
     others: list[Update] = []
     for update in updates:

@@ -163,7 +163,7 @@ def _alike(x: Any, y: fx.Node) -> bool:
 
 
 def _writing(node: fx.Node) -> Any:
-    """The form of an elementwise operation that writes where it is told, or None."""
+    """The form of an elementwise operation that writes to a given output, or None."""
     operation = node.target
     if (
         not isinstance(operation, torch._ops.OpOverload)

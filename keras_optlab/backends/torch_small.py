@@ -64,7 +64,7 @@ def _run_joined(formula: "Formula", jobs: list[Job], compiled: bool) -> None:
 
 
 def _run_stacked(formula: "Formula", jobs: list[Job]) -> bool:
-    """Update variables of one shape side by side, each a whole of its own.
+    """Update variables of one shape side by side, each as a whole variable.
 
     Returns:
         Whether it was done. `torch.vmap` refuses what it cannot do side by side, such as a branch

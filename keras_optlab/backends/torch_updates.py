@@ -7,13 +7,15 @@
 - **On CPU**, torch's fused kernels where one computes the same (`torch_kernels`). For all else,
   small variables many at a time, in bundles (`torch_bundles`) or gathered for the step
   (`torch_small`), and large ones in blocks that stay in the cache (`torch_blocks`).
-- **On CUDA**, and on any other device, no fused kernel and no blocks: a large variable or a bundle
-  is updated by the formula as it stands, a kernel launch for each operation. Small variables that
-  are in no bundle are gathered as on CPU. Nothing of it has been measured.
+- **On CUDA**, torch's fused kernels too, where this build of torch has them there: one call for a
+  list of all variables, as `torch.optim` has it, without bundles. For all else a large variable or
+  a bundle is updated by the formula as it stands, a kernel launch for each operation; there are no
+  blocks. Small variables that are in no bundle are gathered as on CPU. Other devices have no fused
+  kernels. No GPU has run any of it yet: the tests run the same code on CPU tensors.
 
 `jit_compile=True` makes one compiled loop of a formula on every device, unless it takes its sums
-row by row. `jit_compile=False`, and any step in a `keras.StatelessScope`, runs the formula on one
-whole variable after another.
+row by row or has periodic work (a branch cannot be traced). `jit_compile=False`, and any step in a
+`keras.StatelessScope`, runs the formula on one whole variable after another.
 """
 
 from collections.abc import Callable, Sequence
@@ -94,7 +96,8 @@ def measure(
 
 def run_large(job: Job, compiled: bool) -> None:
     """Update one large variable, or a bundle."""
-    if compiled and not (job.formula.is_cut_by_rows and job.value.dim() == 2):
+    has_branches, by_rows = job.formula.has_branches, job.formula.is_cut_by_rows
+    if compiled and not has_branches and not (by_rows and job.value.dim() == 2):
         torch_graph.run_compiled(job.formula, job.tensors, job.h)
     elif job.value.is_cpu:
         torch_blocks.run(job, compiled)

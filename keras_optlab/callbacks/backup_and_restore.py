@@ -1,4 +1,4 @@
-"""A backup that is either there as a whole or not at all, whenever the process is killed."""
+"""Atomic backups: complete or absent, whenever the process is killed."""
 
 import json
 import os
@@ -27,18 +27,18 @@ class BackupAndRestore(Declared, Callback):
     `keras.callbacks.BackupAndRestore` overwrites its weights file, then the file that says which
     epoch they are of. A process that is killed in between leaves half a file, or the weights of
     one epoch with the number of another: the resumed run is another run. Here a backup is written
-    to a file of its own, and becomes the current one by the renaming of one small file.
+    to a new file, and becomes the current one by the renaming of one small file.
 
     The resumed run ends with the same weights as one without interruption, bit for bit on the same
     machine, if the batches of an epoch are the same in both: with data in a fixed order
-    (`shuffle=False`) or an order of your own that depends on the epoch alone. What is saved is the
+    (`shuffle=False`) or a custom order that depends on the epoch alone. What is saved is the
     model with its optimizer: weights, slots, step count, hyperparameters, gradients accumulated so
     far, compensations, what `PerformanceScheduling` has counted; and the random generators of its
     layers, such as `Dropout`, which no file of Keras holds. The model has to be built before `fit`.
 
     Args:
         backup_dir: String or path, the folder of the backups.
-        save_freq: `"epoch"`, or an integer >= 1: after so many batches, and at the end of each
+        save_freq: `"epoch"`, or an integer n >= 1: after every n batches, and at the end of each
             epoch. From a backup made within an epoch, `fit` resumes at that epoch's start, and goes
             through all of its data again: nothing is lost, but it is another run. Defaults to
             `"epoch"`.
@@ -61,7 +61,7 @@ class BackupAndRestore(Declared, Callback):
 
     >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     >>> model.compile(keras_optlab.optimizers.Adam(), loss="mse")
-    >>> backup = keras_optlab.callbacks.BackupAndRestore("/tmp/backup")
+    >>> backup = keras_optlab.callbacks.BackupAndRestore("backup")
     >>> data = keras.ops.ones((20, 1))
     >>> _ = model.fit(data, data, epochs=5, verbose=0, shuffle=False, callbacks=[backup])
     """
@@ -174,7 +174,7 @@ def set_random_state(model: keras.Model, state: dict[str, Any]) -> None:
 
 
 def seed_variables(model: keras.Model) -> list[keras.Variable]:
-    """The states of a model's own generators, which are variables, but in no file of Keras."""
+    """The states of a model's random generators, which are variables, but in no file of Keras."""
     saved = {id(variable) for variable in model.weights}
     return [variable for variable in model.variables if id(variable) not in saved]
 

@@ -41,7 +41,7 @@ class OneCycle(Declared, Callback):
         3 (three phases)    2pN - 2 .. N - 1              η₀ to η₂         β₁
 
     Momentum is the optimizer's `momentum` (`SGD`, `RMSprop`, `Muon`) or else its `beta_1` (the
-    Adam family); the momentum of a `ParameterGroup` that sets its own stays. Steps are updates:
+    Adam family); the momentum that a `ParameterGroup` sets stays. Steps are updates:
     with `gradient_accumulation_steps=k` there is one in k batches. After the cycle the last
     values hold.
 
@@ -51,7 +51,7 @@ class OneCycle(Declared, Callback):
 
     Which update comes next: `fit` begins at `initial_epoch` times the steps of an epoch, where
     `BackupAndRestore` takes up a run too. With `total_steps`, further `fit` calls with the same
-    callback and optimizer go on where the last one stopped; without, each is a cycle of its own.
+    callback and optimizer go on where the last one stopped; without, each is a new cycle.
 
     A built-in Keras optimizer compiles its momentum into the step as a constant, so setting it
     would be ignored without a word. For one of these the callback needs `cycle_momentum=False`.

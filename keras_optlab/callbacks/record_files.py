@@ -33,7 +33,7 @@ class CsvFile:
 
 @final
 class TensorBoardFile:
-    """Scalars for TensorBoard, by its own writer, which needs no other package.
+    """Scalars for TensorBoard, by TensorBoard's writer, which needs no other package.
 
     Args:
         folder: Folder to write to; what is in it stays.

@@ -42,12 +42,12 @@ class Recorder(Declared, Callback):
         skipped_steps        steps that the optimizer has left out so far, where it counts them, as
                              those of this package do
 
-    An update ratio of about 1e-3 is usual; a layer far below learns nothing, one far above is
+    An update ratio of about 1e-3 is typical; a layer far below learns nothing, one far above is
     about to diverge.
 
     The gradients are those of the step itself, not computed a second time: recorded steps run in
-    a train function that also returns the norm, made by Keras from the model's own `train_step`.
-    The steps between them run in the model's own function. On TensorFlow and JAX each of the two
+    a train function that also returns the norm, made by Keras from the model's `train_step`.
+    The steps between them run in the model's train function. On TensorFlow and JAX each of the two
     is compiled once, so `every` above 1 costs one more compilation. Weights, logs and files of the
     training are those that it has without this callback, to the last bit; on TensorFlow without
     XLA to rounding, since its graph optimizer may multiply in another order where a gradient is
@@ -72,7 +72,7 @@ class Recorder(Declared, Callback):
             of the same model goes on counting, one of another model starts afresh.
         history: Dict of lists of floats, by the names above; as long as `steps`. Where the
             optimizer has no momentum, or counts no skipped steps, there is no such entry. A model
-            whose own `train_step` returns no `"loss"` has NaN there.
+            whose `train_step` returns no `"loss"` has NaN there.
 
     Raises:
         ValueError: For an argument outside its range; when training begins, for an optimizer
@@ -134,7 +134,7 @@ class Recorder(Declared, Callback):
             file.flush()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Give the model its own train function back."""
+        """Give the model its train function back."""
         if self.recorded_model.train_function == self.train:
             self.recorded_model.train_function = self.own
 
@@ -152,7 +152,7 @@ class Recorder(Declared, Callback):
         self.files += [TensorBoardFile(self.log_dir)] if self.log_dir else []
 
     def train(self, *arguments: Any) -> Any:
-        """What `fit` calls in place of the model's train function."""
+        """What `fit` calls instead of the model's train function."""
         model = self.recorded_model
         if getattr(model, "history", None) is not self.fit:
             # The `fit` that this was made for was interrupted, and another one goes on.

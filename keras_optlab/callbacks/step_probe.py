@@ -1,10 +1,10 @@
 """What happens inside a compiled training step, brought out of it without changing it.
 
-A callback sees neither a batch's own loss (the logs hold the mean of the epoch so far) nor its
+A callback sees neither the loss of a batch (the logs hold the mean of the epoch so far) nor its
 gradients. Keras' training loops have three public places in common on all backends, through which
 both pass: `Model.train_step`, `Metric.update_state` of the loss, and `apply` or `stateless_apply`
 of the optimizer. While a step is traced (or, where nothing is traced, run) they are stood in for,
-and the two numbers leave the step beside its logs.
+and the two numbers leave the step with its logs.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ class StepProbe:
     """Makes a train function of a model that also returns the loss and the gradients' norm.
 
     Args:
-        model: A compiled model. Its own train function stays as it is.
+        model: A compiled model. Its train function stays as it is.
 
     Attributes:
         train_function: Takes the arguments of the model's train function. Returns what that
@@ -62,7 +62,7 @@ class StepProbe:
         return (logs, *state) if state else logs, seen
 
     def train_step(self, *arguments: Any) -> Any:
-        """The model's own train step, what was seen of it added to its logs."""
+        """The model's train step, with what was seen of it added to its logs."""
         squares: list[Any] = []
         seen: dict[str, Any] = {}
         with self.watching(squares, seen):

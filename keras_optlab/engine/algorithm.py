@@ -5,7 +5,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
-from keras_optlab.engine.passes import Pass, Periodic, passes_of, periodic_of
+from keras_optlab.engine.passes import Pass, Periodic, check_names, passes_of, periodic_of
 from keras_optlab.engine.random_stream import check_scope
 from keras_optlab.engine.scope import Scope
 from keras_optlab.engine.slots import Scalar, Slot
@@ -84,5 +84,6 @@ class Algorithm(metaclass=ABCMeta):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         check_scope(cls)
+        check_names(cls)
         cls.passes = passes_of(cls)
         cls.periodic = periodic_of(cls)

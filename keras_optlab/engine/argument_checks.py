@@ -21,8 +21,12 @@ def check_together(optimizer: "Optimizer") -> None:
             "Expected `advance(state, sums, h)`, which gives the scalars after a step. Received: "
             f"{type(optimizer).__name__}, which has `scalars` and no `advance`. Define it."
         )
-    takes_rows = optimizer.scope.is_within_rows
-    not_lazy = "its formula may depend on the whole table (`scope` is `Scope.VARIABLE`)"
+    takes_rows = optimizer.scope.is_within_rows and not optimizer.periodic
+    not_lazy = (
+        "it has periodic work, which takes the whole table"
+        if optimizer.periodic
+        else "its formula may depend on the whole table (`scope` is `Scope.VARIABLE`)"
+    )
     slots = SLOT_STORAGES[optimizer.slot_dtype] if optimizer.slot_dtype else None
     refusals = {
         "lazy": optimizer.lazy and (optimizer.not_lazy or (not takes_rows and not_lazy)),

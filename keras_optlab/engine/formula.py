@@ -1,6 +1,7 @@
 """An optimizer's formula for the variables of one kind, as a pure function of tensors."""
 
 import functools
+from collections.abc import Callable
 from typing import Any, final
 
 from keras import ops
@@ -10,11 +11,11 @@ from keras_optlab.backends.block import Block
 from keras_optlab.engine import random_stream
 from keras_optlab.engine.algorithm import Algorithm, Values
 from keras_optlab.engine.order import Order, order_of
-from keras_optlab.engine.passes import Pass, Periodic
+from keras_optlab.engine.passes import Pass
 from keras_optlab.engine.scope import Scope
 from keras_optlab.engine.slots import Start
 from keras_optlab.engine.storage import Storages
-from keras_optlab.engine.transform import Placed, PlacedPass
+from keras_optlab.engine.transform import Placed, PlacedPass, PlacedPeriodic
 
 
 @final
@@ -49,14 +50,21 @@ class Formula:
         self.storages = storages
         self.transforms = transforms
         around = [each.transform for each in transforms]
-        # Whether what goes around the algorithm and what is stored may be cut by rows, given sums.
-        self.is_local = storages.is_elementwise and all(
-            each.scope.is_within_rows or each.passes for each in around
-        )
-        # The passes with sums of the transforms' own.
+        # The transforms' passes with sums, and their periodic work.
         self.passes_around = [
             PlacedPass(each, own) for each in transforms for own in each.transform.passes
         ]
+        self.periodic_around = [
+            PlacedPeriodic(each, own) for each in transforms for own in each.transform.periodic
+        ]
+        # Whether it has branches, which torch cannot trace.
+        self.has_branches = bool(algorithm.periodic or self.periodic_around)
+        # Whether what goes around the algorithm and what is stored may be cut by rows, given sums.
+        self.is_local = (
+            storages.is_elementwise
+            and not self.has_branches
+            and all(each.scope.is_within_rows or each.passes for each in around)
+        )
         is_apart = self.is_local and not self.passes_around
         # Whether any part of a variable may be given, in any shape; and whether some rows may.
         self.elementwise = is_apart and all(
@@ -158,7 +166,7 @@ class Formula:
     @property
     def may_be_stacked(self) -> bool:
         """Whether several variables may be tried side by side; what runs them may still refuse."""
-        return self.is_local and not self.algorithm.periodic
+        return self.is_local
 
     @property
     def last_passes(self) -> list[Pass | PlacedPass]:
@@ -207,12 +215,18 @@ class Formula:
         step, new_slots = self._step(g, p, s, h, self.transforms)
         for each in self.algorithm.periodic:
             seen = Values(**vars(s) | new_slots)
-            new_slots = new_slots | _branch(each, self.algorithm, g, p, seen, h)
+            given = self.algorithm, g, p, seen, random_stream.for_hook(h, each.work.__name__)
+            work = functools.partial(each.work, *given)
+            new_slots = new_slots | _branch(each.condition(h), work, vars(seen), self.dtype)
         new_slots = new_slots | written
         new_parameter = p - step
         for each in self.transforms:
             new_parameter, written = each.changed("parameter", new_parameter, p, vars(s), h)
             new_slots |= written
+        for each in self.periodic_around:
+            seen = vars(s) | new_slots
+            work = functools.partial(each.work, step, g, p, seen, h)
+            new_slots |= _branch(each.is_due(h), work, seen, self.dtype)
         seeds = (block.h["t"], block.h.get("rounding_seed"), block.gradient)
         value, parts = self.storages.encode_parameter(
             new_parameter, [seed for seed in seeds if seed is not None]
@@ -254,21 +268,19 @@ class Formula:
 
 
 def _branch(
-    each: Periodic, algorithm: Algorithm, g: Any, p: Any, s: Values, h: Values
+    is_due: Any, work: Callable[[], dict[str, Any]], slots: dict[str, Any], dtype: str
 ) -> dict[str, Any]:
     """The slots that periodic work writes, as they are where it is not due."""
     names: list[str] = []
 
-    def work() -> list[Any]:
-        seen = random_stream.for_hook(h, each.work.__name__)
-        new_slots = each.work(algorithm, g, p, s, seen)
+    def done() -> list[Any]:
+        new_slots = work()
         names[:] = new_slots
-        return [ops.cast(x, p.dtype) for x in new_slots.values()]
+        return [ops.cast(x, dtype) for x in new_slots.values()]
 
-    def leave() -> list[Any]:
-        return [getattr(s, name) for name in names]
+    def left() -> list[Any]:
+        return [slots[name] for name in names]
 
-    # A backend that traces both traces `work` first; one that runs one alone has no new slots if
-    # that is `leave`.
-    done = backend.branch(each.condition(h), work, leave)
-    return dict(zip(names, done, strict=True))
+    # A backend that traces both traces `done` first; one that runs one alone has no new slots if
+    # that is `left`.
+    return dict(zip(names, backend.branch(is_due, done, left), strict=True))

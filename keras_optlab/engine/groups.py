@@ -18,7 +18,7 @@ Match = str | Callable[[keras.Variable], bool]
 @final
 @keras.saving.register_keras_serializable(package="keras_optlab")
 class ParameterGroup:
-    """Hyperparameters of their own for the variables that match. A group cannot be changed.
+    """Other hyperparameters for the variables that match. A group cannot be changed.
 
     All groups of an optimizer that match a variable apply: their multipliers multiply, and of two
     that override the same hyperparameter the last in the list wins.
@@ -145,7 +145,7 @@ class Combination:
 
 
 def path_of(variable: Any) -> str:
-    """A variable's path; a `tf.Variable` of the user's own has only a name."""
+    """A variable's path; a plain `tf.Variable` has only a name."""
     return getattr(variable, "path", variable.name)
 
 

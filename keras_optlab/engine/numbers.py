@@ -158,7 +158,7 @@ class Numbers:
         return new
 
     def _group_of_state(self, group: int) -> int:
-        """Whose scalars a group has: its own, or the model's where sums are the model's."""
+        """Whose scalars a group has: the group's, or the model's where sums are the model's."""
         return 0 if self.optimizer.model_passes else group
 
     # Variables

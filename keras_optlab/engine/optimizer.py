@@ -208,8 +208,8 @@ class Optimizer(SharedArguments, Algorithm, Parts, HookedOptimizer):
     def report_faults(self) -> None:
         """Warn of the first step that was skipped, or raise, as `nonfinite` says.
 
-        `fit` calls it, and so does `apply` where it runs eagerly: it is for compiled steps of your
-        own, which can do neither.
+        `fit` calls it, and so does `apply` where it runs eagerly: it is for custom
+        compiled steps, which can do neither.
 
         Raises:
             ValueError: With `nonfinite="raise"`, if a gradient was not finite; once for each.
@@ -334,7 +334,7 @@ class Optimizer(SharedArguments, Algorithm, Parts, HookedOptimizer):
 def formula_name(cls: type[Optimizer]) -> str:
     """The name in files of the formula of a class.
 
-    A class of the user's own has another one than ours, though both may be called `SGD`.
+    A user's class has another one than ours, though both may be called `SGD`.
     """
     step = cls.step
     is_ours = step.__module__.partition(".")[0] == __name__.partition(".")[0]

@@ -60,7 +60,7 @@ class Periodic(NamedTuple):
     """Work that is done in some steps only.
 
     Args:
-        work: The algorithm's method, unbound.
+        work: The method of the algorithm or transform, unbound.
         condition: Function of `h` that gives a boolean scalar.
     """
 
@@ -69,10 +69,11 @@ class Periodic(NamedTuple):
 
 
 def when(condition: Callable[[Any], Any]) -> Callable[[Callable], Callable]:
-    """Mark a method of an algorithm as work that comes after the step where a condition holds.
+    """Mark a method as work that comes after the step where a condition holds.
 
-    The method takes (g, p, s, h), where p and s are what the step has started from, with the new
-    slots, and returns new slots. It becomes a branch of the compiled step.
+    The method of an algorithm takes (g, p, s, h), that of a transform (step, g, p, s, h): p is the
+    parameter before the step, s has the new slots. It returns new slots, and becomes a branch of
+    the compiled step.
 
     Args:
         condition: Function of `h` that gives a boolean scalar, such as `lambda h: h.is_due` of
@@ -84,6 +85,25 @@ def when(condition: Callable[[Any], Any]) -> Callable[[Callable], Callable]:
         return method
 
     return mark
+
+
+def check_names(cls: type) -> None:
+    """Check that no marked method hides what the class inherits.
+
+    Raises:
+        TypeError: If one does: what it hides would be called instead of it, or it instead of that.
+    """
+    for name, method in vars(cls).items():
+        inherited = [vars(base)[name] for base in cls.__mro__[1:] if name in vars(base)]
+        if _is_marked(method) and inherited and not _is_marked(inherited[0]):
+            raise TypeError(
+                "A method marked with `@sums()` or `@when(...)` needs a name that its class does "
+                f"not have yet. Received: {cls.__name__}.{name}. Give it another name."
+            )
+
+
+def _is_marked(method: Any) -> bool:
+    return hasattr(method, "sums_over") or hasattr(method, "done_when")
 
 
 def _methods(cls: type) -> list[Any]:

@@ -126,7 +126,7 @@ class Points:
         return ops.cast(p, self.optimizer.built_on[n].dtype)
 
     def _training_point(self, n: int, point: Any) -> Any:
-        """Where variable number `n` is trained that is evaluated at `point`, as far as is known."""
+        """Where variable number `n` is trained that is evaluated at `point`, where possible."""
         plan = self.optimizer.plans[n]
         if plan.frozen or not plan.slots or not self.optimizer.training_point:
             return ops.convert_to_tensor(point)

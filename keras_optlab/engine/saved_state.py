@@ -206,7 +206,7 @@ class SavedState:
             whose: Whose state it is, in words.
 
         Raises:
-            ValueError: If the optimizer is built, and so might have taken that state for its own.
+            ValueError: If the optimizer is built, and so might have taken that state as its state.
         """
         optimizer = self.optimizer
         if self.before_load:

@@ -60,15 +60,16 @@ class SharedArguments(Declared):
             it is not. `"auto"` does on TensorFlow (XLA, in graphs on CPU too) and JAX where it
             saves time, and on torch uses fused kernels and blocks that fit the cache, which need no
             compiler. True compiles formulas of any size (torch: `torch.compile`, which takes some
-            seconds and a C++ compiler; only variables of under 262,144 elements whose formula needs
-            them whole, with `Lamb`, `Adafactor` and `Muon`, are updated side by side, uncompiled).
+            seconds and a C++ compiler; formulas with periodic work, such as `SOAP`, stay
+            uncompiled, and so do variables of under 262,144 elements whose formula needs them
+            whole, with `Lamb`, `Adafactor` and `Muon`, which are updated side by side).
             False runs single operations.
         lazy: Boolean. With sparse gradients of embedding tables, True leaves parameters and
             slots of rows that were not looked up as they are: fast, and another algorithm than
             the dense one, whose momentum and decay go on in all rows. Weight decay then acts on
             the rows looked up. False is exact: rows are left out only where the formula would
             not change them. Sparse are gradients of `Embedding` on TensorFlow (`IndexedSlices`),
-            of `torch.nn.Embedding(sparse=True)`, and a `BCOO` that your own loop makes on JAX,
+            of `torch.nn.Embedding(sparse=True)`, and a `BCOO` that a custom loop makes on JAX,
             where Keras makes none. `use_ema` averages all rows, clipping sees those looked up.
         slot_dtype: `"bfloat16"`, `"float32"` or None, the dtype in which slots are kept; None is
             that of the arithmetic (float32, or float64 for float64 variables). bfloat16 halves
@@ -85,7 +86,7 @@ class SharedArguments(Declared):
             step count stay as they are, `skipped_steps` counts it and the first one warns.
             `"raise"`: as `"skip"`, then a `ValueError` with the variable's path: at the end of
             `apply` where it runs eagerly; in `fit` after the batch, on JAX after at most
-            100 batches and at the end of an epoch, in your own compiled step at the next
+            100 batches and at the end of an epoch, in a custom compiled step at the next
             `optimizer.report_faults()`; until then, every step is skipped.
     """
 

@@ -191,7 +191,7 @@ def _parts(
     parts = own.parts(_shape(variable, slot))
     made = {}
     for part in parts.keys() - {MAIN}:
-        # The variable's own parts have had these names since 0.1.0.
+        # The variable's parts have had these names since 0.1.0.
         prefix = "" if name == PARAMETER else f"{name}_"
         full = part_name(name, part)
         made[full] = _extra(optimizer, variable, f"{prefix}{part}_{number}", Slot(), parts[part])

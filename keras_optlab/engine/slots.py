@@ -12,7 +12,7 @@ class Slot:
 
     Args:
         initial: Number that fills it, or a function of the variable that gives its first value.
-        shape: Shape, or None for the variable's own.
+        shape: Shape, or None for that of the variable.
         block: The built-ins save some slots side by side (m, v of one variable, then of the
             next) and others as blocks (all accumulators, then all momentums). Slots of a lower
             block come first; within one they stand side by side.

@@ -35,7 +35,7 @@ class RowGradient:
 
     @classmethod
     def of(cls, gradient: Any, variable: Any = None) -> Any:
-        """A backend's own sparse gradient of a variable as a `RowGradient`; all else as it is.
+        """A backend's sparse gradient of a variable as a `RowGradient`; all else as it is.
 
         Args:
             gradient: The gradient.
@@ -82,11 +82,11 @@ class RowGradient:
 
 
 def of_variable(gradient: Any, variable: Any) -> Any:
-    """A gradient as the engine takes it: a tensor of known shape, or a `RowGradient`."""
+    """A gradient as the engine takes it: a tensor of static shape, or a `RowGradient`."""
     if isinstance(gradient, RowGradient):
         return gradient
     if not (ops.is_tensor(gradient) or backend.is_sparse(gradient)):
-        # A loop of the user's own may give arrays of NumPy.
+        # A custom training loop may pass NumPy arrays.
         gradient = ops.convert_to_tensor(gradient)
     gradient = backend.shaped(gradient, tuple(variable.shape))
     return RowGradient.of(gradient, variable) if backend.is_sparse(gradient) else gradient

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def start(updates: "Sequence[Update]") -> None:
     """Make the state of variables what a step takes, where it is not.
 
-    A step of the user's own may be taken at the evaluation point: it goes back to where training
+    A custom loop may take a step at the evaluation point: it goes back to where training
     goes on.
     """
     due = []

@@ -23,7 +23,7 @@ NEWEST_FORMAT = 2
 class ExtraState(Saveable):
     """Variables of an optimizer that stand in no file of a built-in one.
 
-    They are saved under a path of their own (`optimizer/extra_state`), so that the optimizer's
+    They are saved under a separate path (`optimizer/extra_state`), so that the optimizer's
     entry keeps the built-in's layout: either can load the other's file. A built-in's file has
     no such path, which leaves everything here as it is.
 
@@ -146,7 +146,7 @@ class ExtraState(Saveable):
 
         Raises:
             ValueError: If it is the state of another formula, which a built optimizer would
-                take for its own, or of a later version of this package; its state is then as it
+                take as its state, or of a later version of this package; its state is then as it
                 was before it loaded its part of the file.
         """
         contents = {name: np.asarray(store[name]) for name in tuple(store.keys())}

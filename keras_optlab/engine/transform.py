@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple, Union, final
 import keras
 
 from keras_optlab.arguments.declaration import Declared
-from keras_optlab.engine.passes import Pass, passes_of
+from keras_optlab.engine.passes import Pass, Periodic, check_names, passes_of, periodic_of
 from keras_optlab.engine.random_stream import check_scope, for_hook
 from keras_optlab.engine.scope import Scope
 from keras_optlab.engine.slots import Slot
@@ -31,6 +31,7 @@ class Transform(Declared, metaclass=ABCMeta):
     A sum over the variable, such as a mean, is a method that `sums` marks: it takes what `step`
     takes and returns a dict of sums, which `h` of `step` has by name. A large variable may then be
     updated in parts; without it, a hook sees all of it (or only an element, if `scope` says so).
+    A method that `when` marks takes the same, after all hooks, and returns new slots.
 
     `s` holds the transform's slots, `h` the optimizer's hyperparameters, `h.t`, `h.shape` and
     whatever `derive` adds. `h.age` counts the steps that the transform has seen, from 1: in an
@@ -44,6 +45,8 @@ class Transform(Declared, metaclass=ABCMeta):
 
     # The passes that `sums` marks: (step, g, p, s, h) -> sums, which stand in `h` of `step`.
     passes: ClassVar[tuple[Pass, ...]] = ()
+    # What `when` marks: (step, g, p, s, h) -> new slots, after all hooks where a condition holds.
+    periodic: ClassVar[tuple[Periodic, ...]] = ()
 
     # Optional hooks of a subclass. None where it has no use for them.
     gradient: Callable[..., tuple[Any, dict[str, Any]]] | None = None
@@ -59,7 +62,9 @@ class Transform(Declared, metaclass=ABCMeta):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         check_scope(cls)
+        check_names(cls)
         cls.passes = passes_of(cls)
+        cls.periodic = periodic_of(cls)
         if any(each.is_over_model for each in cls.passes) or (cls.passes and not cls.step):
             raise ValueError(
                 "A transform takes sums of a step, over a variable: `@sums()` goes with a hook "
@@ -195,6 +200,35 @@ class PlacedPass(NamedTuple):
         numbers = for_hook(placed.numbers(h), f"{placed.name}.{self.own.measure.__name__}")
         given = step, g, p, placed.own(slots), numbers
         return placed.named(self.own.measure(placed.transform, *given))
+
+
+@final
+class PlacedPeriodic(NamedTuple):
+    """Periodic work of a transform at its place."""
+
+    placed: Placed
+    own: Periodic
+
+    def is_due(self, h: SimpleNamespace) -> Any:
+        """Whether it is to be done in this step, a boolean scalar."""
+        return self.own.condition(self.placed.numbers(h))
+
+    def work(
+        self, step: Any, g: Any, p: Any, slots: dict[str, Any], h: SimpleNamespace
+    ) -> dict[str, Any]:
+        """The new slots, by the names that they have among all others.
+
+        Args:
+            step: The step that is subtracted from the parameter.
+            g: Gradient.
+            p: Parameter before the step.
+            slots: All slots by name, as the hooks leave them.
+            h: All numbers.
+        """
+        placed = self.placed
+        numbers = for_hook(placed.numbers(h), f"{placed.name}.{self.own.work.__name__}")
+        given = step, g, p, placed.own(slots), numbers
+        return placed.named(self.own.work(placed.transform, *given))
 
 
 def placed(transforms: Iterable[Transform]) -> tuple[Placed, ...]:

@@ -42,7 +42,7 @@ class HookedOptimizer(keras.optimizers.Optimizer, metaclass=ABCMeta):
     def keep(self, **values: Any) -> None:
         """Set attributes of ours.
 
-        Why: Keras' `__setattr__` takes lists, dicts and variables for state of its own to save.
+        Why: Keras' `__setattr__` tracks lists, dicts and variables as state to save.
         """
         self.__dict__.update(values)
 
@@ -109,7 +109,7 @@ class HookedOptimizer(keras.optimizers.Optimizer, metaclass=ABCMeta):
         self, grads: Sequence[Any], trainable_variables: Sequence[Any], learning_rate: Any
     ) -> None:
         # Why: the only place that runs once a step, before the step is split into variables. Under
-        # tf.distribute each replica updates its own copy of them.
+        # tf.distribute each replica updates its copy of them.
         with backend.no_gradient():
             self.stepper.update_all(grads, trainable_variables, learning_rate)
 

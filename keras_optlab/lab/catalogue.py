@@ -13,6 +13,8 @@ from keras_optlab.arguments.declaration import REQUIRED, Argument, Declared
 from keras_optlab.arguments.hyperparameter import Hyperparameter, LearningRate
 from keras_optlab.engine.optimizer import Optimizer
 
+MODULES = optimizers, transforms, schedules, callbacks
+
 # What a reader of a comparison has to know of a built-in that differs.
 NOTES = {
     "Muon": (
@@ -85,31 +87,13 @@ class Description:
 
 def everything() -> dict[str, type]:
     """All classes that declare their arguments, by name."""
-    return {
-        name: getattr(module, name)
-        for module in (optimizers, transforms, schedules, callbacks)
-        for name in module.__all__
-    }
+    return {name: getattr(module, name) for module in MODULES for name in module.__all__}
 
 
-def algorithms() -> dict[str, Entry]:
-    """All optimizers, by name."""
-    return {name: entry(getattr(optimizers, name)) for name in optimizers.__all__}
-
-
-def all_transforms() -> dict[str, Entry]:
-    """All transforms, by name."""
-    return {name: entry(getattr(transforms, name)) for name in transforms.__all__}
-
-
-def all_schedules() -> dict[str, Entry]:
-    """All schedules, by name."""
-    return {name: entry(getattr(schedules, name)) for name in schedules.__all__}
-
-
-def all_callbacks() -> dict[str, Entry]:
-    """All callbacks, by name."""
-    return {name: entry(getattr(callbacks, name)) for name in callbacks.__all__}
+def groups() -> "dict[str, list[Entry]]":
+    """The entries of all classes, by the module that they are in."""
+    classes = {module: [getattr(module, name) for name in module.__all__] for module in MODULES}
+    return {m.__name__.rpartition(".")[2]: list(map(entry, each)) for m, each in classes.items()}
 
 
 def shared_arguments() -> tuple[ArgumentEntry, ...]:
@@ -129,7 +113,7 @@ def entry(cls: type) -> Entry:
             for argument in cls.declared_arguments.values()
             if argument not in shared
         ),
-        source=source(documentation),
+        source=re.split(r"\.(?:\s|$)", whole_source(documentation))[0],
     )
 
 
@@ -228,11 +212,6 @@ def listed(names: Sequence[str]) -> str:
     """Names in code quotes, with commas and an "and"."""
     quoted = [f"`{name}`" for name in names]
     return " and ".join([", ".join(quoted[:-1]), quoted[-1]] if quoted[1:] else quoted)
-
-
-def source(documentation: str) -> str:
-    """The first sentence of a docstring's `Source:` (or `Sources:`) paragraph."""
-    return re.split(r"\.(?:\s|$)", whole_source(documentation))[0]
 
 
 def whole_source(documentation: str) -> str:

@@ -34,3 +34,11 @@ def pick(names: Iterable[str], known: Iterable[str], what: str) -> list[str]:
     if not picked:
         raise InputError(f"no {what} named: see `optlab list`")
     return list(picked)
+
+
+def pick_one(name: str, known: Iterable[str], what: str) -> str:
+    """The one known name that is meant, as `pick` finds it."""
+    names = pick([name], known, what)
+    if len(names) > 1:
+        raise InputError(f"one name at a time. Received: {name}")
+    return names[0]

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from keras_optlab.callbacks.one_cycle import OneCycle, check_learning_rate, momentum_name
+from keras_optlab.lab.one_cycle_result import OneCycleResult
 from keras_optlab.lab.range_test import find_learning_rate, single_optimizer
 
 # What of `fit`'s arguments concerns a range test too.
@@ -22,7 +23,7 @@ def fit_one_cycle(
     *,
     cycle_momentum: bool | None = None,
     **arguments: Any,
-) -> keras.callbacks.History:
+) -> OneCycleResult:
     """Train a model by the 1cycle policy, and find its learning rate first if none is given.
 
     It is `find_learning_rate`, where needed, then `model.fit` with `callbacks.OneCycle` before
@@ -43,10 +44,8 @@ def fit_one_cycle(
             `fit` (`batch_size`, `validation_data`, `callbacks`, `verbose`, ...).
 
     Returns:
-        Keras' `History`. Its `history` has the last `learning_rate` and `momentum` of each
-        epoch, beside the metrics; its `updates` is a dict of two lists, `"learning_rate"` and
-        `"momentum"`, with those of every update (`"momentum"` is empty if it was not cycled). Its
-        `learning_rate_range` is the `LearningRateRange` that was found, or None.
+        A `OneCycleResult`: Keras' `history`, the rates and momenta of every update, and the range
+        test; `.plot()` draws them.
 
     Raises:
         ValueError: If the model is not compiled, its learning rate is a schedule, or as
@@ -59,8 +58,8 @@ def fit_one_cycle(
     Example:
 
     >>> model.compile(keras_optlab.optimizers.Adam(), loss="mse")
-    >>> history = keras_optlab.lab.fit_one_cycle(model, x, y, epochs=3, batch_size=16, verbose=0)
-    >>> len(history.updates["learning_rate"]), len(history.history["learning_rate"])
+    >>> result = keras_optlab.fit_one_cycle(model, x, y, epochs=3, batch_size=16, verbose=0)
+    >>> len(result.learning_rates), len(result.history.history["learning_rate"])
     (12, 3)
     """
     optimizer = single_optimizer(model, "fit_one_cycle")
@@ -81,12 +80,15 @@ def fit_one_cycle(
         x,
         y,
         epochs=epochs,
-        callbacks=[one_cycle, *as_list(fit_arguments.pop("callbacks", None))],
+        callbacks=[one_cycle, *keras.tree.flatten(fit_arguments.pop("callbacks", None) or [])],
         **fit_arguments,
     )
-    history.updates = one_cycle.history
-    history.learning_rate_range = found
-    return history
+    return OneCycleResult(
+        history=history,
+        learning_rates=tuple(one_cycle.history["learning_rate"]),
+        momenta=tuple(one_cycle.history["momentum"]),
+        learning_rate_range=found,
+    )
 
 
 def sort_arguments(
@@ -116,10 +118,3 @@ def can_cycle_momentum(optimizer: keras.optimizers.Optimizer) -> bool:
         )
         return False
     return True
-
-
-def as_list(callbacks: Any) -> list[keras.callbacks.Callback]:
-    """The callbacks of `fit`, which takes one, several or none."""
-    if callbacks is None:
-        return []
-    return list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]

@@ -222,13 +222,6 @@ def has_reference(name: str) -> bool:
     return name == "ScheduleFreeAdamW" or built_in(getattr(optimizers, name)) is not None
 
 
-def measure_all(
-    names: Iterable[str] | None = None, seed: int = 0, dtype: str = "float32"
-) -> list[Result]:
-    """`measure` each of `cases(names, dtype)`."""
-    return [measure(case, seed, dtype) for case in cases(names, dtype)]
-
-
 def measure(case: Case, seed: int = 0, dtype: str = "float32") -> Result:
     """Run ours and its reference, and compare the weights that training ends on.
 

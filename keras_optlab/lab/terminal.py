@@ -1,4 +1,4 @@
-"""What subcommands print to a terminal: tables, progress, and what is missing to run them."""
+"""What commands print to a terminal: tables, progress, and what is missing to run them."""
 
 import contextlib
 import importlib.util
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-# What the extra `lab` brings: module and package.
+# What the extra `lab` brings besides `typer`: module and package.
 LAB_PACKAGES = {
     "jinja2": "jinja2",
     "matplotlib": "matplotlib",
@@ -24,9 +24,11 @@ LAB_PACKAGES = {
 }
 
 
-def require(*modules: str) -> None:
-    """Check that packages of the extra `lab` are there."""
-    missing = [LAB_PACKAGES[name] for name in modules if not importlib.util.find_spec(name)]
+def require_lab() -> None:
+    """Check that the packages of the extra `lab` are there."""
+    missing = [
+        name for module, name in LAB_PACKAGES.items() if not importlib.util.find_spec(module)
+    ]
     if missing:
         raise InputError(
             f'{", ".join(missing)} not installed: pip install "keras-optlab[lab]" brings what '
@@ -45,28 +47,13 @@ def wide_console() -> "Console":
 def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
     """A bar on stderr, where that is a terminal, and the function that moves it."""
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import MofNCompleteColumn, Progress
 
-    columns = (
-        TextColumn("{task.description:24}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
     console = Console(stderr=True)
-    off = not console.is_terminal
     # What is left is estimated by all that is done, however long one piece takes.
-    options = {"transient": True, "disable": off, "speed_estimate_period": math.inf}
-    with Progress(*columns, console=console, **options) as bar:
+    options = {"transient": True, "speed_estimate_period": math.inf}
+    columns = (*Progress.get_default_columns(), MofNCompleteColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal, **options) as bar:
         task = bar.add_task("")
 
         def progress(name: str, done: int, to_do: int) -> None:

@@ -1,4 +1,4 @@
-"""Optimizers that train at one point and evaluate at another, in Keras' own training loops."""
+"""Optimizers that train at one point and evaluate at another, in Keras' training loops."""
 
 from typing import Any, final
 
@@ -37,7 +37,7 @@ class PointSwitch(keras.callbacks.Callback):
     """Has the variables at the training point during a step and at the evaluation point else.
 
     Args:
-        others: The callbacks beside it. Only if one of them may look at the weights after each
+        others: The other callbacks. Only if one of them may look at the weights after each
             batch are they moved after each batch.
     """
 

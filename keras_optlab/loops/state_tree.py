@@ -12,7 +12,7 @@ OPTIMIZER = "optimizer_variables"
 
 
 def add_to_tree(model: keras.Model, tree: dict[str, Any], value_format: str) -> None:
-    """Add all state of the optimizers, beside that which a built-in has too.
+    """Add the state of the optimizers that a built-in does not have.
 
     The training point is there wherever the variables are, so that a tree has the same structure
     before a training and after it.
@@ -57,7 +57,7 @@ def extra_values(optimizer: Optimizer) -> dict[str, Any]:
 
 
 def training_point_paths(optimizer: Optimizer) -> list[str]:
-    """Paths of the training points, beside the variable that says whether they are in use."""
+    """Paths of the training points, and of the variable that says whether they are in use."""
     folder = optimizer.evaluating.path.rpartition("/")[0]
     return [f"{folder}/{training_point_name(n)}" for n in range(len(optimizer.built_on))]
 

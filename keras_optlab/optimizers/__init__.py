@@ -9,7 +9,7 @@ device gives for the same global batch. On TensorFlow, `MirroredStrategy`:
         model.compile(keras_optlab.optimizers.Adam(clipnorm=1.0), loss="mse")
     model.fit(x, y, batch_size=64)
 
-`MultiWorkerMirroredStrategy`, in each process with its `TF_CONFIG`, in a loop of your own (`fit` of
+`MultiWorkerMirroredStrategy`, in each process with its `TF_CONFIG`, in a custom loop (`fit` of
 Keras 3 fails there with any optimizer, keras issue 20585). `step(x, y)` takes gradients of the loss
 divided by `strategy.num_replicas_in_sync` and calls `optimizer.apply(gradients, variables)`:
 

@@ -25,8 +25,10 @@ class Adagrad(Optimizer):
         a ← a + g²
         θ ← θ − η g / √(a + ε)
 
-    With `epsilon_inside_root=False`, as in the paper and PyTorch: θ ← θ − η g / (√a + ε),
-    usually together with `initial_accumulator_value=0.0`.
+    With `epsilon_inside_root=False`, as in the paper and PyTorch, usually together with
+    `initial_accumulator_value=0.0`:
+
+        θ ← θ − η g / (√a + ε)
 
     Args:
         learning_rate: Float >= 0, a `LearningRateSchedule`, or a callable without arguments.

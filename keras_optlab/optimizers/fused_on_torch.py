@@ -3,7 +3,7 @@
 A kernel here gives the numbers of the formula, with whatever settings it takes to make it; where
 none does, it is left out. Adam's is called by torch's functional interface
 (`torch.optim.adam.adam`), which takes longer to start than a block of a variable does: those that
-run block by block are called by themselves.
+run block by block on CPU are called by themselves. On CUDA a kernel takes all tensors in one call.
 """
 
 from collections.abc import Iterator
@@ -12,13 +12,14 @@ from typing import Any
 import torch
 from torch.optim.adam import adam
 
+from keras_optlab.backends import torch_kernels
 from keras_optlab.backends.torch_kernels import KERNELS, Kernel
 from keras_optlab.optimizers.adagrad import Adagrad
 from keras_optlab.optimizers.adam import Adam
 from keras_optlab.optimizers.adamw import AdamW
 from keras_optlab.optimizers.sgd import SGD
 
-# So many steps that torch's own bias correction is 1, also after 1 is added to it in float32; ours
+# Enough steps that torch's bias correction is 1, also after 1 is added to it in float32; ours
 # stands in its learning rate.
 CORRECTED = 1e9
 
@@ -44,7 +45,7 @@ def _adam(optimizer: Any, lists: dict[str, list], h: dict[str, float]) -> bool:
         lists["momentum"],
         lists["velocity"],
         lists.get("velocity_hat", []),
-        [torch.tensor(CORRECTED)] * len(lists["value"]),
+        _steps(lists["value"], CORRECTED),
         fused=True,
         decoupled_weight_decay=decoupled,
         amsgrad="velocity_hat" in lists,
@@ -84,7 +85,10 @@ def _sgd(optimizer: Any, lists: dict[str, list], h: dict[str, float]) -> bool:
 
 
 def _batches(*lists: list[torch.Tensor]) -> Iterator[tuple[list[torch.Tensor], ...]]:
-    """Small tensors all together, and each block of a large one by itself."""
+    """On CPU small tensors all together and each block of a large one alone; else all tensors."""
+    if torch_kernels.takes_lists(lists[0][0].device):
+        yield lists
+        return
     alike = list(zip(*lists, strict=True))
     small = [tensors for tensors in alike if tensors[0].numel() <= BLOCK]
     if small:
@@ -126,10 +130,10 @@ def _adagrad(optimizer: Any, lists: dict[str, list], h: dict[str, float]) -> boo
     if h["decay"]:
         return False
     largest = max(min(tensor.numel(), BLOCK) for tensor in lists["value"])
-    room = torch.empty(largest, dtype=lists["value"][0].dtype)
+    room = lists["value"][0].new_empty(largest)
     for p, g, s in _batches(*_three(lists)):
-        # √((s + ε) + g²): the kernel adds g² to what it is given, and has no ε of its own.
-        if len(s) == 1:
+        # √((s + ε) + g²): the kernel adds g² to what it is given, and has no ε.
+        if len(s) == 1 and s[0].numel() <= largest:
             size = s[0].numel()
             shifted = [torch.add(s[0], h["epsilon"], out=room[:size].view(s[0].shape))]
         else:
@@ -151,7 +155,7 @@ def _fused_adagrad(
         gradients,
         sums,
         # The count of steps, which only a decay of the rate would look at.
-        [torch.tensor(1.0)] * len(values),
+        _steps(values, 1.0),
         lr=rate,
         lr_decay=0.0,
         weight_decay=decay,
@@ -160,9 +164,14 @@ def _fused_adagrad(
     )
 
 
+def _steps(tensors: list[torch.Tensor], count: float) -> list[torch.Tensor]:
+    """A count of steps for each tensor, which is filled on its device without a copy to it."""
+    return [torch.full((), count, device=tensors[0].device)] * len(tensors)
+
+
 KERNELS |= {
-    Adam: Kernel(_adam, decays_before=True),
-    AdamW: Kernel(_adam, decays_before=True),
-    SGD: Kernel(_sgd, decays_before=False),
-    Adagrad: Kernel(_adagrad, decays_before=False),
+    Adam: Kernel(_adam, "aten::_fused_adam_", decays_before=True),
+    AdamW: Kernel(_adam, "aten::_fused_adamw_", decays_before=True),
+    SGD: Kernel(_sgd, "aten::_fused_sgd_", decays_before=False),
+    Adagrad: Kernel(_adagrad, "aten::_fused_adagrad_", decays_before=False),
 }

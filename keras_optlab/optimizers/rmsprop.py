@@ -30,7 +30,10 @@ class RMSprop(Optimizer):
 
         a ← ρ a + (1 − ρ) g,   v − a²
 
-    With momentum β:  m ← β m + η g / √(v + ε);  θ ← θ − m
+    With momentum β:
+
+        m ← β m + η g / √(v + ε)
+        θ ← θ − m
 
     With `epsilon_inside_root=False`, as PyTorch: η g / (√v + ε). `epsilon=0.0` is the form
     without ε.

@@ -36,8 +36,8 @@ class ScheduleFreeAdamW(Optimizer):
 
     Training takes place at y = (1 − β₁) z + β₁ x, where the gradient is taken; the averaged
     point x is the one to evaluate and to keep. `fit`, `evaluate`, `predict` and saved files use
-    x without further ado, and going on with `fit` goes on from y. In a training loop of your
-    own, call `optimizer.to_evaluation_point()` before you evaluate or save, and
+    x without further ado, and going on with `fit` goes on from y. In a custom training
+    loop, call `optimizer.to_evaluation_point()` before you evaluate or save, and
     `optimizer.to_training_point()` before you go on.
 
     The numbers are those of the authors' package `schedulefree`, to rounding. Keras'

@@ -31,7 +31,7 @@ class ScheduleFreeSGD(Optimizer):
 
     Training takes place at y, where the gradient is taken; the averaged point x = y + (1 − 1/β)
     (z − y) is the one to evaluate and to keep. `fit`, `evaluate`, `predict` and saved files use x
-    without further ado; see `ScheduleFreeAdamW` for loops of your own.
+    without further ado; see `ScheduleFreeAdamW` for custom loops.
 
     Args:
         learning_rate: Float >= 0, a `LearningRateSchedule`, or a callable without arguments.

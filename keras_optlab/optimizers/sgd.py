@@ -20,14 +20,14 @@ from keras_optlab.optimizers.base import (
 class SGD(Optimizer):
     r"""Gradient descent, with momentum and Nesterov's accelerated gradient.
 
-    Without momentum:           θ ← θ − η g
-    With momentum β:            v ← β v − η g;  θ ← θ + v
-    With `nesterov`:            v ← β v − η g;  θ ← θ + β v − η g
+        without momentum:   θ ← θ − η g
+        with momentum β:    v ← β v − η g;  θ ← θ + v
+        with `nesterov`:    v ← β v − η g;  θ ← θ + β v − η g
 
     With `learning_rate_in_velocity=False`, as PyTorch has it:
 
-    With momentum β:            v ← β v + g;  θ ← θ − η v
-    With `nesterov`:            v ← β v + g;  θ ← θ − η (g + β v)
+        with momentum β:    v ← β v + g;  θ ← θ − η v
+        with `nesterov`:    v ← β v + g;  θ ← θ − η (g + β v)
 
     The two differ as soon as η changes: the first keeps the steps taken, the second rescales
     them all at once. `nesterov` is the method whose gradient is taken at the look-ahead point

@@ -42,7 +42,7 @@ class CosineDecay(Schedule):
     Source:
         Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts" (2017), and
         `keras.optimizers.schedules.CosineDecay`: arguments, defaults and values. An integer
-        `initial_learning_rate=0`, as in Keras' own example, makes Keras compute in integers: 0.0
+        `initial_learning_rate=0`, as in Keras' example, makes Keras compute in integers: 0.0
         at every step on JAX and torch, an error on TensorFlow. Here 0 is 0.0.
 
     Example:

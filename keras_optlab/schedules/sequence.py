@@ -17,14 +17,14 @@ from keras_optlab.schedules.boundaries import check_boundaries
 
 @final
 class Sequence(Schedule):
-    """One schedule after another, each with a step of its own that starts at 0.
+    """One schedule after another, each counting its steps from 0.
 
         η(t) = η₀(t)                where t < b₀
         η(t) = ηᵢ(t - bᵢ₋₁)         where bᵢ₋₁ <= t < bᵢ
         η(t) = ηₙ(t - bₙ₋₁)         where bₙ₋₁ <= t
 
     Args:
-        schedules: η, a list of n + 1 schedules, Keras' own included, or finite numbers.
+        schedules: η, a list of n + 1 schedules, those of Keras included, or finite numbers.
         boundaries: b, a list of n strictly increasing integers >= 1: the steps at which the
             second and each later schedule takes over.
         name: String. Name of the operations in a graph. Defaults to `"Sequence"`.

@@ -23,8 +23,8 @@ class LinearWarmup(Schedule):
 
     Args:
         steps: w, the steps of the warmup; an integer >= 0.
-        then: η', what follows: a finite number, or any `LearningRateSchedule`, Keras' own
-            included, whose step 0 is step w.
+        then: η', what follows: a finite number, or any `LearningRateSchedule`, also
+            Keras', whose step 0 is step w.
         initial_fraction: f, the value at step 0 as a fraction of η'(0); in [0, 1]. Defaults to
             `0.0`.
         name: String. Name of the operations in a graph. Defaults to `"LinearWarmup"`.

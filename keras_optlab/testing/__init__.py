@@ -86,7 +86,7 @@ def check_optimizer(cls: type, **arguments: Any) -> dict[str, str]:
     torch the last check, `fit` compiled by dynamo, takes most of the time.
 
     Args:
-        cls: Subclass of `Optimizer`, of this package or your own.
+        cls: Subclass of `Optimizer`, yours or this package's.
         **arguments: Arguments of its constructor. A class whose options lead to other formulas is
             checked once with each.
 
@@ -149,7 +149,7 @@ def check_transform(cls: type, **arguments: Any) -> dict[str, str]:
     """Check that a transform's hooks keep their contract, and that `SGD` with it does.
 
     Args:
-        cls: Subclass of `Transform`, of this package or your own.
+        cls: Subclass of `Transform`, yours or this package's.
         **arguments: Arguments of its constructor.
 
     Returns:

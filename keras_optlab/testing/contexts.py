@@ -20,7 +20,7 @@ from keras_optlab.testing.problem import (
 # Enough variables of a shape to be joined or stacked.
 MANY = {f"{kind}_{n}": shape for kind, shape in [("v", (7,)), ("m", (3, 5))] for n in range(9)}
 
-# Large enough to be compiled on its own, and on torch to be cut into blocks.
+# Large enough to be compiled separately, and on torch to be cut into blocks.
 LARGE = {"large": (1100, 500) if BACKEND == "torch" else (300, 250)}
 
 Step = Callable[[list[np.ndarray]], None]

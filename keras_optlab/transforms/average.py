@@ -30,7 +30,7 @@ class Average(Transform):
         β = min(decay, max(β₀, 1 − (1 + (t − n₀) / γ)⁻ᵖ))    (with `warmup_scale` γ as well)
 
     Training goes on at θ. `fit`, `evaluate` and `predict` move the model between the two points; a
-    loop of your own calls `optimizer.to_evaluation_point()` and `to_training_point()`. Before the
+    custom loop calls `optimizer.to_evaluation_point()` and `to_training_point()`. Before the
     start, the model is evaluated at θ (with `warmup_scale` at the last copy of it).
 
     Statistics of batch normalization are those of θ: after SWA, run the data through the model

@@ -16,7 +16,7 @@ from keras_optlab.arguments.domain import (
 from keras_optlab.engine.algorithm import Values
 from keras_optlab.engine.functions import maximum, minimum, sum_along, total
 from keras_optlab.engine.groups import path_of
-from keras_optlab.engine.passes import sums
+from keras_optlab.engine.passes import sums, when
 from keras_optlab.engine.scope import Scope
 from keras_optlab.engine.slots import Slot
 from keras_optlab.engine.transform import Transform
@@ -43,4 +43,5 @@ __all__ = [
     "sum_along",
     "sums",
     "total",
+    "when",
 ]

@@ -16,8 +16,8 @@ KILLS = 20
 
 
 @pytest.mark.processes
-def test_a_training_killed_again_and_again_ends_with_the_same_weights(tmp_path):
-    script = Path(__file__).with_name("killed_training.py")
+def test_a_training_killed_often_ends_with_the_same_weights(tmp_path):
+    script = Path(__file__).parents[1] / "helpers" / "killed_training.py"
     # JAX compiles in the first attempt alone; what is saved is the same.
     cache = {
         "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "compiled"),
@@ -99,7 +99,7 @@ def test_a_damaged_backup_is_refused_or_the_one_before_taken(tmp_path, straight)
     assert epochs == 4
 
 
-def test_what_a_killed_save_leaves_behind_is_not_taken_for_a_backup(tmp_path, straight):
+def test_what_a_killed_save_leaves_is_no_backup(tmp_path, straight):
     interrupted(tmp_path / "backup")
     (tmp_path / "backup" / "backup-9.weights.h5").write_bytes(b"half of it")
     (tmp_path / "backup" / "backup.json.new").write_text('[{"num')

@@ -107,7 +107,7 @@ def test_parameter_groups_multiply_the_cycle():
 
 
 @pytest.mark.skipif(BACKEND == "torch", reason="Keras on torch has no steps_per_execution")
-def test_an_execution_of_several_steps_uses_the_values_of_its_first():
+def test_steps_per_execution_use_the_values_of_the_first():
     model = linear_model(SGD(0.01, momentum=0.9), steps_per_execution=2)
     one_cycle = OneCycle(0.2)
     fit(model, 2, [one_cycle])
@@ -204,9 +204,7 @@ def test_initial_epoch_goes_on_in_the_middle(total_steps, new_callback):
 
 @pytest.mark.parametrize("accumulated", quick([None, 3], [3]))
 @pytest.mark.parametrize("position", quick([0, 1], [0]))
-def test_a_run_resumed_by_backup_and_restore_ends_where_an_uninterrupted_one_does(
-    tmp_path, position, accumulated
-):
+def test_a_resumed_cycle_ends_as_an_uninterrupted_one(tmp_path, position, accumulated):
     def run(*others):
         optimizer = SGD(0.01, momentum=0.9, gradient_accumulation_steps=accumulated)
         model, one_cycle = linear_model(optimizer), OneCycle(0.2)
@@ -227,7 +225,7 @@ def test_a_run_resumed_by_backup_and_restore_ends_where_an_uninterrupted_one_doe
     np.testing.assert_allclose(one_cycle.history["learning_rate"], rates[done:], rtol=1e-9)
 
 
-def test_an_epoch_that_is_repeated_after_a_backup_in_its_middle_has_its_own_values(tmp_path):
+def test_an_epoch_repeated_after_a_backup_has_its_values(tmp_path):
     def run(*others):
         model, one_cycle = linear_model(SGD(0.01, momentum=0.9)), OneCycle(0.2)
         backup = keras.callbacks.BackupAndRestore(tmp_path / "backup", save_freq=3)

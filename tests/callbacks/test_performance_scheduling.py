@@ -120,7 +120,7 @@ OPTIMIZERS = {
 
 
 @pytest.mark.parametrize("optimizer", quick(OPTIMIZERS, ["two points"]))
-def test_a_run_resumed_by_backup_and_restore_reduces_as_an_uninterrupted_one(tmp_path, optimizer):
+def test_a_resumed_run_reduces_as_an_uninterrupted_one(tmp_path, optimizer):
     def run(*others):
         score = Score()
         backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
@@ -137,7 +137,7 @@ def test_a_run_resumed_by_backup_and_restore_reduces_as_an_uninterrupted_one(tmp
 
 
 @pytest.mark.parametrize("optimizer", quick(["schedule", "two points"], ["schedule"]))
-def test_a_model_saved_while_training_reduces_as_an_uninterrupted_one(tmp_path, optimizer):
+def test_a_model_saved_in_training_reduces_as_uninterrupted(tmp_path, optimizer):
     model = linear_model(OPTIMIZERS[optimizer]())
     checkpoint = keras.callbacks.ModelCheckpoint(tmp_path / "{epoch}.keras")
     uninterrupted, resumed = Score(), Score()

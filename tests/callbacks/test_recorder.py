@@ -72,7 +72,7 @@ def test_the_numbers_are_those_of_numpy(library, every):
     assert recorder.history.get("skipped_steps") == ([0] * len(steps) if ours else None)
 
 
-def test_the_norm_is_that_before_clipping_and_without_the_scale_of_the_loss():
+def test_the_norm_is_before_clipping_and_without_loss_scale():
     recorder = Recorder()
     fit(
         linear_model(SGD(0.1, momentum=0.9, global_clipnorm=0.5, loss_scale_factor=64.0)),
@@ -89,7 +89,7 @@ def test_a_dynamic_scale_of_the_loss_is_taken_out():
     assert_recorded(recorder, expected([0.1] * 5, 0.9), range(5))
 
 
-def test_a_schedule_and_a_scheduled_momentum_are_read_at_their_step():
+def test_schedules_of_rate_and_momentum_are_read_at_their_step():
     rate = keras_optlab.schedules.PowerDecay(0.1, 3)
     momentum = keras_optlab.schedules.OneCycleMomentum(5, pct_start=0.5)
     recorder = Recorder(by=None)
@@ -241,7 +241,7 @@ def test_a_layer_that_starts_at_zero_has_no_finite_ratio():
     assert recorder.plot() is not None
 
 
-def test_rows_looked_up_twice_are_summed_before_the_norm_is_taken():
+def test_rows_looked_up_twice_are_summed_before_the_norm():
     table = np.array([[1.0], [2.0], [3.0]], "float32")
     embedding = keras.layers.Embedding(3, 1)
     model = keras.Sequential([keras.Input((2,), dtype="int32"), embedding])
@@ -309,7 +309,7 @@ def test_a_step_without_gradients_is_an_error():
         ),
     ],
 )
-def test_what_cannot_be_recorded_is_an_error_that_says_what_to_do(optimizer, arguments, message):
+def test_what_cannot_be_recorded_is_an_error_with_advice(optimizer, arguments, message):
     with pytest.raises(ValueError, match=message):
         fit(linear_model(optimizer()), 1, [Recorder(**arguments)])
 

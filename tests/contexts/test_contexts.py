@@ -13,19 +13,27 @@ import keras
 import numpy as np
 import pytest
 from keras_versions import OF_KERAS
+from selection import EXHAUSTIVE, KINDS
 from stepping import FEW_SHAPES, Problem
 
 BACKEND = keras.backend.backend()
-HERE = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 TIME_LIMIT = 600
 
 on_tensorflow = pytest.mark.skipif(BACKEND != "tensorflow", reason="this is TensorFlow's")
 on_jax = pytest.mark.skipif(BACKEND != "jax", reason="this is JAX's")
 on_torch = pytest.mark.skipif(BACKEND != "torch", reason="this is torch's")
 CORE = ("SGD", "Adam")
+
+
+def marks_of(name):
+    if name in CORE:
+        return ()
+    return pytest.mark.slow if name in KINDS else EXHAUSTIVE
+
+
 each_algorithm = pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=() if name in CORE else pytest.mark.slow) for name in OF_KERAS],
+    "name", [pytest.param(name, marks=marks_of(name)) for name in OF_KERAS]
 )
 
 
@@ -142,7 +150,7 @@ def test_jax_scan(name):
 
 # Inductor takes long; operations without a fake implementation already fail with the other.
 COMPILERS = [
-    *[("aot_eager", name) for name in OF_KERAS],
+    *[pytest.param("aot_eager", name, marks=marks_of(name)) for name in OF_KERAS],
     *[("inductor", name) for name in ("SGD", "Adam", "Adafactor")],
 ]
 
@@ -170,10 +178,9 @@ def test_dynamo(compiler, name):
 def replicas(tmp_path_factory):
     """Weights of two replicas, by algorithm, replica and variable."""
     path = tmp_path_factory.mktemp("results") / "results.npz"
-    folders = [HERE.parent / "optimizers", HERE.parent.parent]
-    settings = {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(map(str, folders))}
+    settings = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(TESTS.parent)}
     done = subprocess.run(
-        [sys.executable, HERE / "mirrored_steps.py", path],
+        [sys.executable, TESTS / "helpers" / "mirrored_steps.py", path],
         env={**os.environ, **settings},
         capture_output=True,
         text=True,

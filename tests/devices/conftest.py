@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from device_training import OneDevice, Results
 
-HERE = Path(__file__).parent
+HELPERS = Path(__file__).parents[1] / "helpers"
 # Only so that workers that wait for each other do not do so for ever.
 TIME_LIMIT = 900
 
 
 class Worker:
-    """A script of this folder in a process of its own.
+    """A script of `tests/helpers` in a process of its own.
 
     Args:
         script: Name of the script; it takes the file that it writes first.
@@ -23,9 +23,9 @@ class Worker:
     """
 
     def __init__(self, script: str, *arguments: object, **environment: str) -> None:
-        settings = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parent.parent)}
+        settings = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(HELPERS.parents[1])}
         self.process = subprocess.Popen(
-            [sys.executable, str(HERE / script), *map(str, arguments)],
+            [sys.executable, str(HELPERS / script), *map(str, arguments)],
             env={**os.environ, **settings, **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

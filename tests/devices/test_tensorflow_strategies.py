@@ -78,7 +78,7 @@ def test_replicas_hold_the_same_bits(mirrored, replicas, name):
 
 @pytest.mark.processes
 @pytest.mark.parametrize("name", ON_WORKERS)
-def test_multi_worker_mirrored_strategy_gives_the_weights_of_one_device(workers, one_device, name):
+def test_multi_worker_strategy_gives_the_weights_of_one_device(workers, one_device, name):
     assert one_device.difference(name, workers[0][name]) <= TOLERANCE
 
 

@@ -185,7 +185,7 @@ def test_mirrored_strategy_gives_the_weights_of_one_device(task):
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="tf.function is TensorFlow's")
-def test_a_step_of_the_users_own_in_a_tf_function_sees_what_is_set_later():
+def test_a_custom_tf_function_step_sees_what_is_set_later():
     import tensorflow as tf
 
     variable = keras.Variable(np.ones(1, "float32"))

@@ -21,7 +21,7 @@ def model(task, **compile_arguments):
     return task.linear(optimizers.ScheduleFreeAdamW(**ARGUMENTS), **compile_arguments)
 
 
-def test_validation_and_weights_after_fit_are_those_of_the_authors(task):
+def test_validation_and_final_weights_are_the_authors(task):
     expected, ours = authors(epochs=3), model(task)
     validation = {"validation_data": (task.x, task.y), "validation_batch_size": 64}
     history = ours.fit(task.x, task.y, 16, 2, shuffle=False, verbose=0, **validation)
@@ -62,7 +62,7 @@ def test_files_hold_the_evaluation_point_and_go_on_bit_for_bit(task, tmp_path):
         np.testing.assert_array_equal(resumed[0], straight.get_weights()[0])
 
 
-def test_weights_that_the_user_sets_after_fit_are_where_training_starts_anew(task):
+def test_training_starts_anew_at_weights_set_after_fit(task):
     ours = model(task)
     task.fit(ours)
     ours.set_weights([task.kernel])
@@ -81,7 +81,7 @@ def test_a_loop_of_the_users_own_moves_by_hand(task):
         np.testing.assert_allclose(ours.get_weights()[0], kernel, atol=1e-6)
 
 
-def test_evaluate_between_steps_of_the_users_own_leaves_them_undisturbed(task):
+def test_evaluate_between_custom_steps_changes_nothing(task):
     disturbed, plain = model(task), model(task)
     for ours in (disturbed, plain):
         for start in range(0, 64, 16):
@@ -92,7 +92,7 @@ def test_evaluate_between_steps_of_the_users_own_leaves_them_undisturbed(task):
     np.testing.assert_array_equal(disturbed.get_weights()[0], plain.get_weights()[0])
 
 
-def test_a_step_taken_at_the_evaluation_point_goes_on_from_the_training_point(task):
+def test_a_step_at_the_evaluation_point_continues_training(task):
     ours, reference = model(task), model(task)
     for each in (ours, reference):
         each.train_on_batch(task.x[:16], task.y[:16])

@@ -242,7 +242,7 @@ def test_zero_gradients_for_ever_change_nothing_but_by_decay(name):
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_variables_without_gradient_without_elements_and_of_rank_0(name):
+def test_variables_without_gradient_or_elements_and_scalars(name):
     weights = [
         keras.Variable(np.ones((0, 4), "float32"), name="empty"),
         keras.Variable(np.float32(0.5), name="scalar"),
@@ -263,7 +263,7 @@ def test_variables_without_gradient_without_elements_and_of_rank_0(name):
         assert scalar < 0.5 and (matrix < 1).all()
 
 
-def test_no_gradient_at_all_is_refused_and_an_empty_list_does_nothing():
+def test_no_gradient_is_refused_an_empty_list_does_nothing():
     weights = variables()
     optimizer = optimizers.Adam(nonfinite="skip")
     optimizer.build(weights)

@@ -110,7 +110,7 @@ def test_a_momentum_used_by_a_group_alone_gets_its_slot(task):
         (ParameterGroup("first", beta_1=1.5), r"`beta_1` must be .*Received: beta_1=1\.5"),
     ],
 )
-def test_a_group_that_cannot_work_is_an_error_at_build_that_names_it(task, group, message):
+def test_a_group_that_cannot_work_is_named_at_build(task, group, message):
     model = task.network(optimizers.Adam(groups=[group]))
     with pytest.raises(ValueError, match=message):
         model.optimizer.build(model.trainable_variables)
@@ -145,7 +145,7 @@ def test_groups_survive_a_saved_model(task, tmp_path):
     assert all(np.array_equal(*pair) for pair in zip(straight, resumed, strict=True))
 
 
-def test_layerwise_decay_falls_by_the_factor_with_each_layer_from_the_output():
+def test_layerwise_decay_falls_by_the_factor_from_the_output():
     backbone = keras.Sequential(
         [keras.layers.Input((3,)), keras.layers.Dense(3, name="a"), keras.layers.Dense(3, name="b")]
     )

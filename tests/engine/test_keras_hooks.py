@@ -99,7 +99,7 @@ def test_keras_keeps_its_state_under_this_name(name):
     assert name in vars(optimizer)
 
 
-def test_keras_saves_a_saveable_that_is_an_attribute_of_an_optimizer(task, tmp_path):
+def test_keras_saves_a_saveable_attribute_of_an_optimizer(task, tmp_path):
     model = task.linear(optimizers.SGD(momentum=0.5))
     model.optimizer.build(model.trainable_variables)
     model.save_weights(tmp_path / "saved.weights.h5")
@@ -128,11 +128,11 @@ def test_training_loops_make_callback_lists_with_the_model_named():
 
 
 @pytest.mark.parametrize("owner", [keras.Model, keras.saving])
-def test_weights_are_loaded_by_a_function_whose_first_argument_is_the_model(owner):
+def test_the_loading_function_takes_the_model_first(owner):
     assert next(iter(inspect.signature(owner.load_weights).parameters)) in ("self", "model")
 
 
-def test_a_state_tree_has_the_optimizers_variables_by_path_and_is_set_by_it(task):
+def test_a_state_tree_holds_variables_by_path_both_ways(task):
     model = task.network("sgd")
     model.optimizer.build(model.trainable_variables)
     tree = inspect.unwrap(keras.Model.get_state_tree)(model, "numpy_array")
@@ -149,7 +149,7 @@ def test_a_model_lists_the_layers_inside_its_layers():
     assert inner in hooks.all_layers(keras.Sequential(layers))
 
 
-def test_keras_draws_from_the_generator_that_the_hooks_give_and_replace():
+def test_keras_draws_from_the_generator_that_hooks_replace():
     before = hooks.global_seed_generator()
     try:
         draws = []

@@ -108,7 +108,7 @@ def test_compensation_leaves_special_numbers_alone(dtype):
     np.testing.assert_array_equal(as_float32(rounding.restored(*pair)), numbers)
 
 
-def test_a_weight_that_somebody_sets_is_not_made_a_nan_by_what_was_kept():
+def test_a_weight_that_is_set_is_not_made_nan_by_compensation():
     variable = keras.Variable(np.full(4, 0.3), dtype="bfloat16", name="w")
     optimizer = optimizers.SGD(1e-4)
     for gradient in (1.0, -1.0, 0.3):
@@ -258,7 +258,7 @@ def accuracy(digits, optimizer, policy):
     ],
     ids=["Adam", "AdamW", "momentum", "Nadam", "Lion"],
 )
-def test_a_network_under_the_bfloat16_policy_reaches_the_accuracy_of_float32(digits, make):
+def test_a_bfloat16_network_reaches_the_accuracy_of_float32(digits, make):
     full, half = (accuracy(digits, make(), policy) for policy in ("float32", "bfloat16"))
     assert full > 0.9
     assert half >= full - 0.01
@@ -283,7 +283,7 @@ def test_mixed_precision_gives_the_numbers_of_the_built_in(task, name, policy):
 
 
 @pytest.mark.parametrize("mode", ["compensated", "stochastic"])
-def test_large_half_precision_matrices_are_updated_by_the_fast_paths(mode):
+def test_large_half_precision_matrices_take_the_fast_paths(mode):
     """Blocks, XLA calls and plain operations round alike."""
     start = np.random.default_rng(0).normal(size=(600, 500)).astype("float32")
     gradient = np.random.default_rng(1).normal(size=(600, 500)).astype("float32")

@@ -8,6 +8,7 @@ from keras import ops
 from keras_optlab.arguments.domain import FRACTION
 from keras_optlab.arguments.hyperparameter import hyperparameter, learning_rate
 from keras_optlab.engine.optimizer import Optimizer
+from keras_optlab.engine.passes import when
 from keras_optlab.engine.scope import Scope
 from keras_optlab.engine.slots import Slot
 
@@ -75,7 +76,7 @@ def test_a_formula_with_a_norm_gets_the_whole_variable(jit_compile):
         np.testing.assert_allclose(end, w - step, rtol=2e-6, atol=2e-6)
 
 
-def test_rows_alone_are_not_for_a_formula_that_may_need_the_table():
+def test_rows_alone_are_not_for_formulas_of_whole_tables():
     with pytest.raises(ValueError, match=r"Normalized cannot have `lazy`: .*Received: lazy=True"):
         Normalized(lazy=True)
 
@@ -91,3 +92,50 @@ def test_state_of_an_own_class_is_not_taken_for_ours(tmp_path):
     ours.build([keras.Variable(np.zeros(3, "float32"))])
     with pytest.raises(ValueError, match=r"`Lion.update`\. Received: .*`custom>Lion.update`"):
         ours.extra_state.load_own_variables(contents)
+
+
+class Kept(Optimizer):
+    """Keeps its momentum every third step: elementwise, and with a branch."""
+
+    learning_rate: float = learning_rate(0.5)
+    scope = Scope.ELEMENT
+
+    def slots(self, variable):
+        return {"momentum": Slot(), "kept": Slot()}
+
+    def derive(self, h):
+        return {"is_due": ops.equal(ops.mod(h.t, 3.0), 0)}
+
+    def step(self, g, p, s, h):
+        return h.learning_rate * (g + s.kept), {"momentum": s.momentum + g}
+
+    @when(lambda h: h.is_due)
+    def keep_momentum(self, g, p, s, h):
+        return {"kept": s.momentum}
+
+
+@pytest.mark.parametrize("jit_compile", ["auto", True])
+@pytest.mark.parametrize("shape", [(600, 500), (4,)])
+def test_an_elementwise_formula_may_have_periodic_work(shape, jit_compile):
+    variables = [keras.Variable(np.zeros(shape, "float32")) for _ in range(2)]
+    optimizer = Kept(jit_compile=jit_compile)
+    optimizer.build(variables)
+    for _ in range(4):
+        optimizer.apply([ops.ones(shape)] * 2, variables)
+    # Four gradients of 1, and in the fourth step the momentum after the third.
+    for variable in variables:
+        np.testing.assert_allclose(ops.convert_to_numpy(variable), -0.5 * (4 + 3), rtol=1e-6)
+
+
+def test_periodic_work_takes_the_whole_table():
+    with pytest.raises(ValueError, match="cannot have `lazy`: it has periodic work"):
+        Kept(lazy=True)
+
+
+def test_a_marked_method_may_not_hide_an_inherited_one():
+    with pytest.raises(TypeError, match=r"needs a name .* Hiding\.keep\. Give it"):
+
+        class Hiding(Kept):
+            @when(lambda h: h.is_due)
+            def keep(self, g, p, s, h):
+                return {}

@@ -215,7 +215,7 @@ def go_on_in_a_new_process(folder, task, connection):
 
 @pytest.mark.processes
 @pytest.mark.usefixtures("checkpoints")
-def test_a_checkpoint_at_the_evaluation_point_goes_on_in_a_new_process(task, tmp_path):
+def test_an_evaluation_point_checkpoint_resumes_elsewhere(task, tmp_path):
     save_checkpoint(schedule_free(task, STOP), tmp_path)
     straight = schedule_free(task, EPOCHS)
     receiver, sender = multiprocessing.Pipe(duplex=False)
@@ -246,7 +246,7 @@ def test_a_checkpoint_takes_a_model_back_in_the_same_process(task, tmp_path, epo
 
 
 @pytest.mark.usefixtures("checkpoints")
-def test_a_restored_checkpoint_can_be_saved_once_more_before_training(task, tmp_path):
+def test_a_restored_checkpoint_can_be_saved_before_training(task, tmp_path):
     straight = schedule_free(task, STOP)
     save_checkpoint(straight, tmp_path)
     restored, again = schedule_free(task, 0), schedule_free(task, 0)
@@ -257,7 +257,7 @@ def test_a_restored_checkpoint_can_be_saved_once_more_before_training(task, tmp_
 
 
 @pytest.mark.usefixtures("checkpoints")
-def test_weights_set_after_a_checkpoint_was_restored_are_where_training_starts(task, tmp_path):
+def test_training_starts_at_weights_set_after_a_restore(task, tmp_path):
     save_checkpoint(schedule_free(task, STOP), tmp_path)
     model = schedule_free(task, 0)
     restore_checkpoint(model, tmp_path)

@@ -111,7 +111,7 @@ def test_from_keras_goes_on_where_the_built_in_was(name):
 
 
 @needs_built_in("ScheduleFreeAdamW")
-def test_a_schedule_free_file_of_keras_goes_on_as_the_authors_formula_says(tmp_path):
+def test_a_schedule_free_file_of_keras_resumes_as_the_authors(tmp_path):
     """The reference is ours without a break: it equals the authors' package, Keras' does not."""
     straight, model = (built(optimizers, "ScheduleFreeAdamW") for _ in range(2))
     train(model, 7)
@@ -125,7 +125,7 @@ def test_a_schedule_free_file_of_keras_goes_on_as_the_authors_formula_says(tmp_p
     assert_same(train(other, 20), train(straight, 27), start)
 
 
-def test_from_keras_takes_an_optimizer_that_is_not_built_with_its_schedule():
+def test_from_keras_takes_an_unbuilt_optimizer_and_schedule():
     built_in = keras.optimizers.AdamW(keras.optimizers.schedules.CosineDecay(0.1, 10), 0.25)
     ours = keras_optlab.from_keras(built_in)
     assert isinstance(ours.held_learning_rate, keras.optimizers.schedules.CosineDecay)
@@ -142,7 +142,7 @@ def test_from_keras_takes_over_exclusions_from_weight_decay(task):
     assert decays == ["weight_decay", None, "weight_decay", None]
 
 
-def test_from_keras_goes_into_a_loss_scale_optimizer_and_keeps_its_scale(task):
+def test_from_keras_converts_inside_a_loss_scale_optimizer(task):
     built_in = keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(), initial_scale=8.0)
     model = task.network(built_in)
     task.fit(model)
@@ -191,7 +191,7 @@ def test_a_weights_file_brings_back_what_was_set_while_training(task, tmp_path):
     assert other.optimizer.momentum == 0.3
 
 
-def test_an_optimizer_that_is_not_built_keeps_loaded_state_until_it_is(task, tmp_path):
+def test_an_unbuilt_optimizer_keeps_loaded_state(task, tmp_path):
     model = task.linear(keras.optimizers.Adam(0.05))
     start = task.fit(model)
     model.save_weights(tmp_path / "saved.weights.h5")
@@ -200,7 +200,7 @@ def test_an_optimizer_that_is_not_built_keeps_loaded_state_until_it_is(task, tmp
     assert_same(task.fit(other, 5), task.fit(model, 5), start)
 
 
-def test_a_file_of_weights_alone_loads_and_leaves_the_optimizer_as_it_is(task, tmp_path):
+def test_a_file_of_weights_alone_leaves_the_optimizer(task, tmp_path):
     model = task.linear(optimizers.Adam(0.05))
     bare = keras.Sequential([keras.layers.Input((4,)), *model.layers])
     bare.save_weights(tmp_path / "pretrained.weights.h5")
@@ -275,7 +275,7 @@ REFUSALS = {
     ),
 )
 @pytest.mark.filterwarnings("ignore:Skipping variable loading for optimizer")  # By Keras.
-def test_a_file_that_is_refused_changes_nothing_in_model_and_optimizer(task, tmp_path, name, state):
+def test_a_refused_file_changes_neither_model_nor_optimizer(task, tmp_path, name, state):
     saved_by, damage, message = REFUSALS[name]
     momentum = {"momentum": 0.9}
 
@@ -346,7 +346,7 @@ def test_state_of_other_slots_is_skipped_as_in_keras(task, tmp_path, name, built
     )
 
 
-def test_adamw_takes_the_state_of_adam_since_the_formula_is_the_same(task, tmp_path):
+def test_adamw_takes_the_state_of_adam(task, tmp_path):
     model = task.linear(optimizers.Adam(0.05))
     task.fit(model)
     model.save_weights(tmp_path / "adam.weights.h5")
@@ -415,13 +415,13 @@ def test_a_pickle_and_a_copy_carry_the_state(name, duplicate):
 
 
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda o: pickle.loads(pickle.dumps(o))])
-def test_an_optimizer_without_state_is_pickled_and_copied_with_its_arguments(duplicate):
+def test_a_stateless_optimizer_is_pickled_with_its_arguments(duplicate):
     original = optimizers.RMSprop(schedules.CosineDecay(0.1, 10), momentum=0.5, clipnorm=2.0)
     assert duplicate(original).get_config() == original.get_config()
 
 
 @pytest.mark.parametrize("name", optimizers.__all__)
-def test_keras_optimizers_get_takes_instances_and_serialized_configs(name):
+def test_keras_optimizers_get_takes_instances_and_configs(name):
     original = optimizer(optimizers, name)
     again = keras.optimizers.get(keras.optimizers.serialize(original))
     assert keras.optimizers.get(original) is original

@@ -128,7 +128,7 @@ def second_moment(steps, slot_dtype):
     return np.array(keras.ops.convert_to_numpy(keras.ops.cast(optimizer.variables[3], "float32")))
 
 
-def test_rounding_is_right_in_the_mean_and_random_from_element_to_element():
+def test_rounding_is_unbiased_and_random_in_each_element():
     steps = 200
     half, full = second_moment(steps, "bfloat16"), second_moment(steps, "float32")
     assert np.unique(half).size > 1

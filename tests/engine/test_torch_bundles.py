@@ -92,7 +92,7 @@ def assert_takes_steps_as_the_built_in(ours, theirs):
 
 
 @pytest.mark.filterwarnings("ignore:Gradients do not exist")
-def test_variables_without_a_gradient_stay_as_they_are_and_so_do_their_slots():
+def test_variables_without_a_gradient_keep_values_and_slots():
     def given(step):
         first, second, *others = gradients(step)
         return [first, None if step % 2 else second, *others]

@@ -32,11 +32,11 @@ def test_a_failure_counts():
     ]
 
 
-def test_a_failure_that_did_not_come_up_again_in_the_rerun_counts():
+def test_a_failure_that_was_not_rerun_counts():
     assert list(judge({"a": FAILED}, reruns={}).new) == ["a"]
 
 
-def test_a_test_that_passes_when_run_again_is_told_and_does_not_count():
+def test_a_test_that_passes_when_rerun_is_reported_only():
     decided = judge({"a": FAILED}, {"a": PASSED})
     assert decided.passed
     assert decided.flaky == ["a"]
@@ -44,7 +44,7 @@ def test_a_test_that_passes_when_run_again_is_told_and_does_not_count():
     assert "1 passed, 1 flaky" in decided.report(1)
 
 
-def test_what_fails_with_the_built_ins_or_is_excepted_does_not_count():
+def test_failures_of_built_ins_and_exceptions_do_not_count():
     decided = judge({"a": FAILED, "b": FAILED}, recorded=["a"], exceptions=["b"])
     assert decided.passed
     assert (decided.recorded, decided.excepted) == (["a"], ["b"])
@@ -127,7 +127,7 @@ def failure(message, *places):
     )
 
 
-def test_an_error_is_described_by_its_first_line_and_our_last_one():
+def test_an_error_is_its_first_line_and_our_last_one():
     places = [("/x/keras_optlab/engine/a.py", 1), ("/x/keras_optlab/b.py", 2), ("/x/keras/c.py", 3)]
     described = describe(failure("ValueError: no\n\nmore", *places))
     assert described == {"error": "ValueError: no", "at": "b.py:2"}
@@ -145,7 +145,7 @@ def test_the_first_line_of_an_error_says_something(message, error):
     assert describe(failure(message)) == {"error": error}
 
 
-def test_the_error_of_a_file_that_cannot_be_imported_is_that_of_the_import():
+def test_a_file_that_fails_to_import_has_the_imports_error():
     text = (
         "ImportError while importing test module\na_test.py:1: in <module>\nE   ImportError: no b"
     )

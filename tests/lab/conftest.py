@@ -10,6 +10,7 @@ import pytest
 
 # What a page does in a browser does not depend on the backend of Keras.
 BROWSER_BACKEND = "torch"
+HERE = Path(__file__).parent
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -40,10 +41,16 @@ class BrowserPage:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Mark what uses a browser."""
+    """Mark what uses a browser, and what one backend shows for all."""
     for item in items:
         if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.browser)
+        elif (
+            item.path.is_relative_to(HERE)
+            and item.get_closest_marker("slow")
+            and keras.backend.backend() != "tensorflow"
+        ):
+            item.add_marker(pytest.mark.exhaustive)
 
 
 @pytest.fixture(scope="session")

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from keras_optlab import schedules
-from keras_optlab.lab import claims, command
+from keras_optlab.lab import claims
 from keras_optlab.lab.claims import adaptive, evidence, momentum, regularization
 from keras_optlab.lab.claims.descent import descend, sweep
 from keras_optlab.lab.claims.evidence import Evidence, Line, Measurement, Panel
 from keras_optlab.optimizers import SGD, Adam
+from optlab import command
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -145,7 +146,7 @@ def test_the_command_prints_draws_and_writes(capsys, tmp_path, monkeypatch):
         claims, "CLAIMS", {1: lambda: made_up(2.0), 4: lambda: made_up(2.0, number=4)}
     )
     out = tmp_path / "new" / "folder"
-    assert command.main(["claims", "--claims", "4", "1", "1", "--out", str(out)]) == 0
+    assert command.main(["claims", "--claims", "4,1,1", "--out", str(out)]) == 0
     printed = capsys.readouterr().out
     assert "What came out." in printed and "> 1" in printed and "holds" in printed
     assert sorted(file.name for file in out.iterdir()) == [
@@ -173,12 +174,19 @@ def test_a_figure_on_the_wrong_side_gives_exit_code_1(capsys, tmp_path, monkeypa
     assert json.loads((tmp_path / "claims.json").read_text())[0]["measurements"][0]["value"] is None
 
 
+def test_json_is_what_claims_json_holds_and_all_of_stdout(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(claims, "CLAIMS", {1: lambda: made_up(2.0)})
+    assert command.main(["claims", "--claims", "1", "--out", str(tmp_path), "--json"]) == 0
+    printed = capsys.readouterr().out
+    assert json.loads(printed)[0]["verdict"] == "holds"
+    assert printed == (tmp_path / "claims.json").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("number", ["0", "15", "one"])
 def test_a_claim_that_there_is_not_is_refused(number, capsys, tmp_path):
-    with pytest.raises(SystemExit) as stopped:
-        command.main(["claims", "--claims", number, "--out", str(tmp_path)])
+    assert command.main(["claims", "--claims", number, "--out", str(tmp_path)]) == 2
     captured = capsys.readouterr()
-    assert (stopped.value.code, captured.out) == (2, "")
+    assert captured.out == ""
     assert f"Received: {number}" in captured.err and captured.err.count("\n") == 1
     assert not list(tmp_path.iterdir())
 

@@ -1,6 +1,8 @@
 """The `optlab` command: its exit codes, and the one line that says what is wrong."""
 
+import importlib.metadata
 import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -10,18 +12,16 @@ import keras
 import numpy as np
 import pytest
 
-from keras_optlab import callbacks, optimizers, schedules
-from keras_optlab.lab import command, parity
+from keras_optlab import callbacks, optimizers, schedules, transforms
+from keras_optlab.lab import parity
+from optlab import command
 
 OTHER_BACKENDS = sorted({"tensorflow", "jax", "torch"} - {keras.backend.backend()})
 
 
 def run(arguments, capsys):
     """Exit code and stderr of a run that is to fail."""
-    try:
-        code = command.main([str(argument) for argument in arguments])
-    except SystemExit as stopped:
-        code = stopped.code
+    code = command.main([str(argument) for argument in arguments])
     captured = capsys.readouterr()
     assert captured.out == ""
     return code, captured.err
@@ -30,23 +30,25 @@ def run(arguments, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "the following arguments are required"),
-        (["comapre"], "invalid choice: 'comapre'"),
-        (["compare", "--epochs", "0"], "expected an integer >= 1. Received: 0"),
-        (["compare", "--epochs", "many"], "expected an integer >= 1. Received: many"),
-        (["compare", "--batch-size", "-4"], "expected an integer >= 1. Received: -4"),
-        (["compare", "--seed", "-1"], "expected an integer >= 0. Received: -1"),
-        (["compare", "--backend", "theano"], "invalid choice: 'theano'"),
+        (["comapre"], "No such command 'comapre'. Did you mean 'compare'?"),
+        (["--nothing"], "No such option: --nothing"),
+        (["compare", "--epoch", "3"], "No such option: --epoch (Possible options: --epochs)"),
+        (["compare", "--epochs", "0"], "Invalid value for '--epochs': "),
+        (["compare", "--epochs", "many"], "Invalid value for '--epochs': "),
+        (["compare", "--batch-size", "-4"], "Invalid value for '--batch-size': "),
+        (["compare", "--seed", "-1"], "Invalid value for '--seed': "),
+        (["compare", "--backend", "theano"], "Invalid value for '--backend'"),
         (["compare", "--optimizers", "Adamm"], "unknown optimizer 'Adamm': did you mean Adam?"),
+        (["compare", "--optimizers", "SGD", "Adam"], "written with commas and no spaces, as in"),
         (["compare", "--schedules", "cosine"], "did you mean CosineDecay?"),
         (["compare", "--data", "nowhere.csv"], "cannot read nowhere.csv: No such file"),
         (["compare", "--label", "kind"], "--label names a column of --data"),
-        (["compare", "--seeds", "0"], "expected an integer >= 1. Received: 0"),
-        (["compare", "--jobs", "none"], "expected an integer >= 1. Received: none"),
+        (["compare", "--seeds", "0"], "Invalid value for '--seeds': "),
+        (["compare", "--jobs", "none"], "Invalid value for '--jobs': "),
         (["compare", "--target", "95"], "expected an accuracy in the range (0, 1]. Received: 95"),
         (["compare", "--target", "nan"], "expected an accuracy in the range (0, 1]. Received: nan"),
-        (["compare", "--sweep", "1", "-1"], "expected a number > 0. Received: -1"),
-        (["compare", "--jobs", "2", "--dask", "tcp://x:1"], "not allowed with argument"),
+        (["compare", "--sweep-factors", "1,-1"], "expected a factor > 0, several with commas"),
+        (["compare", "--jobs", "2", "--dask", "tcp://x:1"], "--dask for a cluster: take one"),
         (["compare", "--data", "nowhere:f"], "--data: cannot import nowhere: ModuleNotFoundError"),
         (["compare", "--model", "os:nothing"], "--model: os has no function 'nothing'"),
         (["compare", "--model", "nowhere.py"], "--model takes module:function"),
@@ -65,6 +67,14 @@ def test_wrong_input_is_one_line_on_stderr_and_exit_code_2(
     assert message in error
     assert error.count("\n") == 1 and error.endswith("\n")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_without_arguments_the_help_is_shown(capsys):
+    assert command.main([]) == 2
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    for name in ("compare", "find-lr", "landscape", "claims", "list", "show", "parity"):
+        assert re.search(rf"^\W+{name} +\w", printed.out, re.MULTILINE), name
 
 
 def test_a_folder_that_cannot_be_written_is_refused_before_training(capsys, tmp_path):
@@ -92,7 +102,7 @@ def test_a_missing_extra_is_named_with_what_installs_it(capsys, monkeypatch, tmp
 def process(arguments, **environment):
     """Run the command as a user does."""
     return subprocess.run(
-        [sys.executable, "-m", "optlab_launcher", *arguments],
+        [sys.executable, "-m", "optlab", *arguments],
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
@@ -100,14 +110,50 @@ def process(arguments, **environment):
     )
 
 
-@pytest.mark.slow
-def test_help_is_printed_and_wrong_usage_is_one_line():
-    helped = process(["compare", "--help"])
+@pytest.fixture
+def no_keras(tmp_path):
+    """An environment in which importing Keras fails."""
+    (tmp_path / "keras.py").write_text("raise RuntimeError('Keras was imported')\n")
+    return {"PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, sys.path)])}
+
+
+@pytest.mark.parametrize("name", ["", "compare", "find-lr", "landscape", "claims", "show"])
+def test_help_takes_no_keras(name, no_keras):
+    helped = process([*([name] if name else []), "--help"], **no_keras)
     assert (helped.returncode, helped.stderr) == (0, "")
-    assert "--batch-size" in helped.stdout
-    wrong = process(["compare", "--epochs", "none"])
-    assert wrong.returncode == 2
-    assert wrong.stderr.count("\n") == 1
+    assert f"Usage: optlab {name}".rstrip() in helped.stdout
+
+
+def test_wrong_options_and_the_version_take_no_keras(no_keras):
+    wrong = process(["compare", "--epochs", "none"], **no_keras)
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert wrong.stderr.startswith("optlab compare: Invalid value for '--epochs'")
+    assert wrong.stderr.endswith("(see optlab compare --help)\n") and wrong.stderr.count("\n") == 1
+    version = importlib.metadata.version("keras-optlab")
+    assert process(["--version"], **no_keras).stdout == f"keras-optlab {version}\n"
+
+
+def test_completion_takes_no_keras(no_keras):
+    typed = {"_OPTLAB_COMPLETE": "complete_bash", "COMP_WORDS": "optlab compare --ba"}
+    completed = process([], COMP_CWORD="2", **typed, **no_keras)
+    assert completed.stdout.split() == ["--batch-size", "--backend"]
+
+
+def test_a_missing_typer_is_named_with_what_installs_it(tmp_path):
+    (tmp_path / "typer.py").write_text("raise ModuleNotFoundError('typer', name='typer')\n")
+    missing = process(["list"], PYTHONPATH=os.pathsep.join([str(tmp_path), *sys.path]))
+    assert (missing.returncode, missing.stdout) == (2, "")
+    assert missing.stderr.startswith('optlab: typer is not installed: pip install "keras-optlab')
+    assert missing.stderr.count("\n") == 1
+
+
+def test_a_reader_that_has_seen_enough_is_no_error():
+    read, write = os.pipe()
+    os.close(read)
+    arguments = [sys.executable, "-m", "optlab", "list"]
+    done = subprocess.run(arguments, stdout=write, stderr=subprocess.PIPE, timeout=120)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_a_backend_that_is_not_installed_is_named_with_what_installs_it(tmp_path):
@@ -127,7 +173,7 @@ def test_a_backend_that_is_not_installed_is_named_with_what_installs_it(tmp_path
 def test_an_unknown_keras_backend_is_refused():
     result = process(["list"], KERAS_BACKEND="theano")
     assert (result.returncode, result.stdout) == (2, "")
-    assert "KERAS_BACKEND must be one of tensorflow, jax, torch" in result.stderr
+    assert "(env var: 'KERAS_BACKEND')" in result.stderr and "theano" in result.stderr
     assert result.stderr.count("\n") == 1
 
 
@@ -149,6 +195,24 @@ def test_list_names_every_class_with_its_defaults_and_source(capsys):
     assert re.search(r"^    decay_steps +a finite number > 0$", blocks["PowerDecay"], re.MULTILINE)
     assert "clipnorm" not in blocks["Adam"]
     assert re.search(r"^    clipnorm = None", printed, re.MULTILINE)
+
+
+def test_list_as_json_has_every_class(capsys):
+    assert command.main(["list", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    for module in (optimizers, transforms, schedules, callbacks):
+        entries = listed[module.__name__.rpartition(".")[2]]
+        assert [entry["name"] for entry in entries] == list(module.__all__)
+        assert all(entry["source"] and entry["summary"] for entry in entries)
+    assert "clipnorm" in [argument["name"] for argument in listed["shared_arguments"]]
+
+
+@pytest.mark.slow
+def test_parity_as_json_has_every_case(capsys):
+    assert command.main(["parity", "--optimizers", "SGD", "--json"]) == 0
+    cases = json.loads(capsys.readouterr().out)
+    assert len(cases) == 3
+    assert all(case["passed"] and case["error"] <= case["tolerance"] for case in cases)
 
 
 @pytest.mark.slow

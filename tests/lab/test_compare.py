@@ -11,12 +11,13 @@ import pandas
 import pytest
 
 from keras_optlab import schedules
-from keras_optlab.lab import command, contenders, data, report, training
+from keras_optlab.lab import contenders, data, report, training
 from keras_optlab.lab.comparison_plan import Plan
 from keras_optlab.lab.contenders import LEARNING_RATES, Contender, Side
 from keras_optlab.lab.errors import InputError
 from keras_optlab.lab.results import Run, Settings
 from keras_optlab.lab.training import Examiner, Task, Trainee
+from optlab import command
 
 EPOCHS, BATCH = 2, 16
 
@@ -36,7 +37,7 @@ def blobs(tmp_path_factory):
 def folder(blobs, tmp_path_factory):
     """The report of two algorithms, one schedule and the 1cycle callback."""
     out = tmp_path_factory.mktemp("out") / "new" / "report"
-    arguments = ["--optimizers", "SGD", "Adam", "--schedules", "CosineDecay,OneCycle"]
+    arguments = ["--optimizers", "SGD,Adam", "--schedules", "CosineDecay,OneCycle"]
     arguments += ["--epochs", str(EPOCHS), "--batch-size", str(BATCH)]
     assert command.main(["compare", *arguments, "--data", str(blobs), "--out", str(out)]) == 0
     return out

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 import keras_optlab.lab
-from keras_optlab.lab import command, data, network, training
+from keras_optlab.lab import data, network, training
 from keras_optlab.lab.errors import InputError
 from keras_optlab.lab.results import Run
 from keras_optlab.lab.training import Examiner, Task
+from optlab import command
 
 # Whole comparisons and pictures: for those who work on the lab, and CI.
 pytestmark = pytest.mark.slow
@@ -274,7 +275,7 @@ def user(tmp_path, monkeypatch):
 def test_the_command_takes_functions_for_data_and_model(user, capsys):
     given = ["compare", "--optimizers", "SGD", "--epochs", "1", "--batch-size", "8"]
     given += ["--data", "mine.py:four", "--model", "mine.py:build", "--out", "report"]
-    given += ["--sweep", "1", "3", "--without-built-in"]
+    given += ["--sweep-factors", "1,3", "--without-built-in"]
     assert command.main(given) == 0
     assert "Report: report/report.html" in capsys.readouterr().out
     results = json.loads((user / "report" / "results.json").read_text())
@@ -286,6 +287,9 @@ def test_the_command_takes_functions_for_data_and_model(user, capsys):
     assert results["again"].endswith(f"--without-built-in --backend {keras.backend.backend()}")
     assert command.main(given) == 0
     assert "2 finished runs were there already" in capsys.readouterr().out
+    assert command.main([*given, "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["comparisons"] == results["comparisons"]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The range test: what it finds on a quadratic, and that it leaves everything as it was."""
 
+import json
 import math
 import random
 import re
@@ -9,9 +10,10 @@ import numpy as np
 import pytest
 from selection import quick
 
-from keras_optlab import callbacks, optimizers, schedules
-from keras_optlab.lab import LearningRateRange, command, find_learning_rate
+from keras_optlab import callbacks, find_learning_rate, optimizers, schedules
+from keras_optlab.lab import LearningRateRange
 from keras_optlab.lab.random_state import random_state
+from optlab import command
 
 BACKEND = keras.backend.backend()
 X = np.random.default_rng(0).normal(size=(48, 4)).astype("float32")
@@ -538,19 +540,25 @@ def test_the_command_prints_the_suggestions_and_draws_them(tmp_path, capsys, mon
     (tmp_path / "my_models.py").write_text(
         "import keras\n"
         "def small():\n"
+        "    print('building')\n"
         "    layers = [keras.Input((64,)), keras.layers.Dense(10, 'softmax')]\n"
         "    return keras.Sequential(layers)\n"
     )
     monkeypatch.chdir(tmp_path)
     arguments = ["--model", "my_models:small", "--optimizer", "sgd", "--out", "found.png"]
     code, printed, error = run([*arguments, "--seed", 3], capsys)
-    assert (code, error) == (0, "")
+    assert code == 0
     assert printed.startswith("SGD on scikit-learn's digits: ")
-    values = dict(re.findall(r"^(valley|steepest|a tenth of minimum) +(\S+)$", printed, re.M))
-    assert len(values) == 3 and f"OneCycle({values['valley']})" in printed
+    values = dict(re.findall(r"^ +(valley|steepest|a tenth of minimum) +(\S+)$", printed, re.M))
+    assert len(values) == 3 and f"suggestion: {values['valley']}\n" in printed
     assert (tmp_path / "found.png").read_bytes().startswith(b"\x89PNG")
-    # The same seed finds the same.
-    assert run([*arguments, "--seed", 3], capsys)[1] == printed
+    # The same seed finds the same, for programs too.
+    code, printed, error = run([*arguments, "--seed", 3, "--json"], capsys)
+    found = json.loads(printed)
+    assert code == 0 and "building" in error
+    assert f"{found['suggestion']:.3g}" == values["valley"] == f"{found['valley']:.3g}"
+    assert len(found["losses"]) == len(found["learning_rates"])
+    assert found["picture"] == "found.png"
 
 
 @pytest.mark.parametrize(
@@ -565,7 +573,7 @@ def test_the_command_prints_the_suggestions_and_draws_them(tmp_path, capsys, mon
         (["--start", "2", "--end", "1"], "`start` must be less than `end`"),
         (["--start", "nan"], "`start` must be a finite number > 0"),
         (["--out", "nowhere/found.png"], "there is no folder nowhere"),
-        (["--out", "found.txt"], "--out takes a .png, .svg or .pdf file"),
+        (["--out", "found.txt"], "expected a .png, .svg or .pdf file"),
         (["--label", "kind"], "--label names a column"),
     ],
 )

@@ -4,9 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_optlab import optimizers, schedules
+from keras_optlab import find_learning_rate, fit_one_cycle, optimizers, schedules
 from keras_optlab.callbacks import OneCycle
-from keras_optlab.lab import find_learning_rate, fit_one_cycle
 
 X = np.random.default_rng(0).normal(size=(40, 4)).astype("float32")
 Y = (X @ np.random.default_rng(1).normal(size=(4, 1))).astype("float32")
@@ -28,19 +27,21 @@ def momentum_sgd():
 def test_it_is_fit_with_the_callback():
     by_hand, by_one = linear(momentum_sgd()), linear(momentum_sgd())
     by_hand.fit(X, Y, epochs=3, callbacks=[OneCycle(0.2, pct_start=0.4)], **QUIET)
-    history = fit_one_cycle(by_one, X, Y, 3, 0.2, pct_start=0.4, **QUIET)
+    result = fit_one_cycle(by_one, X, Y, 3, 0.2, pct_start=0.4, **QUIET)
     np.testing.assert_array_equal(by_hand.get_weights(), by_one.get_weights())
-    assert history.learning_rate_range is None
-    assert history is by_one.history
+    assert result.learning_rate_range is None
+    # Nothing of ours is set on what Keras returns.
+    assert result.history is by_one.history
+    assert set(vars(result.history)) == set(vars(by_hand.history))
 
 
-def test_the_history_has_every_update_and_the_last_of_each_epoch():
-    history = fit_one_cycle(linear(momentum_sgd()), X, Y, 3, 0.2, anneal="linear", **QUIET)
-    rates, momenta = history.updates["learning_rate"], history.updates["momentum"]
+def test_the_result_has_every_update_and_the_last_of_each_epoch():
+    result = fit_one_cycle(linear(momentum_sgd()), X, Y, 3, 0.2, anneal="linear", **QUIET)
+    rates, momenta, history = result.learning_rates, result.momenta, result.history
     assert len(rates) == len(momenta) == 15
     assert max(rates) <= 0.2 and rates[0] == pytest.approx(0.2 / 25)
-    assert history.history["learning_rate"] == rates[4::5]
-    assert history.history["momentum"] == momenta[4::5]
+    assert history.history["learning_rate"] == list(rates[4::5])
+    assert history.history["momentum"] == list(momenta[4::5])
     assert {len(values) for values in history.history.values()} == {3}
 
 
@@ -48,8 +49,8 @@ def test_the_history_has_every_update_and_the_last_of_each_epoch():
 def test_without_a_rate_it_finds_one_on_the_same_data():
     expected = find_learning_rate(linear(momentum_sgd()), X, Y, batch_size=8, shuffle=False)
     model = linear(momentum_sgd())
-    history = fit_one_cycle(model, X, Y, epochs=2, **QUIET)
-    assert history.learning_rate_range == expected
+    result = fit_one_cycle(model, X, Y, epochs=2, **QUIET)
+    assert result.learning_rate_range == expected
     given = linear(momentum_sgd())
     fit_one_cycle(given, X, Y, 2, expected.suggestion, **QUIET)
     np.testing.assert_array_equal(model.get_weights(), given.get_weights())
@@ -58,9 +59,10 @@ def test_without_a_rate_it_finds_one_on_the_same_data():
 def test_a_built_in_optimizer_cycles_its_rate_and_says_so():
     model = linear(keras.optimizers.SGD(0.01, momentum=0.9))
     with pytest.warns(UserWarning, match="without momentum. Keras compiles the momentum"):
-        history = fit_one_cycle(model, X, Y, 2, 0.1, **QUIET)
-    assert len(history.updates["learning_rate"]) == 10 and history.updates["momentum"] == []
-    assert "momentum" not in history.history
+        result = fit_one_cycle(model, X, Y, 2, 0.1, **QUIET)
+    assert len(result.learning_rates) == 10 and result.momenta == ()
+    assert "momentum" not in result.history.history
+    assert [axes.get_ylabel() for axes in result.plot().axes] == ["loss", "learning rate"]
     with pytest.raises(ValueError, match="Keras compiles the momentum"):
         fit_one_cycle(model, X, Y, 2, 0.1, cycle_momentum=True, **QUIET)
     # Whoever says that momentum is to stay needs no warning.
@@ -76,8 +78,21 @@ def test_the_users_callbacks_and_validation_go_on():
             Seen.epochs += 1
 
     arguments = {**QUIET, "validation_data": (X, Y)}
-    history = fit_one_cycle(linear(momentum_sgd()), X, Y, 2, 0.1, callbacks=Seen(), **arguments)
-    assert Seen.epochs == 2 and len(history.history["val_loss"]) == 2
+    result = fit_one_cycle(linear(momentum_sgd()), X, Y, 2, 0.1, callbacks=Seen(), **arguments)
+    assert Seen.epochs == 2 and len(result.history.history["val_loss"]) == 2
+
+
+def test_the_plot_shows_losses_rates_and_momenta(tmp_path):
+    arguments = {**QUIET, "validation_data": (X, Y)}
+    result = fit_one_cycle(linear(momentum_sgd()), X, Y, 2, 0.1, **arguments)
+    losses, rates, momenta = result.plot(tmp_path / "cycle.png").axes
+    assert (tmp_path / "cycle.png").read_bytes().startswith(b"\x89PNG")
+    assert losses.get_legend_handles_labels()[1] == ["training", "validation"]
+    training, _ = losses.lines
+    np.testing.assert_array_equal(training.get_xdata(), [5, 10])
+    np.testing.assert_array_equal(training.get_ydata(), result.history.history["loss"])
+    np.testing.assert_array_equal(rates.lines[0].get_ydata(), result.learning_rates)
+    np.testing.assert_array_equal(momenta.lines[0].get_ydata(), result.momenta)
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,14 @@
 """`optlab show`: every class, its equations, arguments, source, and what differs from Keras."""
 
 import inspect
+import json
 import re
 
 import keras
 import pytest
 
 from keras_optlab import callbacks, optimizers, schedules
-from keras_optlab.lab import command
+from optlab import command
 
 MODULES = {"optimizers": optimizers, "schedules": schedules, "callbacks": callbacks}
 CLASSES = {name: module for module in MODULES.values() for name in module.__all__}
@@ -31,7 +32,7 @@ def test_everything_is_there(name, capsys):
     before_arguments = documentation.partition("\nArgs:")[0]
     for line in before_arguments.splitlines():
         assert line in sections[""]
-    arguments = sections["Arguments"] + sections.get("Arguments of every algorithm", "")
+    arguments = sections["Arguments"] + sections.get("Arguments of every optimizer", "")
     for parameter in inspect.signature(cls).parameters.values():
         required = parameter.default is inspect.Parameter.empty
         first = parameter.name if required else f"{parameter.name} = {parameter.default!r}"
@@ -76,6 +77,15 @@ def test_a_default_that_differs_is_named(capsys, monkeypatch):
     monkeypatch.setattr(keras.optimizers, "Adam", Adam)
     _, sections = shown("Adam", capsys)
     assert "`learning_rate` is 0.001 by default, in Keras 0.5." in sections["Beside Keras"]
+
+
+def test_json_has_the_arguments_and_their_meanings(capsys):
+    assert command.main(["show", "adam", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["entry"]["name"] == "Adam" and shown["path"] == "keras_optlab.optimizers.Adam"
+    (epsilon,) = (one for one in shown["entry"]["arguments"] if one["name"] == "epsilon")
+    assert epsilon["default"] == "1e-07" and "number" in epsilon["domain"]
+    assert {"epsilon", "clipnorm"} <= set(shown["meanings"])
 
 
 @pytest.mark.parametrize("name", ["adam", "ADAM", "Adam,"])

@@ -114,7 +114,7 @@ def test_the_weights_are_those_of_the_equations(name, arguments):
 
 
 @pytest.mark.parametrize("name", ["SGD", "Adam"])
-def test_decay_in_the_gradient_is_decoupled_decay_for_sgd_and_not_for_adam(name):
+def test_l2_equals_decoupled_decay_for_sgd_and_not_for_adam(name):
     start, gradients = problem(steps=12)
     decoupled, in_gradient = (
         train(
@@ -128,7 +128,7 @@ def test_decay_in_the_gradient_is_decoupled_decay_for_sgd_and_not_for_adam(name)
     assert difference < 1e-14 if name == "SGD" else difference > 1e-2
 
 
-def test_the_forms_of_momentum_differ_as_soon_as_the_rate_changes():
+def test_the_forms_of_momentum_differ_once_the_rate_changes():
     start, gradients = problem(steps=6)
     rates = [0.25, 0.25, 0.25, 0.125, 0.125, 0.5]
     ends = {}
@@ -154,7 +154,7 @@ def test_the_forms_of_momentum_differ_as_soon_as_the_rate_changes():
 
 @needs_built_in("Muon")
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="it is on TensorFlow that Keras raises")
-def test_muon_takes_float64_matrices_in_tensorflow_where_keras_raises():
+def test_muon_takes_float64_matrices_on_tensorflow():
     import tensorflow as tf
 
     start, gradients = problem(steps=2, shapes=[(4, 3)])
@@ -166,7 +166,7 @@ def test_muon_takes_float64_matrices_in_tensorflow_where_keras_raises():
 
 
 @pytest.mark.skipif(BACKEND != "torch", reason="it is on torch that Keras rounds 1 - beta")
-def test_the_adam_part_of_muon_keeps_float64_on_torch_where_keras_does_not():
+def test_the_adam_part_of_muon_keeps_float64_on_torch():
     start, gradients = problem(steps=50, shapes=[(5,)])
     expected = train_by_formula("Muon", start, gradients, learning_rate=2**-6)
     ours = train(optimizers.Muon(2**-6), start, gradients)

@@ -40,7 +40,7 @@ def test_the_built_in_is_the_authors_on_jax_alone():
 
 
 @needs_built_in("ScheduleFreeAdamW")
-def test_the_built_in_averages_otherwise_during_warmup_on_every_backend():
+def test_the_built_in_averages_otherwise_during_warmup():
     start, gradients = problem(steps=30, dtype="float32")
     built_in = train(keras.optimizers.ScheduleFreeAdamW(warmup_steps=10), start, gradients)
     ours = train(optimizers.ScheduleFreeAdamW(warmup_steps=10), start, gradients)

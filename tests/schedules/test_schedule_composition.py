@@ -157,7 +157,7 @@ def test_a_config_loads_where_the_schedule_inside_is_of_the_user():
     assert [loaded.at(step) for step in range(5)] == [1.0, 1.0, 0.0, 0.5, 1.0]
 
 
-def test_a_warmup_before_an_inverse_time_decay_peaks_where_they_meet(eager):
+def test_a_warmup_and_inverse_time_decay_peak_where_they_meet(eager):
     warmup = LinearWarmup(10, then=InverseTimeDecay(1.0, 10, 1.0))
     steps = np.arange(100)
     expected = np.where(steps < 10, steps / 10, 10 / steps.clip(1))

@@ -3,13 +3,24 @@
 from functools import cache
 
 import keras
+import numpy as np
 import pytest
 from keras import ops
 from selection import quick
 
-from keras_optlab import transforms
+from keras_optlab import optimizers, transforms
 from keras_optlab.testing import NotApplicable, check_transform, transform_checks
-from keras_optlab.transforms.base import POSITIVE, Scope, Slot, Transform, argument, sums, total
+from keras_optlab.transforms.base import (
+    POSITIVE,
+    Integer,
+    Scope,
+    Slot,
+    Transform,
+    argument,
+    sums,
+    total,
+    when,
+)
 
 BACKEND = keras.backend.backend()
 # Those of which each check takes seconds.
@@ -30,7 +41,26 @@ class Scaled(Transform):
         return self.factor * step, {"sum": s.sum + step}
 
 
-class NormClaimed(Scaled):
+class KeptSum(Scaled):
+    """Adds what the steps came to when it was kept last, every few steps."""
+
+    period: int = argument(Integer(1), default=3)
+
+    def slots(self, variable):
+        return {"sum": Slot(), "kept": Slot()}
+
+    def derive(self, h):
+        return {"is_due": ops.equal(ops.mod(h.age, self.period), 0)}
+
+    def step(self, step, g, p, s, h):
+        return step + 0.1 * s.kept, {"sum": s.sum + step}
+
+    @when(lambda h: h.is_due)
+    def keep(self, step, g, p, s, h):
+        return {"kept": s.sum}
+
+
+class StepNormClaimed(Scaled):
     def step(self, step, g, p, s, h):
         return step / (1 + ops.sqrt(ops.sum(ops.square(step)))), {"sum": s.sum}
 
@@ -80,7 +110,7 @@ class Counts(Scaled):
 
 
 FAULTS = {
-    NormClaimed: r"`scope = Scope.ELEMENT` is wrong: `step` of `matrix`",
+    StepNormClaimed: r"`scope = Scope.ELEMENT` is wrong: `step` of `matrix`",
     NormBesideSums: r"`step` of `matrix` gives something else for the two halves",
     NoSlots: r"must return a tuple: what it changes",
     Undeclared: r"returns the new slot 'total', which is not declared",
@@ -115,9 +145,26 @@ def test_our_transforms_pass(name, check):
 
 
 @pytest.mark.slow
-def test_a_transform_of_the_users_passes():
-    reasons = check_transform(Scaled, factor=0.5)
+@pytest.mark.parametrize("cls", [Scaled, KeptSum])
+def test_a_transform_of_the_users_passes(cls):
+    reasons = check_transform(cls, factor=0.5)
     assert "hook_results" not in reasons
+
+
+@pytest.mark.parametrize("jit_compile", ["auto", True])
+@pytest.mark.parametrize("shape", [(600, 500), (4,)])
+def test_periodic_work_is_done_when_it_is_due(shape, jit_compile):
+    variables = [keras.Variable(np.zeros(shape, "float32")) for _ in range(2)]
+    optimizer = optimizers.SGD(0.5, transforms=[KeptSum()], jit_compile=jit_compile)
+    optimizer.build(variables)
+    weight = total_of_steps = kept = 0.0
+    for t in range(1, 8):
+        optimizer.apply([ops.ones(shape)] * 2, variables)
+        weight -= 0.5 + 0.1 * kept
+        total_of_steps += 0.5
+        kept = total_of_steps if t % 3 == 0 else kept
+        for variable in variables:
+            np.testing.assert_allclose(ops.convert_to_numpy(variable), weight, rtol=1e-5)
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -67,7 +67,7 @@ def test_lookahead_can_be_evaluated_at_its_slow_weights():
     np.testing.assert_allclose(model.get_weights()[0], steps[2], rtol=1e-5)
 
 
-def test_a_file_without_the_transform_starts_it_where_the_weights_are(tmp_path):
+def test_a_file_without_the_transform_starts_it_at_the_weights(tmp_path):
     model = network(optimizers.SGD(0.1))
     fit(model)
     model.save_weights(tmp_path / "model.weights.h5")

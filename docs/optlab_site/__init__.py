@@ -1,0 +1,1 @@
+"""What the documentation site adds to Sphinx: pages made from the classes, and equations."""

@@ -1,0 +1,143 @@
+"""What a range test saw: losses over learning rates, the rates that they suggest, and a plot."""
+
+import math
+from dataclasses import dataclass
+from os import PathLike
+from typing import TYPE_CHECKING, final
+
+import numpy as np
+
+from keras_optlab import drawing
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# The part of the sweep, from its start, that suggestions leave out: the average of the first few
+# losses says little. As in fastai.
+HEAD = 0.1
+
+
+@final
+@dataclass(frozen=True)
+class LearningRateRange:
+    """What a range test saw, and the rates that it suggests.
+
+    `str` of it is a small table. Each loss is that of a batch before the update with the rate
+    beside it, as in fastai.
+
+    Args:
+        learning_rates: Tuple of floats, the rate of each update.
+        losses: Tuple of floats, the loss at each; the mean where several batches make an update.
+        smoothed_losses: Tuple of floats, their moving average.
+        steepest: Float, the rate at which the smoothed loss falls fastest, for a given factor on
+            the rate. This and the next two are None if the loss fell at no rate.
+        valley: Float, the rate in the middle of the longest fall of the smoothed loss.
+        minimum_tenth: Float, a tenth of the rate at which the smoothed loss is lowest.
+        diverged_at: Float, the rate at which the loss had diverged, or None if it did not.
+    """
+
+    learning_rates: tuple[float, ...]
+    losses: tuple[float, ...]
+    smoothed_losses: tuple[float, ...]
+    steepest: float | None
+    valley: float | None
+    minimum_tenth: float | None
+    diverged_at: float | None
+
+    @property
+    def suggestion(self) -> float:
+        """The rate to take: `valley`, which is fastai's choice too.
+
+        Raises:
+            ValueError: If the loss fell at no rate.
+        """
+        if self.valley is None:
+            raise ValueError(
+                "No learning rate can be suggested, since the loss fell at none of those tried. "
+                f"Received: {self.tried()}. Look at `.plot()`, and try a smaller `start`, a "
+                "greater `end`, more `steps` or less `smoothing`."
+            )
+        return self.valley
+
+    def suggestions(self) -> dict[str, float]:
+        """The suggested rates, by name; empty if the loss fell at no rate."""
+        found = {
+            "valley": self.valley,
+            "steepest": self.steepest,
+            "a tenth of minimum": self.minimum_tenth,
+        }
+        return {name: rate for name, rate in found.items() if rate is not None}
+
+    def tried(self) -> str:
+        """The rates that were tried, in words."""
+        end = self.diverged_at or self.learning_rates[-1]
+        outcome = "where the loss diverged" if self.diverged_at else "without diverging"
+        return f"learning rates from {self.learning_rates[0]:.3g} to {end:.3g}, {outcome}"
+
+    def __str__(self) -> str:
+        lines = [f"{len(self.losses)} steps at {self.tried()}"]
+        lines += [f"    {name:20}{rate:.3g}" for name, rate in self.suggestions().items()]
+        last = "none: the loss fell at no rate" if self.valley is None else f"{self.valley:.3g}"
+        return "\n".join([*lines, f"suggestion: {last}"])
+
+    def plot(self, path: str | PathLike | None = None) -> "Figure":
+        """Draw the loss over the learning rate, with the suggestions.
+
+        Args:
+            path: File to write, whose ending says the format, or None. Defaults to `None`.
+
+        Returns:
+            The matplotlib `Figure`.
+
+        Raises:
+            ImportError: If matplotlib is not installed.
+        """
+        figure = drawing.new_figure()
+        axes = figure.axes[0]
+        rates, smoothed = np.array(self.learning_rates), np.array(self.smoothed_losses)
+        axes.plot(rates, self.losses, color="#b9c1ca", linewidth=0.8, label="loss")
+        axes.plot(rates, smoothed, color="#1f2329", linewidth=1.6, label="smoothed")
+        looks = (("#0072b2", "o"), ("#f0b040", "s"), ("#009e73", "^"))
+        for (name, rate), (colour, marker) in zip(self.suggestions().items(), looks, strict=False):
+            loss = np.interp(math.log(rate), np.log(rates), smoothed)
+            label = f"{name}: {rate:.2g}"
+            axes.axvline(rate, color=colour, linewidth=0.8)
+            axes.plot([rate], [loss], marker, color=colour, label=label, linestyle="none")
+        # A single batch that blew up would press all else flat.
+        low, high = min(self.losses), smoothed[: max(1, int(smoothed.argmin()))].max()
+        margin = 0.25 * (high - low) or 1.0
+        axes.set_ylim(low - margin, high + margin)
+        axes.set(xscale="log", xlabel="learning rate", ylabel="loss")
+        axes.legend(frameon=False)
+        drawing.save(figure, path)
+        return figure
+
+
+def suggest(rates: np.ndarray, losses: np.ndarray) -> dict[str, float | None]:
+    """The suggestions, by the names that `LearningRateRange` has for them."""
+    head = int(HEAD * len(losses))
+    lowest = head + int(losses[head:].argmin())
+    if lowest == head:
+        return dict.fromkeys(("steepest", "valley", "minimum_tenth"))
+    kept = slice(head, lowest + 1)
+    rates, losses = rates[kept], losses[kept]
+    # Where an update was skipped, a rate may stand there twice.
+    new = np.append(np.diff(rates) > 0, True)
+    rates, losses = rates[new], losses[new]
+    slopes = np.diff(losses) / np.diff(np.log(rates))
+    return {
+        "steepest": float(rates[slopes.argmin()]),
+        "valley": float(rates[valley(losses)]),
+        "minimum_tenth": float(rates[-1] / 10),
+    }
+
+
+def valley(losses: np.ndarray) -> int:
+    """Where the middle of the longest fall is: in the second of its three parts, half way."""
+    # The length of the longest decreasing subsequence that ends at each loss.
+    lengths = np.ones(len(losses), int)
+    for n, loss in enumerate(losses):
+        lengths[n] = 1 + lengths[:n][losses[:n] > loss].max(initial=0)
+    last = int(lengths.argmax())
+    length = int(lengths[last])
+    return max(0, last - length + length // 3 + length // 6)

@@ -1,0 +1,170 @@
+"""The sweep of a range test: a rate for each update, and the loss that it gives."""
+
+import contextlib
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, final
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_optlab.arguments.hyperparameter import LearningRateSchedule
+from keras_optlab.callbacks.one_cycle import accumulation
+from keras_optlab.keras_glue.hooks import held_learning_rate
+from keras_optlab.keras_glue.types import Callback, to_numpy
+from keras_optlab.lab.learning_rate_range import LearningRateRange, suggest
+
+
+@final
+class SweptRate(LearningRateSchedule):
+    """The sweep as a schedule, for an optimizer whose learning rate is one.
+
+    Args:
+        rates: List of floats, one for each update.
+        first: Integer, the batch of the optimizer's count at which the sweep begins.
+        every: Integer, batches in an update.
+    """
+
+    def __init__(self, rates: Sequence[float], first: int, every: int) -> None:
+        self.rates = list(rates)
+        self.first = first
+        self.every = every
+
+    def __call__(self, step: Any) -> Any:
+        update = ops.cast(step, "int32") // self.every - self.first // self.every
+        update = ops.clip(update, 0, len(self.rates) - 1)
+        return ops.take(ops.convert_to_tensor(self.rates, "float32"), update)
+
+
+@final
+class Sweep(Callback):
+    """Sets the rate of each update and notes its loss.
+
+    Args:
+        rates: List of floats, one for each update.
+        optimizer: The optimizer whose rate is set.
+        smoothing: Float in [0, 1).
+        stop_factor: Float > 1.
+    """
+
+    def __init__(
+        self,
+        rates: Sequence[float],
+        optimizer: keras.optimizers.Optimizer,
+        smoothing: float,
+        stop_factor: float,
+    ) -> None:
+        super().__init__()
+        self.rates = rates
+        self.optimizer = optimizer
+        self.smoothing = smoothing
+        self.stop_factor = stop_factor
+        self.held = held_learning_rate(optimizer)
+        self.every = accumulation(optimizer)
+        self.batches = 0
+        # Losses of the batches since the last update, and of the updates.
+        self.waiting: list[float] = []
+        self.used: list[float] = []
+        self.losses: list[float] = []
+        self.smoothed: list[float] = []
+        self.average = 0.0
+        self.diverged_at: float | None = None
+
+    def batches_needed(self) -> int:
+        """How many batches the sweep takes at most, and so how many epochs."""
+        return len(self.rates) * self.every
+
+    @property
+    def has_seen_a_batch(self) -> bool:
+        """Whether there was anything to train on."""
+        return bool(self.waiting or self.losses or self.diverged_at)
+
+    @contextlib.contextmanager
+    def in_place_of_schedule(self) -> Iterator[None]:
+        """Find the optimizer's place, and take the place of a schedule while the block runs."""
+        # The first variable of an optimizer counts batches.
+        first = int(to_numpy(self.optimizer.variables[0]))
+        self.batches = first % self.every
+        if isinstance(self.held, keras.Variable):
+            yield
+            return
+        set_schedule(self.optimizer, SweptRate(self.rates, first, self.every))
+        try:
+            if hasattr(self.optimizer, "learning_rate_scale"):
+                self.optimizer.learning_rate_scale = 1.0
+            yield
+        finally:
+            set_schedule(self.optimizer, self.held)
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Set the rate; start the metrics afresh, so that the logs hold the loss of this batch."""
+        # On JAX, `self.model` brings all variables up to date.
+        self.model.reset_metrics()
+        if self.waiting:
+            return
+        if isinstance(self.held, keras.Variable):
+            self.optimizer.learning_rate = self.rates[len(self.used)]
+        self.used.append(float(to_numpy(self.optimizer.learning_rate)))
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Note the loss, and stop where there is no more to see."""
+        logs = logs or {}
+        if "loss" not in logs:
+            raise ValueError(
+                "find_learning_rate needs the loss in the logs of a training step. Received: "
+                f"logs of {sorted(logs)}. Have `train_step` return it as `loss`."
+            )
+        self.waiting.append(float(to_numpy(logs["loss"])))
+        self.batches += 1
+        if self.batches % self.every == 0 or not math.isfinite(self.waiting[-1]):
+            self.finish_update(float(np.mean(self.waiting)))
+            self.waiting = []
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Stop where an epoch has no batch, or there would be no end."""
+        if not self.has_seen_a_batch:
+            self.model.stop_training = True
+
+    def finish_update(self, loss: float) -> None:
+        """Take the loss of an update into the average."""
+        if math.isfinite(loss):
+            self.losses.append(loss)
+            self.average += (1 - self.smoothing) * (loss - self.average)
+            smoothed = self.average / (1 - self.smoothing ** len(self.losses))
+            self.smoothed.append(smoothed)
+            lowest = min(self.smoothed)
+            diverged = smoothed > lowest + (self.stop_factor - 1) * abs(lowest)
+        else:
+            diverged = True
+        if diverged:
+            self.diverged_at = self.used[-1]
+        if diverged or len(self.used) == len(self.rates):
+            self.model.stop_training = True
+
+    def result(self) -> LearningRateRange:
+        """What was seen."""
+        if not self.has_seen_a_batch:
+            raise ValueError(
+                "find_learning_rate needs data to train on. Received: data without a batch."
+            )
+        if not self.losses:
+            raise ValueError(
+                "The loss was not finite at the very first step, so no learning rate can be "
+                f"found. Received: a first rate of {self.used[0]:.3g}. Look at the data and the "
+                "model's initial weights."
+            )
+        rates = np.array(self.used[: len(self.losses)])
+        return LearningRateRange(
+            learning_rates=tuple(rates.tolist()),
+            losses=tuple(self.losses),
+            smoothed_losses=tuple(self.smoothed),
+            **suggest(rates, np.array(self.smoothed)),
+            diverged_at=self.diverged_at,
+        )
+
+
+def set_schedule(optimizer: keras.optimizers.Optimizer, schedule: Any) -> None:
+    """Give an optimizer of whatever kind another schedule, or function, as its learning rate."""
+    # Ours refuse it once a step is compiled; this one is compiled anew.
+    keras.optimizers.Optimizer.learning_rate.__set__(optimizer, schedule)

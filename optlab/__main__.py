@@ -1,0 +1,7 @@
+"""`python -m optlab`."""
+
+import sys
+
+from optlab.command import main
+
+sys.exit(main())

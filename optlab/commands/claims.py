@@ -1,0 +1,122 @@
+"""`optlab claims`: measure what is said about optimizers and schedules."""
+
+import dataclasses
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from optlab.backend import start_lab
+from optlab.options import Backend, Json, OutFolder, parse_list
+from optlab.output import as_json as as_text
+from optlab.output import writing
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from keras_optlab.lab.claims import Evidence
+
+LAST = 14
+
+
+def claims(
+    claims: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NUMBERS",
+            help=f"Numbers of claims, 1 to {LAST}, with commas between them: 1,4,13.",
+            show_default="all",
+        ),
+    ] = None,
+    out: OutFolder = Path("optlab-claims"),
+    as_json: Json = False,
+    backend: Backend = None,
+) -> int:
+    """Test 14 common claims about optimizers and schedules, with a picture of each.
+
+    The pictures and the figures, as claims.json, are written to a folder. The exit code is 1 if
+    a figure is not as documented.
+    """
+    expected = f"the number of a claim, 1 to {LAST}"
+    numbers = sorted(set(parse_list("--claims", claims, claim_number, expected)))
+    start_lab(backend)
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+    started = time.perf_counter()
+    found = list(measured(numbers or range(1, LAST + 1), out, silent=as_json))
+    text = as_text([as_numbers(evidence) for evidence in found])
+    with writing(out):
+        (out / "claims.json").write_text(f"{text}\n", encoding="utf-8")
+    if as_json:
+        print(text)
+    else:
+        print_verdicts(found)
+        print(f"{time.perf_counter() - started:.0f} s. Pictures and claims.json: {out}")
+    return 0 if all(evidence.is_as_documented for evidence in found) else 1
+
+
+def claim_number(text: str) -> int:
+    """The number of a claim."""
+    number = int(text)
+    if not 1 <= number <= LAST:
+        raise ValueError(text)
+    return number
+
+
+def measured(numbers: Sequence[int], out: Path, silent: bool) -> Iterator["Evidence"]:
+    """Measure claims, and draw and print each."""
+    from keras_optlab.lab import claims
+    from keras_optlab.lab.terminal import progress_bar, wide_console
+
+    console = wide_console()
+    with progress_bar() as progress:
+        for done, number in enumerate(numbers):
+            progress(f"claim {number}", done, len(numbers))
+            evidence = claims.measure(number)
+            with writing(out):
+                (out / f"claim_{number:02}.png").write_bytes(claims.png(evidence))
+            if not silent:
+                console.print(f"{number}. {evidence.claim}", style="bold")
+                console.print(figures(evidence))
+                console.print(f"{evidence.text}\n")
+            yield evidence
+
+
+def figures(evidence: "Evidence") -> "Table":
+    """The figures of a claim, each beside its threshold."""
+    from keras_optlab.lab.terminal import simple_table
+
+    table = simple_table("Figure", "Measured", "Threshold", "")
+    table.columns[0].no_wrap = False
+    for one in evidence.measurements:
+        outcome = "kept" if one.passed else "not kept"
+        known = ", as documented" if not one.passed and one.is_as_documented else ""
+        flag = "" if one.is_as_documented else ", NOT AS DOCUMENTED"
+        table.add_row(one.name, f"{one.value:.4g}", one.threshold, f"{outcome}{known}{flag}")
+    return table
+
+
+def print_verdicts(found: Sequence["Evidence"]) -> None:
+    """One line for each claim."""
+    from keras_optlab.lab.terminal import simple_table, wide_console
+
+    table = simple_table("", "Claim", "Verdict")
+    table.columns[1].justify, table.columns[1].no_wrap = "left", False
+    for evidence in found:
+        table.add_row(str(evidence.number), evidence.claim, evidence.verdict)
+    wide_console().print(table)
+
+
+def as_numbers(evidence: "Evidence") -> dict[str, Any]:
+    """What claims.json says of a claim."""
+    facts = ("number", "claim", "verdict", "holds", "text", "caption")
+    return {name: getattr(evidence, name) for name in facts} | {
+        "as_documented": evidence.is_as_documented,
+        "measurements": [
+            {**dataclasses.asdict(one), "value": float(one.value), "passed": one.passed}
+            for one in evidence.measurements
+        ],
+        "picture": f"claim_{evidence.number:02}.png",
+    }

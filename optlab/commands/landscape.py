@@ -1,0 +1,119 @@
+"""`optlab landscape`: watch optimizers on functions of two numbers."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from optlab.backend import start_lab
+from optlab.options import Backend, Optimizers, OutFolder, Seed, parse_list, typed
+from optlab.output import writing
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from keras_optlab.lab.landscape import Landscape
+
+PAGE = "landscape.html"
+
+
+def landscape(
+    context: typer.Context,
+    optimizers: Optimizers = None,
+    surfaces: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAMES",
+            help="Of rosenbrock, beale, himmelblau, bowl, plateau, saddle and noisy-valley, with "
+            "commas between them.",
+            show_default="all",
+        ),
+    ] = None,
+    learning_rate: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=RATE",
+            help="Learning rates, with commas between them: SGD=0.05,Adam=0.3.",
+            show_default="what suits the surface",
+        ),
+    ] = None,
+    built_in: Annotated[
+        bool, typer.Option("--built-in", help="Show Keras' own optimizers too.")
+    ] = False,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of each algorithm.")] = 200,
+    seed: Seed = 0,
+    out: OutFolder = Path("optlab-landscape"),
+    backend: Backend = None,
+) -> None:
+    """Watch algorithms go down seven surfaces: pictures, and a page with a slider.
+
+    Those shown by default are SGD, Momentum, Nesterov, Adagrad, RMSprop and Adam.
+    """
+    expected = "NAME=RATE with RATE >= 0"
+    rates = parse_list("--learning-rate", learning_rate, named_rate, expected)
+    running = start_lab(backend)
+    from keras_optlab.lab import landscape, landscape_figures, landscape_page
+    from keras_optlab.lab.errors import pick
+    from keras_optlab.lab.surfaces import SURFACES
+    from keras_optlab.lab.terminal import progress_bar, wide_console
+
+    shown = pick(surfaces or SURFACES, SURFACES, "surface")
+    names = pick(optimizers or landscape.DEFAULT_NAMES, landscape.NAMES, "optimizer")
+    settings = landscape.Settings(
+        surfaces=tuple(SURFACES[name] for name in shown),
+        names=tuple(names),
+        built_in=built_in,
+        learning_rates=rates_of(names, rates),
+        steps=steps,
+        seed=seed,
+    )
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+    with progress_bar() as progress:
+        landscapes = landscape.explore(settings, progress)
+    with writing(out):
+        for each in landscapes:
+            landscape_figures.draw(each, out / f"{each.surface.name}.png")
+        page = landscape_page.page(landscapes, settings, typed(context, running))
+        (out / PAGE).write_text(page, encoding="utf-8")
+    wide_console().print(heights_table(landscapes))
+    print(f"\nHeight after {settings.steps} steps. Page: {out / PAGE}")
+
+
+def named_rate(text: str) -> tuple[str, float]:
+    """`NAME=RATE` as a pair."""
+    name, _, number = text.partition("=")
+    rate = float(number)
+    if not name or not math.isfinite(rate) or rate < 0:
+        raise ValueError(text)
+    return name, rate
+
+
+def rates_of(names: Sequence[str], given: Sequence[tuple[str, float]]) -> dict[str, float]:
+    """The learning rates by algorithm, of those that are shown."""
+    from keras_optlab.lab import landscape
+    from keras_optlab.lab.errors import InputError, pick
+
+    rates = {pick([name], landscape.NAMES, "optimizer")[0]: rate for name, rate in given}
+    unused = [name for name in rates if name not in names]
+    if unused:
+        raise InputError(
+            f"--learning-rate names {', '.join(unused)}, which --optimizers leaves out; shown are "
+            f"{', '.join(names)}"
+        )
+    return rates
+
+
+def heights_table(landscapes: Sequence["Landscape"]) -> "Table":
+    """How far down each algorithm came on each surface."""
+    from keras_optlab.lab.landscape import labels
+    from keras_optlab.lab.terminal import simple_table
+
+    table = simple_table("Algorithm", *(each.surface.name for each in landscapes))
+    rows = zip(*(each.trajectories for each in landscapes), strict=True)
+    for label, ways in zip(labels(landscapes[0].trajectories), rows, strict=True):
+        cells = ["diverged" if way.diverged else f"{way.values[-1]:.3g}" for way in ways]
+        table.add_row(label, *cells)
+    return table

@@ -1,0 +1,89 @@
+"""`optlab show`: one algorithm, transform, schedule or callback."""
+
+import dataclasses
+import textwrap
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from optlab.backend import start_keras
+from optlab.options import Backend, Json
+from optlab.output import print_json
+
+if TYPE_CHECKING:
+    from keras_optlab.lab.catalogue import ArgumentEntry, Description
+
+
+def show(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="NAME", help="Its name, as `optlab list` has it, in any case."),
+    ] = None,
+    as_json: Json = False,
+    backend: Backend = None,
+) -> None:
+    """Show one algorithm, transform, schedule or callback: equations, arguments, source."""
+    start_keras(backend)
+    from keras_optlab.lab import catalogue
+
+    known = catalogue.everything()
+    description = catalogue.describe(known[chosen(name, known)])
+    if as_json:
+        print_json(dataclasses.asdict(description))
+    else:
+        print_description(description, catalogue.shared_arguments())
+
+
+def chosen(name: str | None, known: Iterable[str]) -> str:
+    """The known name that is meant; if there is none, all are listed."""
+    from keras_optlab.lab.errors import InputError, pick_one
+
+    there_are = f"there are {', '.join(known)}"
+    if name is None:
+        raise InputError(f"name an algorithm, transform, schedule or callback: {there_are}")
+    try:
+        return pick_one(name, known, "name")
+    except InputError as error:
+        raise InputError(f"{error}; {there_are}") from None
+
+
+def print_description(description: "Description", shared: Iterable["ArgumentEntry"]) -> None:
+    """Summary, equations, arguments, what differs, source."""
+    entry = description.entry
+    print(f"{entry.name}: {entry.summary}")
+    print(f"{description.path}\n")
+    if description.body:
+        print(f"{description.body}\n")
+    print_heading("Arguments")
+    print_arguments(description, entry.arguments)
+    inherited = [
+        each for each in shared if each.name in description.meanings and each not in entry.arguments
+    ]
+    if inherited:
+        print_heading("Arguments of every optimizer")
+        print_arguments(description, inherited)
+    print_heading("Beside Keras")
+    for sentence in description.beside_keras:
+        print_wrapped(sentence)
+    print()
+    print_heading("Source")
+    print_wrapped(description.source)
+
+
+def print_heading(text: str) -> None:
+    """A heading, underlined."""
+    print(f"{text}\n{'-' * len(text)}")
+
+
+def print_arguments(description: "Description", arguments: Iterable["ArgumentEntry"]) -> None:
+    """Name, default and meaning of each."""
+    for argument in arguments:
+        print(argument.name + ("" if argument.default is None else f" = {argument.default}"))
+        print_wrapped(description.meanings[argument.name])
+    print()
+
+
+def print_wrapped(text: str) -> None:
+    """Text in lines that begin with a margin."""
+    print(textwrap.fill(text, 100, initial_indent="    ", subsequent_indent="    "))

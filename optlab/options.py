@@ -1,0 +1,73 @@
+"""Options that several commands take."""
+
+import functools
+import shlex
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+import typer
+
+Value = TypeVar("Value")
+
+Backend = Annotated[
+    Literal["tensorflow", "jax", "torch"] | None,
+    typer.Option(envvar="KERAS_BACKEND", help="Backend of Keras."),
+]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print the result as JSON, and nothing else, to stdout.")
+]
+Optimizers = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAMES",
+        help="Algorithms, as `optlab list` names them, with commas between them: SGD,Adam.",
+    ),
+]
+Seed = Annotated[int, typer.Option(min=0, help="Random seed.")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Training examples in a batch.")]
+OutFolder = Annotated[Path, typer.Option(help="Folder to write to. It is made if need be.")]
+
+own = functools.partial(typer.Option, rich_help_panel="Your own data and model")
+Data = Annotated[
+    str | None,
+    own(
+        metavar="FILE|MODULE:FUNCTION",
+        help="A .npz file with `x` and `y`; a .csv file, with the labels in its last column or in "
+        "one called `label`, `target` or `y`; or a function that returns `(x, y)` or "
+        "`(x_train, y_train, x_validation, y_validation)`, as in my_code.py:load.",
+        show_default="scikit-learn's digits",
+    ),
+]
+Label = Annotated[str | None, own(help="Column or array of the file that holds the labels.")]
+Model = Annotated[
+    str | None,
+    own(
+        metavar="MODULE:FUNCTION",
+        help="A function that builds a new Keras model with one output for each class, as in "
+        "my_code.py:build. With it, the features are used as they are.",
+        show_default="one hidden layer of 32 units",
+    ),
+]
+
+
+def parse_list(
+    option: str, items: Sequence[str] | None, parse: Callable[[str], Value], expected: str
+) -> list[Value]:
+    """The values of a list with commas; `parse` makes one of a word, or raises a `ValueError`."""
+    words = [word.strip() for word in ",".join(items or ()).split(",")]
+    values = []
+    for word in filter(None, words):
+        try:
+            values.append(parse(word))
+        except ValueError:
+            message = f"expected {expected}, several with commas between them. Received: {word}"
+            raise typer.BadParameter(message, param_hint=option) from None
+    return values
+
+
+def typed(context: typer.Context, backend: str) -> str:
+    """What to type to get the same again on the same backend."""
+    line = shlex.join(["optlab", *context.obj])
+    is_named = any(word.partition("=")[0] == "--backend" for word in context.obj)
+    return line if is_named else f"{line} --backend {backend}"
