@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 import keras
 import numpy as np
 import pytest
-from selection import quick
+from selection import SLOW_ON_ONE, quick
 
 from keras_optlab import (
     ParameterGroup,
@@ -782,7 +782,7 @@ def is_own(name):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", quick(optimizers.__all__, ["SGD", "Muon"]))
+@pytest.mark.parametrize("name", quick(optimizers.__all__, ["SGD", "Muon"], SLOW_ON_ONE))
 def test_optimizers(name):
     cls, ranges = getattr(optimizers, name), optimizer_ranges(name)
     assert set(ranges) == set(inspect.signature(cls).parameters)

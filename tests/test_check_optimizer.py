@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from selection import REPRESENTATIVE, quick
+from selection import REPRESENTATIVE, SLOW_ON_ONE, quick
 
 import keras_optlab
 from keras_optlab import ParameterGroup, optimizers
@@ -459,8 +459,8 @@ CONFIGURATIONS = {
 }
 
 
-@pytest.mark.parametrize("name", quick(NAMES, lambda name: name not in SLOW))
-@pytest.mark.parametrize("configuration", quick(CONFIGURATIONS, []))
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("configuration", quick(CONFIGURATIONS, [], SLOW_ON_ONE))
 def test_our_classes_pass_with_arguments(configuration, name):
     optimizer, arguments = CONFIGURATIONS[configuration]
     dict(optimizer_checks(getattr(optimizers, optimizer), **arguments))[name]()

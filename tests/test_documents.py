@@ -20,7 +20,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from selection import EXHAUSTIVE
+from selection import SLOW_ON_ONE
 
 import keras_optlab
 from keras_optlab import callbacks, lab, optimizers, schedules, testing, transforms
@@ -65,9 +65,6 @@ def scripts(page: Path) -> Iterator[Script]:
 
 
 SCRIPTS = [script for page in PAGES for script in scripts(page)]
-
-# Pages and the lab are the same on all backends: on one, all of their code runs each time.
-SLOW_ON_ONE = pytest.mark.slow if keras.backend.backend() == "tensorflow" else EXHAUSTIVE
 
 
 def marks_of(script):
