@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from keras import ops
 from scipy import stats
-from selection import quick
+from selection import SLOW_ON_ONE, quick
 from steps import BACKEND, train
 
 from keras_optlab import optimizers
@@ -406,6 +406,7 @@ IN_A_TRACE = {"tensorflow": "xla", "jax": "jit", "torch": "many_variables"}[BACK
     quick(
         [(cls, name) for cls in (AnnealedNoise, InAllHooks) for name in NAMES],
         lambda cls, name: cls is AnnealedNoise or name == IN_A_TRACE,
+        SLOW_ON_ONE,
     ),
 )
 def test_the_kit_passes_what_draws_from_the_stream(cls, name):

@@ -11,7 +11,7 @@ import keras_optlab
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
-@use(algorithms=["Adam", "SGD", "Adafactor"])
+@use(["Adam", "SGD", "Adafactor"], compiled_for=["Adam"])
 def test_keras_tuner(task, make_optimizer, jit_compile, tmp_path):
     keras_tuner = pytest.importorskip("keras_tuner")
 
