@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from selection import SLOW_ON_ONE, quick
 from steps import BACKEND, train
 
 from keras_optlab import optimizers
@@ -76,8 +77,10 @@ def digits():
     return (images / 16).astype("float32"), labels
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("jit_compile", [False, True] if BACKEND == "tensorflow" else [False])
+@pytest.mark.parametrize(
+    "jit_compile",
+    quick([False, True] if BACKEND == "tensorflow" else [False], [], SLOW_ON_ONE),
+)
 def test_digits_are_learned_as_with_float32(jit_compile):
     accuracies = {}
     images, labels = digits()

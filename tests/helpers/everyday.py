@@ -81,23 +81,20 @@ def use(
             if jit_compile and BACKEND == "torch" and name not in dynamo:
                 continue
             is_core = quick and not jit_compile and name in ("Adam", "SGD")
-            is_chosen = name in chosen_for(jit_compile, compiled, compiled_for)
+            is_chosen = name in chosen_for(jit_compile, compiled_for)
             marks = () if is_core else pytest.mark.slow if is_chosen else EXHAUSTIVE
             label = f"{name}-{MODES[jit_compile]}"
             cells.append(pytest.param(make_optimizer, jit_compile, id=label, marks=marks))
     return pytest.mark.parametrize(("make_optimizer", "jit_compile"), cells)
 
 
-def chosen_for(
-    jit_compile: bool, compiled: tuple[bool, ...], compiled_for: Iterable[str]
-) -> Iterable[str]:
+def chosen_for(jit_compile: bool, compiled_for: Iterable[str]) -> Iterable[str]:
     """The algorithms with which a use is tried each time in a mode; see `use`."""
-    if BACKEND == "torch":
-        return ALGORITHMS
-    if jit_compile:
-        return compiled_for
-    # By default Keras compiles on JAX; one operation after another is for a few.
-    return FEW if BACKEND == "jax" and len(compiled) > 1 else KINDS
+    if BACKEND == "jax":
+        return FEW
+    if not jit_compile:
+        return KINDS
+    return compiled_for if BACKEND == "tensorflow" else ALGORITHMS
 
 
 def assert_learns(model: keras.Model, *data: Any, **fit_arguments: Any) -> keras.callbacks.History:
