@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from selection import REPRESENTATIVE, SLOW_ON_ONE, quick
+from selection import EXHAUSTIVE, REPRESENTATIVE, SLOW_ON_ONE, quick
 
 import keras_optlab
 from keras_optlab import ParameterGroup, optimizers
@@ -460,7 +460,7 @@ CONFIGURATIONS = {
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("configuration", quick(CONFIGURATIONS, [], SLOW_ON_ONE))
+@pytest.mark.parametrize("configuration", quick(CONFIGURATIONS, [], EXHAUSTIVE))
 def test_our_classes_pass_with_arguments(configuration, name):
     optimizer, arguments = CONFIGURATIONS[configuration]
     dict(optimizer_checks(getattr(optimizers, optimizer), **arguments))[name]()

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import pytest
 from keras_versions import OF_KERAS
-from selection import EXHAUSTIVE, KINDS
+from selection import EXHAUSTIVE, REPRESENTATIVE
 from stepping import FEW_SHAPES, Problem
 
 BACKEND = keras.backend.backend()
@@ -29,7 +29,7 @@ CORE = ("SGD", "Adam")
 def marks_of(name):
     if name in CORE:
         return ()
-    return pytest.mark.slow if name in KINDS else EXHAUSTIVE
+    return pytest.mark.slow if name in REPRESENTATIVE else EXHAUSTIVE
 
 
 each_algorithm = pytest.mark.parametrize(

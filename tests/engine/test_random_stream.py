@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from keras import ops
 from scipy import stats
-from selection import SLOW_ON_ONE, quick
+from selection import EXHAUSTIVE, quick
 from steps import BACKEND, train
 
 from keras_optlab import optimizers
@@ -405,8 +405,8 @@ IN_A_TRACE = {"tensorflow": "xla", "jax": "jit", "torch": "many_variables"}[BACK
     ("cls", "name"),
     quick(
         [(cls, name) for cls in (AnnealedNoise, InAllHooks) for name in NAMES],
-        lambda cls, name: cls is AnnealedNoise or name == IN_A_TRACE,
-        SLOW_ON_ONE,
+        lambda cls, name: name in (IN_A_TRACE, "saved_state", "repeatable"),
+        EXHAUSTIVE,
     ),
 )
 def test_the_kit_passes_what_draws_from_the_stream(cls, name):

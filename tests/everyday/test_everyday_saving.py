@@ -20,7 +20,7 @@ def test_save_before_training(task, make_optimizer, jit_compile, tmp_path):
     assert_learns(model, task.x, task.y)
 
 
-@use(quick=True, compiled_for=FEW)
+@use(quick=True)
 def test_save_after_training(task, make_optimizer, jit_compile, tmp_path):
     path = tmp_path / "model.keras"
     model = task.linear(make_optimizer(), jit_compile=jit_compile)
@@ -50,14 +50,14 @@ def by_pickle(model):
 
 @pytest.mark.filterwarnings("ignore:Skipping variable loading for optimizer")
 @pytest.mark.parametrize("copied", [by_pickle, copy.deepcopy])
-@use(compiled_for=FEW)
+@use()
 def test_copy_before_training(task, make_optimizer, jit_compile, copied):
     model = copied(task.linear(make_optimizer(), jit_compile=jit_compile))
     assert_learns(model, task.x, task.y)
 
 
 @pytest.mark.parametrize("copied", [by_pickle, copy.deepcopy])
-@use(compiled_for=FEW)
+@use()
 def test_copy_after_training(task, make_optimizer, jit_compile, copied):
     model = task.linear(make_optimizer(), jit_compile=jit_compile)
     trained = task.fit(model)
@@ -90,7 +90,7 @@ def test_optimizer_from_a_dictionary(task, make_optimizer, jit_compile):
     assert_learns(model, task.x, task.y)
 
 
-@use(quick=True, compiled_for=FEW)
+@use(quick=True)
 def test_optimizer_by_its_name(task, make_optimizer, jit_compile):
     name = keras.saving.get_registered_name(make_optimizer.func)
     model = task.linear(name, jit_compile=jit_compile)

@@ -56,7 +56,7 @@ def use(
     algorithms: Iterable[str] = ALGORITHMS,
     quick: bool = False,
     compiled: tuple[bool, ...] = (False, True),
-    compiled_for: Iterable[str] = KINDS,
+    compiled_for: Iterable[str] = FEW,
     dynamo: Iterable[str] = (),
 ) -> pytest.MarkDecorator:
     """Run a test with each algorithm, in each mode.
@@ -90,11 +90,9 @@ def use(
 
 def chosen_for(jit_compile: bool, compiled_for: Iterable[str]) -> Iterable[str]:
     """The algorithms with which a use is tried each time in a mode; see `use`."""
-    if BACKEND == "jax":
-        return FEW
-    if not jit_compile:
-        return KINDS
-    return compiled_for if BACKEND == "tensorflow" else ALGORITHMS
+    if BACKEND == "torch":
+        return ALGORITHMS if jit_compile else KINDS
+    return compiled_for if jit_compile else FEW
 
 
 def assert_learns(model: keras.Model, *data: Any, **fit_arguments: Any) -> keras.callbacks.History:
