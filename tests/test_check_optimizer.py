@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from selection import EXHAUSTIVE, REPRESENTATIVE, SLOW_ON_ONE, quick
+from selection import EXHAUSTIVE, REPRESENTATIVE, quick
 
 import keras_optlab
 from keras_optlab import ParameterGroup, optimizers
@@ -410,7 +410,7 @@ def test_fit_is_compared_with_the_plain_formula():
 
 
 @pytest.mark.parametrize("name", quick(NAMES, lambda name: name not in SLOW))
-@pytest.mark.parametrize("cls", quick([Healthy, Counting, RowsNormalized], [Counting], SLOW_ON_ONE))
+@pytest.mark.parametrize("cls", quick([Healthy, Counting, RowsNormalized], [Counting], EXHAUSTIVE))
 def test_a_class_of_the_users_passes(cls, name):
     dict(optimizer_checks(cls))[name]()
 
