@@ -29,7 +29,7 @@ ROWS = {
 
 
 def wait_until(page, function, argument=None):
-    """Wait for a condition; Playwright's own way evaluates text, which the page's policy forbids."""
+    """Wait for a condition; Playwright would evaluate text, which the page forbids."""
     for _ in range(200):
         if page.evaluate(function, argument):
             return
