@@ -160,6 +160,19 @@ class Placed(NamedTuple):
             own |= self.transform.derive(SimpleNamespace(**h | own))
         return self.named(own)
 
+    def found(
+        self,
+        method: Callable[..., dict[str, Any]],
+        step: Any,
+        g: Any,
+        p: Any,
+        slots: dict[str, Any],
+        h: SimpleNamespace,
+    ) -> dict[str, Any]:
+        """What a marked method returns, by the names that it has among all others."""
+        numbers = for_hook(self.numbers(h), f"{self.name}.{method.__name__}")
+        return self.named(method(self.transform, step, g, p, self.own(slots), numbers))
+
     def changed(self, hook: str, value: Any, *given: Any) -> tuple[Any, dict[str, Any]]:
         """What a hook makes of a gradient, step or parameter, with the new slots.
 
@@ -196,10 +209,7 @@ class PlacedPass(NamedTuple):
             slots: All slots by name.
             h: All numbers.
         """
-        placed = self.placed
-        numbers = for_hook(placed.numbers(h), f"{placed.name}.{self.own.measure.__name__}")
-        given = step, g, p, placed.own(slots), numbers
-        return placed.named(self.own.measure(placed.transform, *given))
+        return self.placed.found(self.own.measure, step, g, p, slots, h)
 
 
 @final
@@ -225,10 +235,7 @@ class PlacedPeriodic(NamedTuple):
             slots: All slots by name, as the hooks leave them.
             h: All numbers.
         """
-        placed = self.placed
-        numbers = for_hook(placed.numbers(h), f"{placed.name}.{self.own.work.__name__}")
-        given = step, g, p, placed.own(slots), numbers
-        return placed.named(self.own.work(placed.transform, *given))
+        return self.placed.found(self.own.work, step, g, p, slots, h)
 
 
 def placed(transforms: Iterable[Transform]) -> tuple[Placed, ...]:
