@@ -124,11 +124,13 @@ def make_plans(optimizer: "Optimizer", variables: list[Any], groups: list[int]) 
             storages,
             around[number],
         )
+        key = (tuple(slots), kind)
+        if key not in formulas:
+            formulas[key] = Formula(*kind)
         plan = Plan(
             group=group,
             frozen=optimizer.numbers.multiplier(group) == 0.0,
-            # The same object for all variables of one kind.
-            formula=formulas.setdefault((tuple(slots), kind), Formula(*kind)),
+            formula=formulas[key],
             slots=slots,
             partial_slots=partial,
             starts=starts,

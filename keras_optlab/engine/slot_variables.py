@@ -62,12 +62,16 @@ def make(
         transforms: The transforms that act on each.
         draws: Whether any of these draws random numbers for it.
     """
-    kept = _algorithm_slots(optimizer, variables, declared)
+    stored = [
+        {name: _storage_of(optimizer, variable, slot) for name, slot in slots.items()}
+        for variable, slots in zip(variables, declared, strict=True)
+    ]
+    kept = _algorithm_slots(optimizer, variables, declared, stored)
     made = []
     for number, (variable, slots) in enumerate(zip(variables, declared, strict=True)):
         dtype = keras.backend.standardize_dtype(variable.dtype)
         parameter = of_parameter(dtype, optimizer.rounding)
-        storages = {name: _storage_of(optimizer, variable, slot) for name, slot in slots.items()}
+        storages = stored[number]
         for name, slot in slots.items():
             kept[number] |= _parts(optimizer, variable, number, name, slot, storages[name])
         counters = dict.fromkeys(slots, "t")
@@ -100,11 +104,12 @@ def _storage_of(
     optimizer: "Optimizer", variable: Any, slot: Slot, is_extra: bool = False
 ) -> Storage:
     """How a slot is stored; one that no built-in has stands in files as it is, in one part."""
+    slot_dtype = optimizer.slot_dtype
     whole = Plain(arithmetic_dtype(variable))
-    if slot.exact or optimizer.slot_dtype is None:
+    if slot.exact or slot_dtype is None:
         return whole
-    asked = SLOT_STORAGES[optimizer.slot_dtype]
-    return whole if is_extra and len(asked.parts(())) > 1 else asked
+    asked = SLOT_STORAGES[slot_dtype]
+    return whole if is_extra and asked.other_parts else asked
 
 
 def _shape(variable: Any, slot: Slot) -> tuple[int, ...]:
@@ -112,17 +117,21 @@ def _shape(variable: Any, slot: Slot) -> tuple[int, ...]:
 
 
 def _algorithm_slots(
-    optimizer: "Optimizer", variables: Sequence[Any], declared: Sequence[dict[str, Slot]]
+    optimizer: "Optimizer",
+    variables: Sequence[Any],
+    declared: Sequence[dict[str, Slot]],
+    stored: Sequence[dict[str, Storage]],
 ) -> list[dict[str, keras.Variable]]:
     """The slots of the algorithm, in the order in which the built-in saves them."""
     made: list[dict[str, keras.Variable]] = [{} for _ in variables]
     filled_with = cache(_filled_with)
     for block in sorted({slot.block for slots in declared for slot in slots.values()}):
-        for variable, slots, own in zip(variables, declared, made, strict=True):
+        for variable, slots, storages, own in zip(variables, declared, stored, made, strict=True):
             for name, slot in slots.items():
                 if slot.block == block:
+                    storage = storages[name]
                     with backend.known_as(name):
-                        own[name] = _slot(optimizer, variable, name, slot, filled_with)
+                        own[name] = _slot(optimizer, variable, name, slot, storage, filled_with)
     return made
 
 
@@ -137,36 +146,34 @@ def _slot(
     variable: Any,
     name: str,
     slot: Slot,
+    storage: Storage,
     filled_with: Callable[[float], Callable[..., Any]],
 ) -> keras.Variable:
     """A slot of the algorithm, or its main part."""
-    own, shape = _storage_of(optimizer, variable, slot), _shape(variable, slot)
-    parts = own.parts(shape)
+    dtype = storage.parts(_shape(variable, slot))[MAIN].dtype
     # A variable that is made in a trace has no value yet: the first step takes it.
     takes_variable = callable(slot.initial) and not optimizer.built_in_trace
 
     def first(shape: tuple, dtype: str | None = None) -> Any:
         # A copy: a slot that shares the variable's memory would be updated with it.
-        return ops.copy(_first(optimizer, variable, slot)[MAIN])
+        return ops.copy(_first(optimizer, variable, slot, storage)[MAIN])
 
     initializer: Any = first
-    if not takes_variable and len(parts) == 1:
+    if not takes_variable and not storage.other_parts:
         initializer = filled_with(0.0 if callable(slot.initial) else slot.initial)
     if slot.shape is None:
-        return optimizer.add_variable_from_reference(variable, name, initializer, parts[MAIN].dtype)
+        return optimizer.add_variable_from_reference(variable, name, initializer, dtype)
     name = f"{path_of(variable).replace('/', '_')}_{name}"
-    return optimizer.add_variable(slot.shape, initializer, parts[MAIN].dtype, name=name)
+    return optimizer.add_variable(slot.shape, initializer, dtype, name=name)
 
 
-def _first(optimizer: "Optimizer", variable: Any, slot: Slot) -> dict[str, Any]:
+def _first(optimizer: "Optimizer", variable: Any, slot: Slot, storage: Storage) -> dict[str, Any]:
     """What is stored of a slot before the first step."""
     if callable(slot.initial):
         value = ops.zeros_like(variable) if optimizer.built_in_trace else slot.initial(variable)
     else:
         value = ops.full(_shape(variable, slot), slot.initial)
-    return _storage_of(optimizer, variable, slot).encode(
-        ops.cast(value, arithmetic_dtype(variable))
-    )
+    return storage.encode(ops.cast(value, arithmetic_dtype(variable)))
 
 
 def _extra(
@@ -185,16 +192,18 @@ def _extra(
 
 
 def _parts(
-    optimizer: "Optimizer", variable: Any, number: int, name: str, slot: Slot, own: Storage
+    optimizer: "Optimizer", variable: Any, number: int, name: str, slot: Slot, storage: Storage
 ) -> dict[str, keras.Variable]:
     """The parts of a slot or of the parameter, but the main one."""
-    parts = own.parts(_shape(variable, slot))
-    made = {}
-    for part in parts.keys() - {MAIN}:
+    made: dict[str, keras.Variable] = {}
+    if not storage.other_parts:
+        return made
+    parts = storage.parts(_shape(variable, slot))
+    for part in storage.other_parts:
         # The variable's parts have had these names since 0.1.0.
         prefix = "" if name == PARAMETER else f"{name}_"
         full = part_name(name, part)
         made[full] = _extra(optimizer, variable, f"{prefix}{part}_{number}", Slot(), parts[part])
         if name != PARAMETER:
-            made[full].assign(_first(optimizer, variable, slot)[part])
+            made[full].assign(_first(optimizer, variable, slot, storage)[part])
     return made

@@ -7,7 +7,7 @@ other file asks for a dtype.
 from abc import ABCMeta, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, ClassVar, NamedTuple, final
 
 import keras
@@ -59,6 +59,11 @@ class Storage(metaclass=ABCMeta):
     @abstractmethod
     def parts(self, shape: tuple[int, ...]) -> dict[str, Part]:
         """The arrays that keep one of a shape, by name; `MAIN` is the one of the same shape."""
+
+    @cached_property
+    def other_parts(self) -> tuple[str, ...]:
+        """Names of the parts but the main one."""
+        return tuple(self.parts(()).keys() - {MAIN})
 
     @abstractmethod
     def encode(self, value: Any, *seeds: Any) -> dict[str, Any]:
@@ -165,6 +170,7 @@ SLOT_STORAGES: dict[str, Storage] = {
 }
 
 
+@cache
 def of_parameter(dtype: str, method: str) -> Storage:
     """How the variables of a dtype are stored, with the optimizer's `rounding`."""
     if not rounding.is_half(dtype):
@@ -212,7 +218,7 @@ class Storages:
     def others(self) -> dict[str, tuple[str, ...]]:
         """The parts but the main one of each slot and of the parameter."""
         everything = {PARAMETER: self.parameter, **self.by_slot}
-        return {name: tuple(each.parts(()).keys() - {MAIN}) for name, each in everything.items()}
+        return {name: each.other_parts for name, each in everything.items()}
 
     def decode_parameter(self, value: Any, stored: dict[str, Any], dtype: str) -> Any:
         """The parameter, from the variable's value and everything stored with it."""
