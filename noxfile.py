@@ -104,7 +104,8 @@ def docs(session: nox.Session) -> None:
 def types(session: nox.Session) -> None:
     """Types of the package, which imports every backend and optional library."""
     install(session, "dask", "jax", "lab", "tensorflow", "torch", "types")
-    session.run("pyright", "--pythonpath", python(session), *(session.posargs or ["keras_optlab"]))
+    folders = session.posargs or ["keras_optlab", "optlab"]
+    session.run("pyright", "--pythonpath", python(session), *folders)
 
 
 def python(session: nox.Session) -> str:

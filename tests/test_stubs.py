@@ -1,7 +1,6 @@
 """Editors and type checkers see the constructors that the tables of arguments make."""
 
 import ast
-import importlib.util
 import inspect
 import json
 import os
@@ -9,7 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import keras
 import pytest
 
 import keras_optlab
@@ -180,47 +178,3 @@ def test_pyright_finds_wrong_arguments_and_no_others(tmp_path):
     lines = CALLS.splitlines()
     wrong = {number for number, line in enumerate(lines, start=1) if line.endswith("# wrong")}
     assert set(found) == wrong, {lines[number - 1]: text for number, text in found.items()}
-
-
-# One backend is enough for what imports none of them.
-SAME_ON_ALL = pytest.mark.skipif(
-    keras.backend.backend() != "jax", reason="the same on all backends"
-)
-
-
-@pytest.mark.slow
-@SAME_ON_ALL
-def test_pyright_finds_no_fault_with_the_stubs():
-    pytest.importorskip("pyright", reason="pyright is not installed: pip install .[types]")
-    files = sorted(map(str, PACKAGE.rglob("*.pyi")))
-    command = [sys.executable, "-m", "pyright", "--pythonpath", sys.executable, *files]
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        cwd=PACKAGE.parent,
-        env={**os.environ, "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"},
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-# What modules of the package import where it is installed; pyright needs all of it.
-OPTIONAL = ("dask", "jax", "joblib", "matplotlib", "rich", "sklearn", "tensorflow", "torch")
-
-
-@pytest.mark.slow
-@SAME_ON_ALL
-def test_pyright_finds_no_fault_with_the_package():
-    pytest.importorskip("pyright", reason="pyright is not installed: pip install .[types]")
-    missing = [name for name in OPTIONAL if importlib.util.find_spec(name) is None]
-    if missing:
-        pytest.skip(f"not installed: {', '.join(missing)}")
-    command = [sys.executable, "-m", "pyright", "--pythonpath", sys.executable, str(PACKAGE)]
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        cwd=PACKAGE.parent,
-        env={**os.environ, "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"},
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
