@@ -11,7 +11,7 @@ from benchmarks import backend, origin
 from benchmarks.contenders import CASES
 from benchmarks.setting import BACKENDS, Parser
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path("build/benchmarks")
 
 
 def parser(module: str, summary: str, *, rounds: int | None = None, modes: bool = False) -> Parser:
@@ -40,7 +40,7 @@ def parser(module: str, summary: str, *, rounds: int | None = None, modes: bool 
         type=folder,
         default=RESULTS,
         metavar="FOLDER",
-        help="where the JSON and the plot go (default: benchmarks/results)",
+        help="where the JSON and the plot go (default: %(default)s)",
     )
     return made
 

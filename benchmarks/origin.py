@@ -11,8 +11,8 @@ from benchmarks import backend
 from keras_optlab.lab.versions import versions
 
 ROOT = Path(__file__).parent.parent
-# Results and the README change by measuring, which makes no measurement doubtful.
-CODE = ("keras_optlab", "benchmarks", ":!benchmarks/results", ":!benchmarks/README.md")
+# Releases and the README hold no code, so that a change of theirs makes no measurement doubtful.
+CODE = ("keras_optlab", "benchmarks", ":!benchmarks/releases", ":!benchmarks/README.md")
 
 
 def origin(command: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A table on the terminal, and beside it the JSON and the plot that the README is made from."""
+"""A table on the terminal, and the same as JSON for a release."""
 
 import argparse
 import dataclasses

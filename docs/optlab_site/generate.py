@@ -7,7 +7,7 @@ from sphinx.application import Sphinx
 
 from keras_optlab import transforms
 
-from . import golden, optimizer_pages, pictures
+from . import benchmark_page, golden, optimizer_pages, pictures
 from .markdown import write
 
 DOCS = Path(__file__).parents[1]
@@ -18,6 +18,7 @@ def make_pages(app: Sphinx) -> None:
     """All that git does not keep; `docs/.gitignore` lists it."""
     optimizer_pages.write_all(DOCS / "optimizers")
     pictures.draw_all(DOCS / "drawn")
+    benchmark_page.write_page(DOCS)
     for name in transforms.__all__:
         write(DOCS / "golden" / f"{name}.txt", golden.of_transform(name))
     copy_notebooks(DOCS / "notebooks")
