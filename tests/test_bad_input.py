@@ -21,6 +21,8 @@ from dataclasses import dataclass, replace
 import keras
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from selection import SLOW_ON_ONE, quick
 
 from keras_optlab import (
@@ -54,7 +56,18 @@ def number(value):
     return value if is_number and not isinstance(value, np.timedelta64) else None
 
 
-# What an argument may be. `expected` gives the value as the config shows it, or `REFUSED`.
+def call(kind, value):
+    return kind(value)
+
+
+def in_order(items):
+    with contextlib.suppress(TypeError, ValueError):
+        return sorted(items)
+    return items
+
+
+# What an argument may be. `expected` gives the value as the config shows it, or `REFUSED`; `near`
+# is a strategy for values of that kind, allowed or nearly so.
 
 
 @dataclass(frozen=True)
@@ -88,21 +101,12 @@ class Number:
                 return REFUSED
         return float(plain)
 
-    def draw(self, generator):
+    def near(self):
         ends = [end for end in (self.low, self.high) if math.isfinite(end)] or [0.0]
-        end = generator.choice(ends)
-        value = generator.choice(
-            [
-                end,
-                math.nextafter(end, -math.inf),
-                math.nextafter(end, math.inf),
-                end + generator.choice([-1, 1]) * 10.0 ** generator.uniform(-9, 4),
-                generator.random(),
-                generator.randrange(-3, 20),
-            ]
-        )
-        kind = generator.choice([float, float, np.float32, np.float64, np.float16, np.array])
-        return kind(value) if isinstance(value, float) else generator.choice([int, kind])(value)
+        beside = [math.nextafter(end, to) for end in ends for to in (-math.inf, math.inf)]
+        values = st.sampled_from(ends + beside) | st.floats(-1e4, 1e4) | st.integers(-3, 20)
+        kinds = st.sampled_from([float, np.float32, np.float64, np.float16, np.array])
+        return st.integers(-3, 20) | st.floats() | st.builds(call, kinds, values)
 
 
 @dataclass(frozen=True)
@@ -143,11 +147,9 @@ class Whole:
             return REFUSED
         return int(plain) if self.low <= plain < 2**31 else REFUSED
 
-    def draw(self, generator):
-        value = generator.choice(
-            [self.low - 1, self.low, 2**31 - 1, 2**31, generator.randrange(-9, 99)]
-        )
-        return generator.choice([int, np.int64, np.array, float])(value)
+    def near(self):
+        values = st.sampled_from([self.low - 1, self.low, 2**31 - 1, 2**31]) | st.integers(-9, 99)
+        return st.builds(call, st.sampled_from([int, np.int64, np.array, float]), values)
 
 
 @dataclass(frozen=True)
@@ -163,9 +165,9 @@ class OneOf:
         same += [v for v in self.values if isinstance(v, str) and isinstance(value, str)]
         return next((v for v in same if v == value), REFUSED)
 
-    def draw(self, generator):
-        value = generator.choice(self.values or ("beta_1",))
-        return generator.choice([value, value, np.array(value), [value], str(value) + " "])
+    def near(self):
+        kinds = st.sampled_from([lambda x: x, np.array, lambda x: [x], lambda x: f"{x} "])
+        return st.builds(call, kinds, st.sampled_from(self.values or ("beta_1",)))
 
 
 @dataclass(frozen=True)
@@ -184,9 +186,9 @@ class Text:
             return REFUSED
         return str(value)
 
-    def draw(self, generator):
-        value = "".join(generator.choices("aB_ 0é/", k=generator.randrange(4)))
-        return generator.choice([value, value, np.str_(value), value.encode(), [value]])
+    def near(self):
+        kinds = st.sampled_from([str, np.str_, str.encode, lambda x: [x]])
+        return st.builds(call, kinds, st.text("aB_ 0é/", max_size=3))
 
 
 @dataclass(frozen=True)
@@ -205,9 +207,9 @@ class FileName:
         refused = not characters or characters & {"\0", "\ud800"}
         return REFUSED if refused else pathlib.Path(value)
 
-    def draw(self, generator):
-        value = "".join(generator.choices("aB_. 0é/\0", k=generator.randrange(6)))
-        return generator.choice([value, pathlib.Path(value), np.str_(value), value.encode()])
+    def near(self):
+        kinds = st.sampled_from([str, pathlib.Path, np.str_, str.encode])
+        return st.builds(call, kinds, st.text("aB_. 0é/\0", max_size=5))
 
 
 @dataclass(frozen=True)
@@ -220,8 +222,8 @@ class WordOrWhole:
             return self.word if value == self.word else REFUSED
         return Whole(self.low).expected(value)
 
-    def draw(self, generator):
-        return generator.choice([OneOf((self.word,)), Whole(self.low)]).draw(generator)
+    def near(self):
+        return OneOf((self.word,)).near() | Whole(self.low).near()
 
 
 @dataclass(frozen=True)
@@ -250,12 +252,11 @@ class ListOf:
             return REFUSED
         return items
 
-    def draw(self, generator):
-        length = generator.choice([self.length or 0, self.length or 1, generator.randrange(4)])
-        items = [self.item.draw(generator) for _ in range(length)]
-        with contextlib.suppress(TypeError):
-            items = sorted(items)
-        return generator.choice([list, list, tuple, list, set if not items else iter])(items)
+    def near(self):
+        items = st.lists(self.item.near(), max_size=4)
+        if self.length:
+            items |= st.lists(self.item.near(), min_size=self.length, max_size=self.length)
+        return st.builds(call, st.sampled_from([list, tuple, iter]), items | items.map(in_order))
 
 
 @dataclass(frozen=True)
@@ -264,8 +265,8 @@ class Group:
         is_group = isinstance(value, ParameterGroup)
         return keras.saving.serialize_keras_object(value) if is_group else REFUSED
 
-    def draw(self, generator):
-        return generator.choice([ParameterGroup("a"), ParameterGroup("b", 0.5, epsilon=1), "a"])
+    def near(self):
+        return st.sampled_from([ParameterGroup("a"), ParameterGroup("b", 0.5, epsilon=1), "a"])
 
 
 @dataclass(frozen=True)
@@ -274,8 +275,8 @@ class AroundAlgorithm:
         is_transform = isinstance(value, Transform)
         return keras.saving.serialize_keras_object(value) if is_transform else REFUSED
 
-    def draw(self, generator):
-        return generator.choice([transforms.Cautious(), transforms.Lookahead(3), "a"])
+    def near(self):
+        return st.sampled_from([transforms.Cautious(), transforms.Lookahead(3), "a"])
 
 
 @dataclass(frozen=True)
@@ -654,13 +655,10 @@ def described(value):
 
 
 def cases(ranges, extensive, seed):
-    """(argument, value) pairs: everything hostile or a share of it, and numbers near the ends."""
-    generator = random.Random(seed)
-    for argument, allowed in ranges.items():
-        pool = hostile()
+    """(argument, value) pairs: everything hostile, or a share of it."""
+    pool = hostile()
+    for argument in ranges:
         yield from ((argument, v) for v in (pool if extensive(argument) else pool[seed % 7 :: 7]))
-        for _ in range(24 if extensive(argument) else 6):
-            yield argument, allowed.draw(generator)
 
 
 def refusal(make, argument, value):
@@ -726,6 +724,18 @@ def check(make, ranges, read, extensive, seed, batches):
     assert not failures, f"{len(failures)} failures:\n" + "\n".join(failures[:20])
 
 
+def check_near(make, ranges, read, data):
+    """A value of the right kind, near the ends of its range."""
+    argument = data.draw(st.sampled_from(list(ranges)))
+    value = data.draw(ranges[argument].near())
+    expected = ranges[argument].expected(value)
+    if expected is REFUSED:
+        problem = refusal(make, argument, value)
+    else:
+        problem = acceptance(make, {argument: value}, {argument: expected}, read)
+    assert problem is None, problem
+
+
 def one_by_one(allowed):
     return [{argument: pair} for argument, pairs in allowed.items() for pair in pairs]
 
@@ -789,28 +799,62 @@ def test_optimizers(name):
     check(cls, ranges, config_of, is_own(name), len(name), many_at_once)
 
 
-@pytest.mark.parametrize("name", schedules.__all__)
-def test_schedules(name):
-    given, ranges = SCHEDULES[name]
-    cls = getattr(schedules, name)
-    assert set(ranges) == set(inspect.signature(cls).parameters)
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", quick(optimizers.__all__, ["SGD", "Muon"], SLOW_ON_ONE))
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_optimizers_near_the_ends_of_a_range(name, data):
+    ranges = optimizer_ranges(name)
+    ranges = {argument: ranges[argument] for argument in ranges if is_own(name)(argument)}
+    check_near(getattr(optimizers, name), ranges, config_of, data)
+
+
+def schedule_maker(name):
+    """A function that makes a schedule and asks it for a value, and the ranges of its arguments."""
+    required, ranges = SCHEDULES[name]
 
     def make(**arguments):
-        made = cls(**{**given, **arguments})
-        # A schedule that was taken has a value.
+        made = getattr(schedules, name)(**{**required, **arguments})
         if math.isnan(made.at(3)):
             raise ValueError(f"at(3) is {made.at(3)}")
         return made
 
+    return make, ranges
+
+
+@pytest.mark.parametrize("name", schedules.__all__)
+def test_schedules(name):
+    make, ranges = schedule_maker(name)
+    assert set(ranges) == set(inspect.signature(getattr(schedules, name)).parameters)
     check(make, ranges, lambda made: made.get_config(), lambda _: True, 1, one_by_one)
+
+
+@pytest.mark.parametrize("name", schedules.__all__)
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_schedules_near_the_ends_of_a_range(name, data):
+    make, ranges = schedule_maker(name)
+    check_near(make, ranges, lambda made: made.get_config(), data)
+
+
+def callback_maker(name):
+    required, ranges = CALLBACKS[name]
+    return lambda **more: getattr(callbacks, name)(**{**required, **more}), ranges
 
 
 @pytest.mark.parametrize("name", callbacks.__all__)
 def test_callbacks(name):
-    given, ranges = CALLBACKS[name]
-    cls = getattr(callbacks, name)
-    assert set(ranges) == set(inspect.signature(cls).parameters)
-    check(lambda **more: cls(**{**given, **more}), ranges, vars, lambda _: True, 2, one_by_one)
+    make, ranges = callback_maker(name)
+    assert set(ranges) == set(inspect.signature(getattr(callbacks, name)).parameters)
+    check(make, ranges, vars, lambda _: True, 2, one_by_one)
+
+
+@pytest.mark.parametrize("name", callbacks.__all__)
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_callbacks_near_the_ends_of_a_range(name, data):
+    make, ranges = callback_maker(name)
+    check_near(make, ranges, vars, data)
 
 
 GROUP = {
@@ -848,22 +892,22 @@ def makers():
     for name in optimizers.__all__:
         yield getattr(optimizers, name), {}
     for module, table in ((schedules, SCHEDULES), (callbacks, CALLBACKS)):
-        for name, (given, _) in table.items():
-            yield getattr(module, name), given
+        for name, (required, _) in table.items():
+            yield getattr(module, name), required
 
 
 @pytest.mark.parametrize(
-    ("cls", "given"), list(makers()), ids=lambda value: getattr(value, "__name__", "")
+    ("cls", "required"), list(makers()), ids=lambda value: getattr(value, "__name__", "")
 )
-def test_wrong_calls_name_the_class_and_its_arguments(cls, given):
+def test_wrong_calls_name_the_class_and_its_arguments(cls, required):
     arguments = list(inspect.signature(cls).parameters)
     positional = [0.1] * (len(arguments) + 1)
     for args, kwargs in [
         (positional, {}),
-        ((), {**given, "lerning_rate": 0.1}),
-        ((0.1,), {**given, arguments[0]: 0.1}),
-        ((), {**given, "lr": 0.1}),
-        *([((), {})] if given else []),
+        ((), {**required, "lerning_rate": 0.1}),
+        ((0.1,), {**required, arguments[0]: 0.1}),
+        ((), {**required, "lr": 0.1}),
+        *([((), {})] if required else []),
     ]:
         with pytest.raises(TypeError, match=rf"{cls.__name__}: .*{arguments[-1]}.*Received: "):
             cls(*args, **kwargs)
