@@ -1,4 +1,4 @@
-"""Measurements of keras-optlab beside Keras' own optimizers, one runnable module a table."""
+"""Measures keras-optlab next to Keras' own optimizers, one runnable module a table."""
 
 import sys
 

@@ -27,7 +27,7 @@ class Stream:
     Args:
         name: What does it.
         moved: Bytes that one run reads and writes.
-        run: Runs it so many times.
+        run: Runs it a number of times.
     """
 
     name: str

@@ -3,7 +3,7 @@
 python -m benchmarks.bare_process --backend tensorflow --mode graph
 
 A figure against a built-in that the benchmark itself slows down would be worth nothing. The table
-has the built-in's step beside ours, as `step_time` measures it, and alone in a bare process; and
+has the built-in's step next to ours, as `step_time` measures it, and alone in a bare process; and
 again there with a `malloc` that keeps its memory, which shows what fresh buffers cost: each large
 result of a single operation is new memory, which the kernel hands out page by page. The command
 fails where the benchmark is more than a quarter slower than the bare process.
@@ -100,7 +100,7 @@ def main() -> None:
 
 
 def faults_of_a_step(case: Case, shapes: list[problem.Shape], mode: str) -> float:
-    """Page faults of one step of the built-in, with ours in memory beside it."""
+    """Page faults of one step of the built-in, with ours in memory too."""
     made = duel.steps.both(case, shapes, mode)
     counts = []
     for contender in made.values():

@@ -1,4 +1,4 @@
-"""What XLA makes of a step: copies of whole buffers, and memory beside arguments and results.
+"""What XLA makes of a step: copies of whole buffers, and temporary memory.
 
 python -m benchmarks.compiled_program --backend jax
 """
@@ -24,7 +24,7 @@ class Program:
 
     Args:
         copies: Instructions that copy an array as large as the matrix.
-        temporary_bytes: What it allocates beside its arguments and results.
+        temporary_bytes: What it allocates in addition to its arguments and results.
     """
 
     copies: int
@@ -97,8 +97,8 @@ def summarized(results: dict[str, dict[str, Program]], shape: problem.Shape) -> 
         notes=[
             "Copies: instructions of the optimized program that copy an array as large as the "
             f"matrix, {FLOAT32_BYTES * math.prod(shape) / 1e6:,.0f} MB, in any branch. "
-            "Temporary: what XLA allocates beside arguments and results; the step overwrites "
-            "weights and slots."
+            "Temporary: what XLA allocates in addition to arguments and results; the step "
+            "overwrites weights and slots."
         ],
         data=data,
     )

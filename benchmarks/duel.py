@@ -90,7 +90,7 @@ def report(
         title: See `Report`.
         results: By case.
         rounds: How many there were.
-        notes: To stand below the table, beside those that all tables have.
+        notes: To stand below the table, after those that all tables have.
     """
     others = others_of(results)
     rows = []

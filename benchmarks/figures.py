@@ -58,7 +58,7 @@ class Lines:
         x: Where the points are.
         series: Values by the name of the series.
         spreads: Lowest and highest value by the name of the series.
-        slope_one: Whether both axes are logarithmic, with a line of slope 1 beside.
+        slope_one: Whether both axes are logarithmic, with a line of slope 1 to compare with.
     """
 
     title: str
@@ -132,7 +132,7 @@ def _draw_dots(panel: Axes, dots: Dots) -> None:
 
 
 def draw_lines(panels: Sequence[Lines], png: Path, columns: int) -> None:
-    """Panels in so many columns, each with its own scale."""
+    """Panels in columns, each with its own scale."""
     rows = -(-len(panels) // columns)
     with matplotlib.rc_context(STYLE):
         size = (4.5 * columns, 3.2 * rows + 0.4)

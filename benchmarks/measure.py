@@ -9,7 +9,7 @@ from typing import Any, Self, final
 
 import numpy as np
 
-# Takes so many steps, and returns when the last is done.
+# Takes a number of steps, and returns when the last is done.
 Runner = Callable[[int], None]
 
 # The first step compiles, and torch may compile again on the second.

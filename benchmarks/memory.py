@@ -1,4 +1,4 @@
-"""What a step needs beside weights, gradients and slots, and how large the slots are.
+"""What a step needs in addition to weights, gradients and slots, and how large the slots are.
 
 python -m benchmarks.memory --backend tensorflow --mode jit
 """

@@ -55,7 +55,7 @@ def size_in_bytes(variable: Any) -> int:
 
 
 def extra_bytes(step: Any) -> int:
-    """Most bytes that a step has in use beside those in use before it."""
+    """Most bytes that a step has in use, less those in use before it."""
     if backend.gpu():
         memory = backend.Memory()
         before = memory.used()

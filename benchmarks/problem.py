@@ -39,7 +39,7 @@ Gradient = np.ndarray | SparseGradient
 
 
 def matrix(size: int) -> Shape:
-    """The shape of a nearly square matrix of so many elements."""
+    """The shape of a nearly square matrix of about this many elements."""
     rows = math.isqrt(size)
     return rows, size // rows
 

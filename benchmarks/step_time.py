@@ -1,4 +1,4 @@
-"""How long a step takes for one large matrix, beside Keras, and beside what memory allows.
+"""How long a step takes for one large matrix, next to Keras and to what memory allows.
 
 python -m benchmarks.step_time --backend torch --mode compiled
 """

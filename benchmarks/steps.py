@@ -69,7 +69,7 @@ def agreement(differences: dict[str, float]) -> str:
     apart = [f"{name} ({value:.0f})" for name, value in differences.items() if not value <= 1]
     if apart:
         return (
-            f"AFTER ONE STEP THE WEIGHTS DIFFER from the built-in's, by so many times the "
+            f"AFTER ONE STEP THE WEIGHTS DIFFER from the built-in's, by this many times the "
             f"{TOLERANCE:.0e} allowed: {', '.join(apart)}."
         )
     return (

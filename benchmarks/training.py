@@ -11,7 +11,7 @@ BATCH_SIZE = 32
 # Steps of a fit that come before those that count: data and compiled step are not yet in place.
 UNSETTLED_STEPS = 3
 
-# Makes the targets of so many rows.
+# Makes the targets of a number of rows.
 Targets = Callable[[np.random.Generator, int], np.ndarray]
 
 
@@ -46,7 +46,7 @@ class Training:
         self.stopwatch = Stopwatch()
 
     def fit(self, steps: int) -> float:
-        """Fit so many steps of random data; returns when the call began."""
+        """Fit a number of steps of random data; returns when the call began."""
         random = np.random.default_rng(0)
         rows = steps * BATCH_SIZE
         x = random.standard_normal((rows, *self.model.input_shape[1:]), np.float32)
@@ -57,6 +57,6 @@ class Training:
         return began
 
     def step(self, steps: int) -> float:
-        """Seconds of a step, the median of so many in one fit."""
+        """Seconds of a step, the median of several in one fit."""
         self.fit(UNSETTLED_STEPS + steps)
         return float(np.median(np.diff(self.stopwatch.ends)[UNSETTLED_STEPS - 1 :]))

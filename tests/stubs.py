@@ -1,11 +1,11 @@
 """Writes the type stubs, which tell editors and type checkers what the tables of arguments say.
 
     pip install -e ".[lint]"
-    python tests/stubs.py            # writes a stub beside each module that has such a table
+    python tests/stubs.py            # writes a stub next to each module that has such a table
     python tests/stubs.py --check    # fails if one is not as it would be written
 
 A stub is its module without the code: imports, public functions and classes with their signatures,
-from the source. In place of a table stand the constructor, with the names, order, kinds and
+from the source. Instead of a table stand the constructor, with the names, order, kinds and
 defaults of its signature, and a property for each argument. A hyperparameter is read as a number,
 or as `Any`, since it may be a schedule, or a variable inside a compiled step; it can be set to
 numbers and schedules. What only decides what is built is a plain attribute, and what can never be

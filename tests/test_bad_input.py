@@ -103,8 +103,8 @@ class Number:
 
     def near(self):
         ends = [end for end in (self.low, self.high) if math.isfinite(end)] or [0.0]
-        beside = [math.nextafter(end, to) for end in ends for to in (-math.inf, math.inf)]
-        values = st.sampled_from(ends + beside) | st.floats(-1e4, 1e4) | st.integers(-3, 20)
+        neighbours = [math.nextafter(end, to) for end in ends for to in (-math.inf, math.inf)]
+        values = st.sampled_from(ends + neighbours) | st.floats(-1e4, 1e4) | st.integers(-3, 20)
         kinds = st.sampled_from([float, np.float32, np.float64, np.float16, np.array])
         return st.integers(-3, 20) | st.floats() | st.builds(call, kinds, values)
 

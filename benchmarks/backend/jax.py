@@ -49,7 +49,7 @@ class Step:
         self.step = jax.jit(step, donate_argnums=0)
 
     def run(self, repeats: int) -> None:
-        """Take so many steps, and wait until the last is done."""
+        """Take a number of steps, and wait until the last is done."""
         for _ in range(repeats):
             self.state = self.step(self.state, self.gradients)
         jax.block_until_ready(self.state)
@@ -98,7 +98,7 @@ class _RivalStep:
         self.step = jax.jit(step, donate_argnums=0)
 
     def run(self, repeats: int) -> None:
-        """Take so many steps, and wait until the last is done."""
+        """Take a number of steps, and wait until the last is done."""
         for _ in range(repeats):
             self.state = self.step(self.state, self.gradients)
         jax.block_until_ready(self.state)
@@ -129,7 +129,7 @@ def rival(name: str, shapes: list[tuple[int, ...]]) -> _RivalStep | None:
 
 
 def stream(size: int) -> Runner:
-    """x += y over so many float32."""
+    """x += y over a number of float32."""
     add = jax.jit(lambda x, y: x + y, donate_argnums=0)
     held = {"x": jnp.ones(size), "y": jnp.ones(size)}
 

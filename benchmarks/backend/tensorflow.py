@@ -45,7 +45,7 @@ class Step:
         self.step = step
 
     def run(self, repeats: int) -> None:
-        """Take so many steps, and wait until the last is done."""
+        """Take a number of steps, and wait until the last is done."""
         for _ in range(repeats):
             self.step()
         _wait_for(self.variables[-1].value)
@@ -108,7 +108,7 @@ def rival(name: str, shapes: list[tuple[int, ...]]) -> None:
 
 
 def stream(size: int) -> Runner:
-    """x += y over so many float32."""
+    """x += y over a number of float32."""
     x, y = tf.Variable(tf.ones([size])), tf.Variable(tf.ones([size]))
 
     @tf.function(jit_compile=True)

@@ -41,7 +41,7 @@ class Step:
         self.gradients = gradients
 
     def run(self, repeats: int) -> None:
-        """Take so many steps, and wait until the last is done."""
+        """Take a number of steps, and wait until the last is done."""
         with torch.no_grad():
             for _ in range(repeats):
                 self.optimizer.apply(self.gradients, self.variables)
@@ -80,7 +80,7 @@ class _RivalStep:
         self.optimizer = make(weights)
 
     def run(self, repeats: int) -> None:
-        """Take so many steps, and wait until the last is done."""
+        """Take a number of steps, and wait until the last is done."""
         for _ in range(repeats):
             self.optimizer.step()
         _wait()
@@ -100,7 +100,7 @@ def rival(name: str, shapes: list[tuple[int, ...]]) -> _RivalStep | None:
 
 
 def stream(size: int) -> Runner:
-    """x += y over so many float32."""
+    """x += y over a number of float32."""
     x, y = (keras.ops.ones((size,)) for _ in range(2))
 
     def run(repeats: int) -> None:

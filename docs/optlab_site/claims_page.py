@@ -72,7 +72,7 @@ def section(evidence: "Evidence") -> str:
 
 
 class Measurement:
-    """The measurement of a build, in a process of its own beside it.
+    """The measurement of a build, in a separate process.
 
     Args:
         wanted: Whether to measure; False leaves a note on the page.

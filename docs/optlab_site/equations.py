@@ -111,7 +111,7 @@ def latex_of_line(line: str, in_columns: bool) -> str:
 
 
 def latex_of_cell(cell: str) -> str:
-    """An equation, or the words beside one.
+    """An equation, or the words next to one.
 
     Raises:
         EquationError: If it cannot be read.

@@ -11,7 +11,7 @@ from keras_optlab.backends.tensorflow_updates import LARGE
 # more than about 15 uses.
 PARTS = 8
 
-# So many numbers are added one after another without losing digits.
+# As many numbers can be added one after another without losing digits.
 SHORT = 1024
 
 

@@ -192,7 +192,7 @@ def test_by_a_checkpoint(task, tmp_path, name):
 
 
 def schedule_free(task, epochs):
-    """A model after so many epochs: its variables are not where training goes on."""
+    """A model after some epochs: its variables are not where training goes on."""
     model = network(CONFIGURATIONS["schedule-free"])
     fit(model, task, epochs)
     assert model.optimizer.is_evaluating == (epochs > 0)

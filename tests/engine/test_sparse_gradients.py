@@ -77,7 +77,7 @@ def test_without_lazy_it_equals_the_built_in_on_dense_gradients(name):
 def row_by_row(name, arguments):
     """The dense algorithm on each row alone, in the steps in which the row is looked up.
 
-    Scalars that count steps run on: each row has an optimizer of its own that is told the step.
+    Scalars that count steps run on: each row has its own optimizer, which gets the step.
     """
     start, values = lookups()
     expected = start.copy()

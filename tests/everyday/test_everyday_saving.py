@@ -110,7 +110,7 @@ def test_export_after_training(task, make_optimizer, jit_compile, tmp_path):
 
         path = str(tmp_path / "model.pt2")
         model.export(path, format="torch", verbose=False)
-        # Keras exports for one row where it is not told the batch size.
+        # Keras exports for one row where it does not get the batch size.
         expected = expected[:1]
         outputs = torch.export.load(path).module()(torch.as_tensor(task.x[:1]))
     else:

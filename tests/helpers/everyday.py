@@ -2,7 +2,7 @@
 
 Each test of this folder is one thing that Keras users do with an optimizer, for every algorithm,
 with and without `jit_compile`. It does what a user does and ends with something that could come out
-otherwise. Set `EVERYDAY_WITH=keras` to run the built-ins in place of ours: all uses have to pass
+otherwise. Set `EVERYDAY_WITH=keras` to run the built-ins instead: all uses have to pass
 with them, or they say nothing about us.
 """
 

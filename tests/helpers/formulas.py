@@ -21,7 +21,7 @@ def sgd(w, g, s, t, h):
 
 
 def divided(g, squares, h):
-    """A gradient divided by a root, epsilon under it or beside it."""
+    """A gradient divided by a root, epsilon under it or added to it."""
     if h.epsilon_inside_root:
         return g / np.sqrt(squares + h.epsilon)
     return g / (np.sqrt(squares) + h.epsilon)

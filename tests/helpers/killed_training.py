@@ -106,7 +106,7 @@ def epoch_of(backup):
 
 
 def main(folder, kills):
-    """Kill a training so many times, and train once without; the weights go to two files.
+    """Kill a training several times, and train once without; the weights go to two files.
 
     Prints from how many epochs on a training that was killed went on.
     """

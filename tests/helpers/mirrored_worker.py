@@ -6,7 +6,7 @@ import tensorflow as tf
 
 
 def logical_cpus(number: int) -> list[str]:
-    """Have TensorFlow see so many CPUs, which it can only before it has used one."""
+    """Have TensorFlow see several CPUs; possible only before it has used one."""
     physical = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(
         physical, [tf.config.LogicalDeviceConfiguration()] * number

@@ -104,8 +104,8 @@ class Verdict:
             "stale": len(self.stale),
             "errors": len(self.problems),
         }
-        told = ", ".join(f"{number} {name}" for name, number in numbers.items() if number)
-        return "\n".join([*lines, f" {told} in {seconds:.0f}s ".center(80, "=")])
+        totals = ", ".join(f"{number} {name}" for name, number in numbers.items() if number)
+        return "\n".join([*lines, f" {totals} in {seconds:.0f}s ".center(80, "=")])
 
 
 def judge(

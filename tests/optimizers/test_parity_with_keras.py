@@ -172,7 +172,7 @@ def test_a_measurement_fails_only_beyond_the_tolerance():
     end = [np.asarray(w + 1, "float32") for w in start]
 
     def result(step):
-        # The matrix alone is off: by so many steps of 2e-6 of the distance, and 8 ulp.
+        # The matrix alone is off: by this many steps of 2e-6 of the distance, and 8 ulp.
         off = [w.astype("float64") for w in end]
         off[2][1, 1] += step * 2e-6 + 8 * np.spacing(end[2][1, 1])
         return parity.compare(case, "keras", start, off, end, 2e-6)
