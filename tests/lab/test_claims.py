@@ -12,7 +12,8 @@ from keras_optlab import schedules
 from keras_optlab.lab import claims
 from keras_optlab.lab.claims import adaptive, evidence, momentum, regularization
 from keras_optlab.lab.claims.descent import descend, sweep
-from keras_optlab.lab.claims.evidence import Evidence, Line, Measurement, Panel
+from keras_optlab.lab.claims.evidence import Evidence, Measurement
+from keras_optlab.lab.claims.picture import Line, Panel
 from keras_optlab.optimizers import SGD, Adam
 from optlab import command
 

@@ -10,8 +10,8 @@
 from collections.abc import Callable
 
 from keras_optlab.lab.claims import adaptive, momentum, regularization, schedules
-from keras_optlab.lab.claims.evidence import Evidence, Line, Measurement, Panel
-from keras_optlab.lab.claims.picture import draw, figure, png
+from keras_optlab.lab.claims.evidence import Evidence, Measurement, draw, png
+from keras_optlab.lab.claims.picture import Line, Panel, figure
 
 __all__ = ["CLAIMS", "Evidence", "Line", "Measurement", "Panel", "draw", "figure", "measure", "png"]
 

@@ -1,12 +1,20 @@
 """What was measured of a claim, and what follows from it."""
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from pathlib import Path
+from typing import final
 
+import matplotlib
 import numpy as np
+from PIL import Image
+
+from keras_optlab.lab.claims.picture import Panel, figure
+from keras_optlab.palette import STYLE
 
 RELATIONS = {"<": np.less, ">": np.greater}
+COLOURS_IN_A_FILE = 128
 
 
 @final
@@ -19,8 +27,8 @@ class Measurement:
         value: The figure; NaN keeps no bound.
         relation: `"<"` or `">"`.
         bound: The bound.
-        expected: Whether the figure is known to keep the bound. False for a part of a claim that
-            is commonly told and does not hold.
+        expected: Whether the figure is documented to keep the bound. False for a part of a claim
+            that is commonly told and does not hold.
 
     Raises:
         ValueError: For another relation.
@@ -43,63 +51,13 @@ class Measurement:
 
     @property
     def is_as_documented(self) -> bool:
-        """Whether it keeps the bound just when it is known to."""
+        """Whether it keeps the bound just when it is expected to."""
         return self.passed == self.expected and not np.isnan(self.value)
 
     @property
     def threshold(self) -> str:
         """The bound in words."""
         return f"{self.relation} {self.bound:.4g}"
-
-
-@final
-@dataclass(frozen=True)
-class Line:
-    """A line of a picture.
-
-    Args:
-        label: What the legend calls it; `""` leaves it out of the legend.
-        x: Array.
-        y: Array of the same length.
-        spread: Two arrays, the lower and upper edge of a band around the line, or None.
-        style: `"line"`, `"dots"` (a line with a dot at each point) or `"marks"` (dots alone).
-        colour: Number of a colour, the same for what belongs together; None for the next one.
-    """
-
-    label: str
-    x: np.ndarray
-    y: np.ndarray
-    spread: tuple[np.ndarray, np.ndarray] | None = None
-    style: str = "line"
-    colour: int | None = None
-
-
-@final
-@dataclass(frozen=True)
-class Panel:
-    """One coordinate system of a picture.
-
-    Args:
-        title: What it shows.
-        x_label: What the horizontal axis is.
-        y_label: What the vertical axis is.
-        lines: `Line`s; in a bar chart, each has one point for each of `names`.
-        scales: Scale of each axis, `"linear"` or `"log"`.
-        limits: Lower and upper end of the vertical axis; None for what the lines need.
-        levels: Labelled vertical positions, drawn as thin lines across.
-        height: Function of x and y whose level lines lie under the lines, or None.
-        names: Names of the bars of a bar chart, from top to bottom; None for lines.
-    """
-
-    title: str
-    x_label: str
-    y_label: str
-    lines: Sequence[Line]
-    scales: tuple[str, str] = ("linear", "linear")
-    limits: tuple[float, float] | None = None
-    levels: Sequence[tuple[str, float]] = ()
-    height: Any = None
-    names: Sequence[str] | None = None
 
 
 @final
@@ -128,8 +86,6 @@ class Evidence:
 
     def _repr_png_(self) -> bytes:
         """How a notebook shows it."""
-        from keras_optlab.lab.claims.picture import png
-
         return png(self, dpi=80)
 
     @property
@@ -139,7 +95,7 @@ class Evidence:
 
     @property
     def is_as_documented(self) -> bool:
-        """Whether every figure came out as it is known to."""
+        """Whether every figure came out as expected."""
         return all(measurement.is_as_documented for measurement in self.measurements)
 
     @property
@@ -148,6 +104,28 @@ class Evidence:
         if not self.is_as_documented:
             return "NOT AS DOCUMENTED"
         return "holds" if self.holds else "does not hold as told"
+
+
+def draw(evidence: Evidence, path: str | Path, dpi: int = 110) -> None:
+    """Draw the picture of a claim.
+
+    Args:
+        evidence: What came out.
+        path: PNG file to write.
+        dpi: Integer > 0, dots an inch. Defaults to `110`.
+    """
+    Path(path).write_bytes(png(evidence, dpi))
+
+
+def png(evidence: Evidence, dpi: int = 110) -> bytes:
+    """The picture of a claim as the content of a PNG file; the arguments are those of `draw`."""
+    file, small = io.BytesIO(), io.BytesIO()
+    with matplotlib.rc_context(STYLE):
+        drawn = figure(f"{evidence.number}. {evidence.claim}", evidence.panels)
+        drawn.savefig(file, format="png", dpi=dpi, facecolor="white")
+    # A palette makes the file a third as large, and a notebook with it.
+    Image.open(file).convert("RGB").quantize(COLOURS_IN_A_FILE).save(small, "png", optimize=True)
+    return small.getvalue()
 
 
 def steps_until(values: np.ndarray, bound: float | np.ndarray) -> np.ndarray:
