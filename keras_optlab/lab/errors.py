@@ -19,25 +19,22 @@ def pick(names: Iterable[str], known: Iterable[str], what: str) -> list[str]:
         what: What they name, for the error: `"optimizer"`.
 
     Raises:
-        InputError: For a name that is not known, with the nearest that is.
+        InputError: For a name that is not among them, with the nearest that is.
     """
     by_lower_case = {name.lower(): name for name in known}
-    picked: dict[str, None] = {}
-    for name in (part.strip() for item in names for part in item.split(",")):
-        if not name:
-            continue
-        if name.lower() not in by_lower_case:
-            close = difflib.get_close_matches(name.lower(), by_lower_case, 1)
+    words = [word.strip() for item in names for word in item.split(",") if word.strip()]
+    for word in words:
+        if word.lower() not in by_lower_case:
+            close = difflib.get_close_matches(word.lower(), by_lower_case, 1)
             hint = f"did you mean {by_lower_case[close[0]]}?" if close else "see `optlab list`"
-            raise InputError(f"unknown {what} {name!r}: {hint}")
-        picked[by_lower_case[name.lower()]] = None
-    if not picked:
+            raise InputError(f"unknown {what} {word!r}: {hint}")
+    if not words:
         raise InputError(f"no {what} named: see `optlab list`")
-    return list(picked)
+    return list(dict.fromkeys(by_lower_case[word.lower()] for word in words))
 
 
 def pick_one(name: str, known: Iterable[str], what: str) -> str:
-    """The one known name that is meant, as `pick` finds it."""
+    """The one name that is meant, as `pick` finds it."""
     names = pick([name], known, what)
     if len(names) > 1:
         raise InputError(f"one name at a time. Received: {name}")

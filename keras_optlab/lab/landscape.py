@@ -57,24 +57,15 @@ LEVELS = np.linspace(0, 1, 19)[2:-1]
 @final
 @dataclass(frozen=True)
 class Trajectory:
-    """The way of one optimizer down one surface.
-
-    Args:
-        name: The algorithm.
-        library: `"keras-optlab"` or `"Keras"`.
-        setting: Its arguments, as they would be typed.
-        number: Number of its line in the palette, the same for an algorithm and its built-in.
-        points: Array of shape (steps + 1, 2), the start first. From the step on at which a
-            number overflowed, NaN.
-        values: The surface's value at each of them.
-    """
+    """The way of one optimizer down one surface."""
 
     name: str
-    library: str
-    setting: str
-    number: int
+    library: str  # `"keras-optlab"` or `"Keras"`
+    setting: str  # Its arguments, as they would be typed
+    number: int  # Number of its line in the palette, the same for an algorithm and its built-in
+    # Of shape (steps + 1, 2), the start first; NaN from the step on at which a number overflowed.
     points: np.ndarray
-    values: np.ndarray
+    values: np.ndarray  # The surface's value at each of them
 
     @property
     def is_built_in(self) -> bool:
@@ -104,23 +95,14 @@ class Landscape:
 @final
 @dataclass(frozen=True)
 class Settings:
-    """What to show.
-
-    Args:
-        surfaces: The surfaces.
-        names: Algorithms, from `NAMES`.
-        built_in: Whether to show the built-in of each too.
-        learning_rates: For some algorithms, a rate other than the default.
-        steps: Integer >= 1.
-        seed: Integer >= 0, of the noise.
-    """
+    """What to show."""
 
     surfaces: tuple[Surface, ...]
-    names: tuple[str, ...]
-    built_in: bool
-    learning_rates: dict[str, float]
-    steps: int
-    seed: int
+    names: tuple[str, ...]  # From `NAMES`
+    built_in: bool  # Whether to show the built-in of each too
+    learning_rates: dict[str, float]  # For some algorithms, a rate other than the default
+    steps: int  # At least 1
+    seed: int  # Of the noise
 
 
 def explore(settings: Settings, progress: Callable[[str, int, int], None]) -> list[Landscape]:

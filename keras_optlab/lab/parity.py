@@ -151,28 +151,18 @@ class Case:
 @final
 @dataclass(frozen=True)
 class Result:
-    """What `measure` found.
-
-    Args:
-        case: What was measured.
-        reference: `"keras"`, or `"authors"` where the built-in is not to be followed
-            (`ScheduleFreeAdamW`) and the authors' equations stand for it.
-        dtype: Dtype of the variables.
-        where: Variable with the largest error: `"scalar"`, `"vector"`, `"matrix"`, `"kernel"`.
-        difference: Largest absolute difference of its elements.
-        distance: Distance that it travelled.
-        error: Its difference beyond `ULPS` units in the last place, relative to the distance.
-        tolerance: What the error may be.
-    """
+    """What `measure` found."""
 
     case: Case
+    # `"keras"`, or `"authors"` where the built-in is not to be followed (`ScheduleFreeAdamW`) and
+    # the authors' equations stand for it.
     reference: str
-    dtype: str
-    where: str
-    difference: float
-    distance: float
-    error: float
-    tolerance: float
+    dtype: str  # Of the variables
+    where: str  # Variable with the largest error: `"scalar"`, `"vector"`, `"matrix"`, `"kernel"`
+    difference: float  # Largest absolute difference of its elements
+    distance: float  # Distance that it travelled
+    error: float  # Its difference beyond `ULPS` units in the last place, relative to the distance
+    tolerance: float  # What the error may be
 
     @property
     def passed(self) -> bool:

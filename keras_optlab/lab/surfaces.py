@@ -12,35 +12,21 @@ Pair = tuple[float, float]
 @final
 @dataclass(frozen=True)
 class Surface:
-    """A function to descend, and where and how fast to do so.
+    """A function to descend, and where and how fast to do so."""
 
-    Args:
-        name: What the user calls it.
-        title: What the picture calls it.
-        formula: The function as one would write it.
-        value: The function, of arrays x and y, by operations that take complex numbers.
-        lesson: What there is to see.
-        start: Where the descent begins.
-        horizontal: Range of x in the picture.
-        vertical: Range of y.
-        minima: The minima in the picture.
-        descent_rate: A learning rate that suits plain gradient descent.
-        stride: A length that suits the step of an algorithm that scales its steps itself.
-        noise: Standard deviation of what is added to both derivatives.
-    """
-
-    name: str
-    title: str
-    formula: str
+    name: str  # What the user calls it
+    title: str  # What the picture calls it
+    formula: str  # The function as one would write it
+    # Of arrays x and y, by operations that take complex numbers.
     value: Callable[[Any, Any], Any]
-    lesson: str
-    start: Pair
-    horizontal: Pair
-    vertical: Pair
-    minima: tuple[Pair, ...]
-    descent_rate: float
-    stride: float
-    noise: float = 0.0
+    lesson: str  # What there is to see
+    start: Pair  # Where the descent begins
+    horizontal: Pair  # Range of x in the picture
+    vertical: Pair  # Range of y
+    minima: tuple[Pair, ...]  # The minima in the picture
+    descent_rate: float  # A learning rate that suits plain gradient descent
+    stride: float  # A length that suits the step of an algorithm that scales its steps itself
+    noise: float = 0.0  # Standard deviation of what is added to both derivatives
 
     def gradient(self, x: Any, y: Any) -> tuple[Any, Any]:
         """The partial derivatives, exact to rounding.

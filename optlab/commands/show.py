@@ -51,18 +51,15 @@ def chosen(name: str | None, known: Iterable[str]) -> str:
 def print_description(description: "Description", shared: Iterable["ArgumentEntry"]) -> None:
     """Summary, equations, arguments, what differs, source."""
     entry = description.entry
-    print(f"{entry.name}: {entry.summary}")
-    print(f"{description.path}\n")
+    print(f"{entry.name}: {entry.summary}\n{description.path}\n")
     if description.body:
         print(f"{description.body}\n")
-    print_heading("Arguments")
-    print_arguments(description, entry.arguments)
+    print_arguments("Arguments", description, entry.arguments)
     inherited = [
         each for each in shared if each.name in description.meanings and each not in entry.arguments
     ]
     if inherited:
-        print_heading("Arguments of every optimizer")
-        print_arguments(description, inherited)
+        print_arguments("Arguments of every optimizer", description, inherited)
     print_heading("Beside Keras")
     for sentence in description.beside_keras:
         print_wrapped(sentence)
@@ -76,10 +73,13 @@ def print_heading(text: str) -> None:
     print(f"{text}\n{'-' * len(text)}")
 
 
-def print_arguments(description: "Description", arguments: Iterable["ArgumentEntry"]) -> None:
-    """Name, default and meaning of each."""
+def print_arguments(
+    heading: str, description: "Description", arguments: Iterable["ArgumentEntry"]
+) -> None:
+    """A heading, and the name, default and meaning of each argument."""
+    print_heading(heading)
     for argument in arguments:
-        print(argument.name + ("" if argument.default is None else f" = {argument.default}"))
+        print(argument.typed)
         print_wrapped(description.meanings[argument.name])
     print()
 
