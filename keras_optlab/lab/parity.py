@@ -12,7 +12,7 @@ travelled. That distance is its net displacement: the largest |end - start| of i
 is never more than the length of its path. The error of a case is that of its worst variable.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -22,6 +22,8 @@ import numpy as np
 from keras_optlab import optimizers
 from keras_optlab.arguments.domain import Choice, Integer
 from keras_optlab.conversion import built_in
+from keras_optlab.testing.contexts import compiled_step
+from keras_optlab.testing.problem import arrays
 
 STEPS = 50
 SHAPES = {"scalar": (), "vector": (5,), "matrix": (4, 3), "kernel": (2, 2, 3, 4)}
@@ -243,11 +245,11 @@ def run(
         for value, name in zip(start, SHAPES, strict=True)
     ]
     optimizer.build(variables)
-    step = _compiled_step(optimizer, variables)
+    step = compiled_step(optimizer, variables)
     for gradient in gradients:
-        step([keras.ops.convert_to_tensor(value) for value in gradient])
+        step(gradient)
     optimizer.finalize_variable_values(variables)
-    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
+    return arrays(variables)
 
 
 def compare(
@@ -291,32 +293,6 @@ def _rounding_of_decay(case: Case) -> float:
     optimizer = case.on(optimizers)
     decays = any(getattr(optimizer, name, None) for name in ("weight_decay", "adam_weight_decay"))
     return STEPS * 2.0**-25 if decays and keras.backend.backend() == "torch" else 0.0
-
-
-def _compiled_step(
-    optimizer: keras.optimizers.Optimizer, variables: list[keras.Variable]
-) -> Callable[[list[Any]], None]:
-    """`optimizer.apply` as a training step of the backend runs it."""
-    backend = keras.backend.backend()
-    if backend == "tensorflow":
-        import tensorflow as tf
-
-        return tf.function(lambda gradients: optimizer.apply(gradients, variables))
-    if backend == "jax":
-        import jax
-
-        apply = jax.jit(optimizer.stateless_apply)
-
-        def step(gradients: list[Any]) -> None:
-            state = [variable.value for variable in optimizer.variables]
-            weights = [variable.value for variable in variables]
-            weights, state = apply(state, gradients, weights)
-            held = [*variables, *optimizer.variables]
-            for variable, value in zip(held, [*weights, *state], strict=True):
-                variable.assign(value)
-
-        return step
-    return lambda gradients: optimizer.apply(gradients, variables)
 
 
 def _schedule_free_adamw(
