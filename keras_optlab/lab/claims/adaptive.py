@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_optlab.lab.claims.descent import descend, sweep
 from keras_optlab.lab.claims.evidence import Evidence, Measurement, steps_until
-from keras_optlab.lab.claims.picture import Line, Panel, bars, lines
+from keras_optlab.lab.claims.picture import LOG_BOTH, LOG_X, LOG_Y, Line, Panel, bars, lines
 from keras_optlab.lab.claims.problems import SoftmaxRegression
 from keras_optlab.optimizers import SGD, Adagrad, Adam, Adamax, Nadam, RMSprop
 
@@ -37,7 +37,12 @@ def adagrad(steps: int = 2000, directions: int = 360) -> Evidence:
     rare_name = "step of a feature seen 1 time in 10 / of one seen always"
     angle_name = "degrees off the optimum, first step, less those of gradient descent"
     turned_name = "the same in a bowl turned by 45 degrees"
+    drawn = [
+        Line("frequent: always", np.arange(1, steps + 1), sizes[:, 0]),
+        Line(f"rare: 1 in {RARE}", seen, sizes[seen - 1, 1], style="marks"),
+    ]
     angles = {"gradient descent": (plain, plain_turned), "AdaGrad": (ours, ours_turned)}
+    cliff = lines({f"η = {ADAGRAD_RATE}": way})
     return Evidence(
         5,
         "AdaGrad gives rare features larger steps than frequent ones; points closer to the "
@@ -61,11 +66,8 @@ def adagrad(steps: int = 2000, directions: int = 360) -> Evidence:
                 "Step of a rare and of a frequent feature",
                 "step",
                 "size of the step",
-                [
-                    Line("frequent: always", np.arange(1, steps + 1), sizes[:, 0]),
-                    Line(f"rare: 1 in {RARE}", seen, sizes[seen - 1, 1], style="marks"),
-                ],
-                scales=("log", "log"),
+                drawn,
+                LOG_BOTH,
             ),
             Panel(
                 "First step: how far off the optimum",
@@ -74,13 +76,7 @@ def adagrad(steps: int = 2000, directions: int = 360) -> Evidence:
                 bars(angles),
                 names=("bowl along\nthe axes", "turned\nby 45°"),
             ),
-            Panel(
-                "AdaGrad after a cliff",
-                "step",
-                "x",
-                lines({f"η = {ADAGRAD_RATE}": way}),
-                levels=CLIFF_LEVELS,
-            ),
+            Panel("AdaGrad after a cliff", "step", "x", cliff, levels=CLIFF_LEVELS),
         ),
     )
 
@@ -120,6 +116,7 @@ def rmsprop_goes_on(steps: int = 2000) -> Evidence:
     # Long after the cliff, and while both are still on their way.
     later = 500
     ratio = sizes["RMSProp"] / sizes["AdaGrad"]
+    shown = lines({name: size[:700] for name, size in sizes.items()}, np.arange(1, 701))
     return Evidence(
         6,
         "RMSProp goes on where AdaGrad has stopped.",
@@ -135,13 +132,7 @@ def rmsprop_goes_on(steps: int = 2000) -> Evidence:
         "shrinking, RMSProp's stays near its rate until it nears the valley.",
         (
             Panel("The way behind a cliff", "step", "x", lines(ways), levels=CLIFF_LEVELS),
-            Panel(
-                "Size of the step",
-                "step",
-                "size of the step",
-                lines({name: size[:700] for name, size in sizes.items()}, np.arange(1, 701)),
-                scales=("log", "log"),
-            ),
+            Panel("Size of the step", "step", "size of the step", shown, LOG_BOTH),
         ),
     )
 
@@ -179,7 +170,7 @@ def bias_correction(steps: int = 4000) -> Evidence:
                 "step",
                 "step / learning rate",
                 lines({"with bias correction": corrected, "without": raw}, np.arange(1, steps + 1)),
-                scales=("log", "linear"),
+                LOG_X,
                 levels=[("(1−β₁)/√(1−β₂)", off)],
             ),
         ),
@@ -200,6 +191,7 @@ def adamax_and_nadam(steps: int = 240, seeds: int = 8) -> Evidence:
     races = {"bowl": bowl_race(rates, steps, seeds), "digits": digits_race(rates, steps, seeds)}
     same = {name: race["Nadam"][0] / race["Adam"][0] for name, race in races.items()}
     best = {name: race["Nadam"].min() / race["Adam"].min() for name, race in races.items()}
+    bowl, digits = (lines(race, rates, style="dots") for race in races.values())
     best_name, same_name = (f"steps, Nadam / Adam, {rate}" for rate in ("best rates", "η = 0.01"))
     return Evidence(
         8,
@@ -231,18 +223,16 @@ def adamax_and_nadam(steps: int = 240, seeds: int = 8) -> Evidence:
                 "step",
                 "step / learning rate",
                 lines({name: size[900:2000] for name, size in sizes.items()}, np.arange(900, 2000)),
-                scales=("linear", "log"),
+                LOG_Y,
                 levels=[("η", 1.0)],
             ),
-            *(
-                Panel(
-                    title,
-                    "learning rate",
-                    "steps to the target",
-                    lines(races[name], rates, style="dots"),
-                    scales=("log", "log"),
-                )
-                for name, title in (("bowl", "A bowl"), ("digits", "Digits, softmax regression"))
+            Panel("A bowl", "learning rate", "steps to the target", bowl, LOG_BOTH),
+            Panel(
+                "Digits, softmax regression",
+                "learning rate",
+                "steps to the target",
+                digits,
+                LOG_BOTH,
             ),
         ),
     )

@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_optlab.lab.claims.descent import descend, sweep
 from keras_optlab.lab.claims.evidence import Evidence, Measurement, steps_until
-from keras_optlab.lab.claims.picture import Line, Panel, lines
+from keras_optlab.lab.claims.picture import LOG_BOTH, LOG_X, LOG_Y, Line, Panel, lines
 from keras_optlab.optimizers import SGD
 
 # The elongated bowl of claim 4: ½ Σ curvature x².
@@ -44,7 +44,7 @@ def speed_on_a_slope(steps: int = 600) -> Evidence:
                 "step",
                 "speed / (learning rate × slope)",
                 lines(of_momentum(speeds), np.arange(1, steps + 1)),
-                scales=("log", "log"),
+                LOG_BOTH,
                 levels=[("2", 2), ("10", 10), ("100", 100)],
             ),
         ),
@@ -70,6 +70,13 @@ def plateau_and_bump(steps: int = 8000) -> Evidence:
     stuck, over = over_bump(0.0, 6.0), over_bump(0.9, 6.0)
     minimum = float(stuck[-1])
     rest = over_bump(0.9, minimum)
+    plateau = {"gradient descent": plain, "momentum 0.9": heavy}
+    bump = {
+        "gradient descent": stuck,
+        "momentum 0.9": over,
+        "momentum 0.9, from rest in the minimum": rest,
+    }
+    levels = [("local minimum", minimum), ("lowest point", 0.0)]
     return Evidence(
         2,
         "Momentum crosses a plateau, and a small local minimum, in which gradient descent stays.",
@@ -87,26 +94,8 @@ def plateau_and_bump(steps: int = 8000) -> Evidence:
         "Left: the valley is at 0; the upper line creeps. Right: the line that arrives with speed "
         "passes the local minimum at 2.2, the other two end in it.",
         (
-            Panel(
-                "A plateau",
-                "step",
-                "distance x to the valley",
-                lines({"gradient descent": plain, "momentum 0.9": heavy}),
-                scales=("log", "linear"),
-            ),
-            Panel(
-                "A small local minimum",
-                "step",
-                "x",
-                lines(
-                    {
-                        "gradient descent": stuck,
-                        "momentum 0.9": over,
-                        "momentum 0.9, from rest in the minimum": rest,
-                    }
-                ),
-                levels=[("local minimum", minimum), ("lowest point", 0.0)],
-            ),
+            Panel("A plateau", "step", "distance x to the valley", lines(plateau), LOG_X),
+            Panel("A small local minimum", "step", "x", lines(bump), levels=levels),
         ),
     )
 
@@ -131,6 +120,7 @@ def overshoot(steps: int = 400) -> Evidence:
         for momentum in (0.4, 0.8, 0.9, 0.99)
     }
     over = {momentum: max(0.0, -float(way.min())) for momentum, way in ways.items()}
+    swings = lines(of_momentum({momentum: way[:121] for momentum, way in ways.items()}))
     from_08, from_09 = over[0.8] - over[0.9], over[0.9] - over[0.99]
     return Evidence(
         3,
@@ -146,15 +136,7 @@ def overshoot(steps: int = 400) -> Evidence:
         + f". Below (1−√η)² = {critical:.2f} there is none.",
         "Each line is the way to the minimum at 0: the nearer β is to 1, the further it swings to "
         "the other side, and the longer.",
-        (
-            Panel(
-                "The way down x²/2",
-                "step",
-                "x",
-                lines(of_momentum({momentum: way[:121] for momentum, way in ways.items()})),
-                levels=[("minimum", 0.0)],
-            ),
-        ),
+        (Panel("The way down x²/2", "step", "x", swings, levels=[("minimum", 0.0)]),),
     )
 
 
@@ -172,6 +154,7 @@ def nesterov_on_a_bowl(rates: int = 60, momentums: int = 34) -> Evidence:
     swing = path["Nesterov"] / path["momentum"]
     (heavy, _, heavy_beta), (ahead, _, ahead_beta) = best["momentum"], best["Nesterov"]
     tuned_name = "steps, Nesterov / momentum, each at its best η and β"
+    losses = lines({name: bowl_loss(way)[:161] for name, way in ways.items()})
     return Evidence(
         4,
         "Nesterov needs fewer steps and oscillates less than momentum on an elongated bowl.",
@@ -195,14 +178,7 @@ def nesterov_on_a_bowl(rates: int = 60, momentums: int = 34) -> Evidence:
                 [Line(name, way[:, 0], way[:, 1], style="dots") for name, way in ways.items()],
                 height=lambda x, y: bowl_loss(np.stack([x, y], axis=-1)),
             ),
-            Panel(
-                "The loss",
-                "step",
-                "loss",
-                lines({name: bowl_loss(way)[:161] for name, way in ways.items()}),
-                scales=("linear", "log"),
-                levels=[("reached", goal)],
-            ),
+            Panel("The loss", "step", "loss", losses, LOG_Y, levels=[("reached", goal)]),
         ),
     )
 

@@ -14,6 +14,9 @@ from matplotlib.ticker import LogFormatter, StrMethodFormatter
 
 from keras_optlab.palette import DASHES, LIGHT, LINES, STYLE
 
+# Scales of a `Panel`.
+LOG_X, LOG_Y, LOG_BOTH = ("log", "linear"), ("linear", "log"), ("log", "log")
+
 PANEL_SIZE = (4.6, 3.3)
 MIN_WIDTH = 6.4
 BAR_HEIGHT = 0.8

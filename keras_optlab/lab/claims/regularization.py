@@ -12,6 +12,7 @@ from keras_optlab.lab.claims.picture import Panel, bars, lines
 from keras_optlab.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
 
 GRADIENT_SIZES = np.array([0.01, 0.1, 1.0, 10.0], "float32")
+SIZE_LABELS = [f"gradients of size {size:g}" for size in GRADIENT_SIZES]
 
 
 def weight_decay(steps: int = 500, copies: int = 2000) -> Evidence:
@@ -40,6 +41,9 @@ def weight_decay(steps: int = 500, copies: int = 2000) -> Evidence:
     full = 1 - (1 - rate * decay) ** steps
     means = {name: way.astype("float64").mean(axis=1) for name, way in ways.items()}
     decoupled, l2 = (1 - mean[-1] for mean in means.values())
+    drawn = {
+        name: lines(dict(zip(SIZE_LABELS, mean.T, strict=True))) for name, mean in means.items()
+    }
     spread, l2_spread = (float(taken.max() / taken.min()) for taken in (decoupled, l2))
     return Evidence(
         9,
@@ -59,19 +63,8 @@ def weight_decay(steps: int = 500, copies: int = 2000) -> Evidence:
         "Left: the lines of all four gradient sizes lie on one another. Right: the smaller the "
         "gradients, the more L2 takes; the weights with large gradients hardly decay.",
         tuple(
-            Panel(
-                name,
-                "step",
-                "mean weight",
-                lines(
-                    {
-                        f"gradients of size {size:g}": weights
-                        for size, weights in zip(GRADIENT_SIZES, mean.T, strict=True)
-                    }
-                ),
-                limits=(-0.1, 1.1),
-            )
-            for name, mean in means.items()
+            Panel(name, "step", "mean weight", weights, limits=(-0.1, 1.1))
+            for name, weights in drawn.items()
         ),
     )
 
@@ -100,6 +93,8 @@ def generalisation(rows: int = 60, seeds: int = 5, steps: int = 600) -> Evidence
     positive, negative = (3 + 5 * int(np.argmax(labels[0] == label)) for label in (1, -1))
     names = ("the label", "always 1", "a positive's own", "a negative's own")
     shown = [0, 1, positive, negative]
+    right = bars({"training": trained, "unseen": list(new.values())})
+    shown_weights = bars({name: weights[name][0, shown] for name in ("SGD", "Adam")})
     return Evidence(
         10,
         "Adaptive methods can generalise worse: on the linearly separable problem of Wilson et "
@@ -118,20 +113,8 @@ def generalisation(rows: int = 60, seeds: int = 5, steps: int = 600) -> Evidence
         "Left: the bars of training are all full, those on unseen data are not. Right: SGD puts "
         "its weight on the feature that is the label; Adam gives all a weight of one size.",
         (
-            Panel(
-                "Accuracy, mean of both labels",
-                "accuracy",
-                "",
-                bars({"training": trained, "unseen": list(new.values())}),
-                names=tuple(SEPARATORS),
-            ),
-            Panel(
-                "The weight of some features",
-                "weight",
-                "",
-                bars({name: weights[name][0, shown] for name in ("SGD", "Adam")}),
-                names=names,
-            ),
+            Panel("Accuracy, mean of both labels", "accuracy", "", right, names=[*SEPARATORS]),
+            Panel("The weight of some features", "weight", "", shown_weights, names=names),
         ),
     )
 

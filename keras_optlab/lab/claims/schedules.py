@@ -12,7 +12,7 @@ from keras_optlab.keras_glue.types import to_numpy
 from keras_optlab.lab import data
 from keras_optlab.lab.claims.descent import Descent, sweep
 from keras_optlab.lab.claims.evidence import Evidence, Measurement, steps_until
-from keras_optlab.lab.claims.picture import Line, Panel, lines
+from keras_optlab.lab.claims.picture import LOG_BOTH, LOG_Y, Line, Panel, lines
 from keras_optlab.lab.claims.problems import NoisyBowl, Perceptron, shapes
 from keras_optlab.optimizers import SGD
 
@@ -27,7 +27,16 @@ def largest_rate(curvature: float = 4.0, steps: int = 2000) -> Evidence:
     needed = 1 + steps_until(ways, 0.01)
     # Steps times rate, at the smallest rate and at eight times that.
     inverse = needed[0] * shares[0] / (needed[3] * shares[3])
-    shown = {f"{share:g} × 2/L": n for n, share in enumerate(shares) if share >= 0.05}
+    shown = {
+        f"{share:g} × 2/L": np.maximum(way, 1e-9)
+        for share, way in zip(shares, ways[:60].T, strict=True)
+        if share >= 0.05
+    }
+    distances = lines(shown, np.arange(1, 61))
+    drawn = [
+        Line("measured", shares[~diverged], needed[~diverged], style="dots"),
+        Line("in inverse proportion", shares, needed[0] * shares[0] / shares),
+    ]
     return Evidence(
         11,
         "A learning rate above 2/L diverges on a quadratic of curvature L; one far below needs "
@@ -46,26 +55,13 @@ def largest_rate(curvature: float = 4.0, steps: int = 2000) -> Evidence:
         "half of the limit. Right: on the left the points lie on a straight line, twice the "
         "rate, half the steps.",
         (
-            Panel(
-                "Distance to the minimum",
-                "step",
-                "distance",
-                lines(
-                    {label: np.maximum(ways[:60, n], 1e-9) for label, n in shown.items()},
-                    np.arange(1, 61),
-                ),
-                scales=("linear", "log"),
-                limits=(1e-4, 1e3),
-            ),
+            Panel("Distance to the minimum", "step", "distance", distances, LOG_Y, (1e-4, 1e3)),
             Panel(
                 "Steps to a hundredth of the distance",
                 "learning rate × L / 2",
                 "steps",
-                [
-                    Line("measured", shares[~diverged], needed[~diverged], style="dots"),
-                    Line("in inverse proportion", shares, needed[0] * shares[0] / shares),
-                ],
-                scales=("log", "log"),
+                drawn,
+                LOG_BOTH,
             ),
         ),
     )
@@ -120,7 +116,7 @@ def every_schedule(steps: int = 1400, seeds: int = 16) -> Evidence:
                 "highest learning rate",
                 "final loss, mean over seeds",
                 lines({name: means[name] for name in swept}, rates, style="dots"),
-                scales=("log", "log"),
+                LOG_BOTH,
                 limits=(0.15 * values[0] * constant, 30 * constant),
             ),
         ),
@@ -192,6 +188,8 @@ def super_convergence(examples: int = 10_000) -> Evidence:
     on_digits = race(Perceptron(data.digits(0)), cycles=(1, 2, 3, 4), longest=6, seeds=8)
     constant, cycled, uncycled = (first_epoch(line, hard) for line in on_shapes)
     constant_digits, cycled_digits, _ = (first_epoch(line, easy) for line in on_digits)
+    accuracy = "validation accuracy, best rate"
+    drawn = (("Noisy shapes", on_shapes, hard), ("Digits", on_digits, easy))
     shapes_name = "epochs to 81.5 %, shapes: 1cycle / constant"
     digits_name = "epochs to 96.3 %, digits: 1cycle / constant"
     return Evidence(
@@ -212,17 +210,8 @@ def super_convergence(examples: int = 10_000) -> Evidence:
         "Each point of 1cycle is a training of its own of that length. Left: from four epochs on "
         "they are above the constant rate's line. Right: a short cycle is below it.",
         tuple(
-            Panel(
-                title,
-                "epochs of training",
-                "validation accuracy, best rate",
-                raced,
-                levels=[(f"{target:.1%}", target)],
-            )
-            for title, raced, target in (
-                ("Noisy shapes", on_shapes, hard),
-                ("Digits", on_digits, easy),
-            )
+            Panel(title, "epochs of training", accuracy, raced, levels=[(f"{target:.1%}", target)])
+            for title, raced, target in drawn
         ),
     )
 
@@ -308,15 +297,19 @@ def reduce_on_plateau(steps: int = 700, seeds: int = 32, epoch: int = 20) -> Evi
         for wait in (soon, late)
     )
     descent.restart()
-    losses, rates = watched(bowl, descent, epoch)
-    with_callback = losses.mean(axis=1)
+    found, rates = watched(bowl, descent, epoch)
+    with_callback = found.mean(axis=1)
     by_callback = int(np.argmax(rates < rate)) * epoch
     callback_gain = gain(with_callback, by_callback, soon)
     early, at_stall = np.interp([stalled / 3, stalled], cuts, gains)
     even, late_even = (int(cuts[np.argmax(each < 1)]) for each in (gains, late_gains))
     early_name = "loss 100 steps after a cut / without it, cut at 1/3 of the stall"
     share_name = "step of the first cut that helps / of the stall"
+    ways = {"constant rate": uncut, "with PerformanceScheduling": with_callback}
+    ratios = {f"{soon} steps later": gains, f"{late} steps later": late_gains}
     stall = {"x": np.array([stalled]), "style": "marks", "colour": 4}
+    losses = [*lines(ways, np.arange(1, steps + 1)), Line("stalled", y=uncut[[stalled]], **stall)]
+    effects = [*lines(ratios, cuts, style="dots"), Line("stalled", y=np.ones(1), **stall)]
     return Evidence(
         14,
         "Reducing on a plateau helps exactly when the loss has stalled, and not before.",
@@ -335,32 +328,13 @@ def reduce_on_plateau(steps: int = 700, seeds: int = 32, epoch: int = 20) -> Evi
         "Left: the loss falls until the noise holds it. Right: above 1 the cut did harm, below it "
         "helped; the lines cross 1 shortly before the loss has stalled, and stay below.",
         (
-            Panel(
-                "Loss at a constant rate",
-                "step",
-                "loss, mean over seeds",
-                [
-                    *lines(
-                        {"constant rate": uncut, "with PerformanceScheduling": with_callback},
-                        np.arange(1, steps + 1),
-                    ),
-                    Line("stalled", y=uncut[[stalled]], **stall),
-                ],
-                scales=("linear", "log"),
-            ),
+            Panel("Loss at a constant rate", "step", "loss, mean over seeds", losses, LOG_Y),
             Panel(
                 "What a cut to a fifth did to the loss",
                 "step of the cut",
                 "loss with the cut / without",
-                [
-                    *lines(
-                        {f"{soon} steps later": gains, f"{late} steps later": late_gains},
-                        cuts,
-                        style="dots",
-                    ),
-                    Line("stalled", y=np.ones(1), **stall),
-                ],
-                scales=("linear", "log"),
+                effects,
+                LOG_Y,
                 levels=[("no difference", 1.0)],
             ),
         ),
