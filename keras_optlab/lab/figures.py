@@ -40,10 +40,7 @@ def draw_optimizers(comparisons: Sequence[Comparison], png: Path) -> str:
 def draw_schedules(comparisons: Sequence[Comparison], png: Path, epochs: int) -> str:
     """The learning rate of each schedule, and below it the validation loss; returns the SVG.
 
-    Args:
-        comparisons: The constant rate first, to which each is compared.
-        png: File to write.
-        epochs: How many there were.
+    The first comparison is the constant rate, with which each is compared.
     """
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": png.stem}):
         figure, grid = new_figure(len(comparisons), height=2.6, shares=(1, 2))

@@ -108,14 +108,8 @@ class Settings:
 def explore(settings: Settings, progress: Callable[[str, int, int], None]) -> list[Landscape]:
     """Go down each surface with each optimizer.
 
-    Args:
-        settings: `Settings`.
-        progress: Called before each surface with its name, how many are done, and how many there
-            are.
-
-    Raises:
-        InputError: If an optimizer refuses a learning rate that the user gave, or Keras has no
-            built-in of the kind.
+    Raises `InputError` if an optimizer refuses a learning rate that the user gave, or Keras has no
+    built-in of the kind.
     """
     landscapes = []
     for number, surface in enumerate(settings.surfaces):

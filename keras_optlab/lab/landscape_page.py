@@ -16,13 +16,7 @@ LEVEL_LINE = "rgba(110, 125, 140, 0.5)"
 
 
 def page(landscapes: Sequence[Landscape], settings: Settings, command: str) -> str:
-    """The whole page.
-
-    Args:
-        landscapes: What to show.
-        settings: What was asked for.
-        command: What to type to get the same again.
-    """
+    """The whole page; the command is what to type to get the same again."""
     surfaces = [
         {
             "name": each.surface.name,

@@ -16,13 +16,8 @@ def random_state(data: Any = None) -> Callable[[], None]:
     """Note where all random generators stand that `keras.utils.set_random_seed` sets.
 
     They are Python's, NumPy's, that of `keras.random`, and those of TensorFlow and torch if they
-    are imported, whatever the backend: data may come from either.
-
-    Args:
-        data: What is trained on; if it is a torch `DataLoader`, its generators too.
-
-    Returns:
-        A function that puts them back.
+    are imported, whatever the backend: data may come from either. If the data is a torch
+    `DataLoader`, so are its generators. What is returned puts them back.
     """
     undo = ExitStack()
     undo.callback(random.setstate, random.getstate())

@@ -20,10 +20,7 @@ def load_function(spec: str, what: str) -> Callable[..., Any]:
 
     Args:
         spec: String, `module:function` or `path/to/file.py:function`.
-        what: String, what needs it, for the errors: `"--model"`.
-
-    Raises:
-        InputError: If there is no such module, file or function, or it fails to import.
+        what: String, what needs it, for an `InputError`: `"--model"`.
     """
     source, _, name = spec.rpartition(":")
     if not source or not name:

@@ -82,12 +82,9 @@ def adagrad(steps: int = 2000, directions: int = 360) -> Evidence:
 
 
 def mean_angle(optimizer: Any, directions: int, turn: float) -> float:
-    """Degrees between a first step and the way to the optimum, over starts around a bowl.
+    """Degrees between a first step and the way to the optimum, over starts in all directions.
 
-    Args:
-        optimizer: A new optimizer.
-        directions: How many starts.
-        turn: Degrees by which the axes of the bowl, which is that of claim 4, are turned.
+    The bowl is that of claim 4, with its axes turned by degrees.
     """
     around = 2 * np.pi * (np.arange(directions) + 0.5) / directions
     starts = np.stack([np.cos(around), np.sin(around)], axis=1) * 10

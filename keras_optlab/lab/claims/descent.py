@@ -76,14 +76,11 @@ class Descent:
             setattr(self.optimizer, name, value)
 
     def run(self, rows: np.ndarray | int) -> np.ndarray:
-        """Go on, one step for each row.
+        """Go on, one step for each row, and return what is observed after each.
 
         Args:
             rows: Array with what the gradient of each step is given, such as its noise; or an
                 integer, the number of steps of a gradient that needs nothing.
-
-        Returns:
-            What was observed after each step, as an array with a leading axis of steps.
         """
         if isinstance(rows, int):
             rows = np.zeros((rows, 0), "float32")
@@ -101,7 +98,8 @@ class Descent:
 
     def scaled(self, tensors: Sequence[Any]) -> list[Any]:
         """Tensors, one for each variable, times the scales."""
-        return [ops.multiply(scale, each) for scale, each in zip(self.scales, tensors, strict=True)]
+        pairs = zip(self.scales, tensors, strict=True)
+        return [ops.multiply(factor, tensor) for factor, tensor in pairs]
 
 
 def descend(
@@ -110,16 +108,13 @@ def descend(
     gradient: Callable[[Any, Any], Any],
     rows: np.ndarray | int,
 ) -> np.ndarray:
-    """The way of one variable.
+    """The way of one variable: its start, and its value after each step.
 
     Args:
         optimizer: A new optimizer of this package.
-        start: Array, where the variable starts.
-        gradient: Function of the variable's value and a row that returns its gradient.
+        start: Array.
+        gradient: Function of the value and a row that returns the gradient.
         rows: See `Descent.run`.
-
-    Returns:
-        The start and the point after each step, as an array with a leading axis of steps.
     """
     start = np.asarray(start, "float32")
     return np.concatenate([start[None], Descent(optimizer, start, gradient, same).run(rows)])
@@ -139,14 +134,8 @@ def sweep(
     c² times the rate. Methods that divide by the gradient's size move it as with c times the rate
     (their ε becomes ε / c).
 
-    Args:
-        optimizer: A new optimizer of an elementwise algorithm. Its learning rate, 1 at the top
-            if it is a schedule, is multiplied by each of `rates`.
-        rates: The learning rates.
-        start: Array, where the variable starts at each rate.
-        gradient: Function of the values, with a leading axis of rates, and a row that returns
-            gradients of the same shape.
-        observe: Function of these values, see `Descent`. Defaults to the values themselves.
+    The optimizer's algorithm has to be elementwise. Its rate, 1 or a schedule with 1 at the top, is
+    multiplied by each of `rates`.
     """
     return Descent(optimizer, np.asarray(start), gradient, observe, rates)
 
@@ -154,7 +143,7 @@ def sweep(
 def scale(
     optimizer: keras.optimizers.Optimizer, rates: Rates | None, axes: int
 ) -> np.ndarray | np.float32:
-    """The scale of the coordinates for each learning rate, of so many axes more; see `sweep`."""
+    """What multiplies the coordinates at each rate, of so many axes more; see `sweep`."""
     if rates is None:
         return np.float32(1.0)
     factors = np.asarray(rates, "float32").reshape(-1, *[1] * axes)

@@ -129,15 +129,9 @@ def png(evidence: Evidence, dpi: int = 110) -> bytes:
 
 
 def steps_until(values: np.ndarray, bound: float | np.ndarray) -> np.ndarray:
-    """The number of steps after which values stay under a bound.
+    """The number of steps after which values stay under a bound; infinity where the last does not.
 
-    Args:
-        values: Array whose leading axis is steps, from step 0 on.
-        bound: Number, or one for each element of a row.
-
-    Returns:
-        The steps as floats, of the shape of one row; infinity where the last value is not under
-        the bound.
+    The leading axis of the values is steps, from step 0 on; each element of a row may have a bound.
     """
     over = ~(np.asarray(values) < bound)
     last_over = len(over) - np.argmax(over[::-1], axis=0)

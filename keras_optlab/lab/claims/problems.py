@@ -57,9 +57,7 @@ class NoisyBowl:
     def final_losses(self, rate: Any, rates: np.ndarray) -> np.ndarray:
         """The loss of gradient descent after the last step, of shape (rates, seeds).
 
-        Args:
-            rate: Schedule whose highest value is 1, or 1.0.
-            rates: What multiplies it.
+        The rate is 1.0, or a schedule whose highest value is 1, and is multiplied by `rates`.
         """
         losses = sweep(SGD(rate), rates, self.start, self.gradient, self.loss).run(self.noise)[-1]
         return np.nan_to_num(losses, nan=np.inf)
@@ -90,11 +88,7 @@ def shapes(examples: int = 2500) -> Dataset:
 class SoftmaxRegression:
     """Softmax regression on the digits, by a matrix for each learning rate and seed.
 
-    Args:
-        seed: Integer >= 0, decides which fifth of the digits validates.
-
-    Attributes:
-        shape: Shape of the matrix: features, a constant among them, and classes.
+    The seed decides which fifth of the digits validates.
     """
 
     def __init__(self, seed: int) -> None:
@@ -104,6 +98,7 @@ class SoftmaxRegression:
             np.pad(features, ((0, 0), (0, 1)), constant_values=1)
             for features in (digits.x_train, digits.x_validation)
         )
+        # Features, a constant among them, and classes.
         self.shape = (x.shape[1], len(classes))
         self.x, self.y = ops.convert_to_tensor(x), ops.convert_to_tensor(classes[digits.y_train])
         self.x_validation = ops.convert_to_tensor(x_validation)
@@ -128,12 +123,7 @@ class SoftmaxRegression:
 
 @final
 class Perceptron:
-    """softmax(tanh(x A + a) B + b), for several learning rates and seeds.
-
-    Args:
-        dataset: `Dataset` to train on, by the mean cross-entropy of batches of 32.
-        hidden: Integer, units of the hidden layer.
-    """
+    """softmax(tanh(x A + a) B + b), by the mean cross-entropy, for several rates and seeds."""
 
     def __init__(self, dataset: Dataset, hidden: int = 32) -> None:
         self.rows, features = dataset.x_train.shape

@@ -219,14 +219,8 @@ def super_convergence(examples: int = 10_000) -> Evidence:
 def race(task: Perceptron, cycles: Sequence[int], longest: int, seeds: int) -> list[Line]:
     """The accuracy at the best rate, mean over the seeds, after numbers of epochs.
 
-    Args:
-        task: What to learn.
-        cycles: The lengths of 1cycle that are tried.
-        longest: Epochs that a constant rate gets.
-        seeds: How many starts.
-
-    Returns:
-        Lines of the constant rate, of 1cycle, and of 1cycle with a constant momentum.
+    There is a line for a constant rate, which gets the longest training, for 1cycle, and for 1cycle
+    with a constant momentum.
     """
     rates = np.geomspace(0.02, 0.32, 5)
     rows, epoch = task.epochs(max(longest, *cycles), seeds), task.steps_an_epoch
@@ -263,10 +257,7 @@ def first_epoch(line: Line, target: float) -> float:
 def reduce_on_plateau(steps: int = 700, seeds: int = 32, epoch: int = 20) -> Evidence:
     """Claim 14: reducing the learning rate before and after the loss has stalled.
 
-    Args:
-        steps: Integer, the length of each training; a multiple of `epoch`.
-        seeds: Integer, how many starts and noises.
-        epoch: Integer, steps between two looks at the loss.
+    An epoch, of which `steps` is a multiple, is the time between two looks at the loss.
     """
     rate, soon, late = 0.2, 100, 300
     bowl = NoisyBowl(steps, seeds, smallest=0.1, distance=10.0)
