@@ -54,7 +54,7 @@ class Entry:
 
     name: str
     summary: str  # First line of its docstring
-    # Its own arguments, without those that all optimizers share.
+    # Without those that all optimizers share.
     arguments: tuple[ArgumentEntry, ...]
     source: str  # The paper or program that it follows
 
@@ -95,12 +95,12 @@ def entry(cls: type) -> Entry:
     return Entry(
         name=cls.__name__,
         summary=documentation.partition("\n")[0],
-        arguments=tuple(map(argument_entry, own_arguments(cls))),
+        arguments=tuple(map(argument_entry, specific_arguments(cls))),
         source=re.split(r"\.(?:\s|$)", documented_source(documentation))[0],
     )
 
 
-def own_arguments(cls: type) -> list[Argument]:
+def specific_arguments(cls: type) -> list[Argument]:
     """The arguments of a class without those that all optimizers share."""
     return [argument for argument in cls.declared_arguments.values() if argument not in SHARED]
 
@@ -178,7 +178,7 @@ def changeable(cls: type) -> list[str]:
     """Which hyperparameters may change while training goes on, where there are any."""
     names = [
         argument.name
-        for argument in own_arguments(cls)
+        for argument in specific_arguments(cls)
         if isinstance(argument, Hyperparameter) and not isinstance(argument, LearningRate)
     ]
     if not names:

@@ -10,18 +10,15 @@ class InputError(Exception):
     """Wrong input: the command prints the message in one line and exits with 2."""
 
 
-def pick(names: Iterable[str], known: Iterable[str], what: str) -> list[str]:
-    """The known names that are meant, each once, whatever their upper and lower case.
+def pick(names: Iterable[str], there: Iterable[str], what: str) -> list[str]:
+    """The names that are meant of those there are, each once, in upper or lower case.
 
     Args:
         names: What the user wrote; an item may list several names with commas between them.
-        known: The names that there are.
-        what: What they name, for the error: `"optimizer"`.
-
-    Raises:
-        InputError: For a name that is not among them, with the nearest that is.
+        there: The names that there are.
+        what: What they name, for an `InputError` with the nearest name: `"optimizer"`.
     """
-    by_lower_case = {name.lower(): name for name in known}
+    by_lower_case = {name.lower(): name for name in there}
     words = [word.strip() for item in names for word in item.split(",") if word.strip()]
     for word in words:
         if word.lower() not in by_lower_case:
@@ -33,9 +30,9 @@ def pick(names: Iterable[str], known: Iterable[str], what: str) -> list[str]:
     return list(dict.fromkeys(by_lower_case[word.lower()] for word in words))
 
 
-def pick_one(name: str, known: Iterable[str], what: str) -> str:
+def pick_one(name: str, there: Iterable[str], what: str) -> str:
     """The one name that is meant, as `pick` finds it."""
-    names = pick([name], known, what)
+    names = pick([name], there, what)
     if len(names) > 1:
         raise InputError(f"one name at a time. Received: {name}")
     return names[0]

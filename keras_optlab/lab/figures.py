@@ -66,7 +66,7 @@ def draw_schedules(comparisons: Sequence[Comparison], png: Path, epochs: int) ->
 def new_figure(
     count: int, height: float, shares: Sequence[int] = (1,)
 ) -> tuple[Figure, np.ndarray]:
-    """A figure for so many panels of a height in inches, each cut from top to bottom by shares."""
+    """A figure with a number of panels, each of a height in inches, which shares cut."""
     columns = min(COLUMNS, max(count, 3))
     rows = math.ceil(count / columns)
     size = (PANEL_WIDTH * columns, height * rows + 0.5)

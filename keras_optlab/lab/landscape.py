@@ -69,7 +69,7 @@ class Trajectory:
 
     @property
     def is_built_in(self) -> bool:
-        """Whether it is Keras' own."""
+        """Whether it is Keras' optimizer."""
         return self.library == BUILT_IN
 
     @property

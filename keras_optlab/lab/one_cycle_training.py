@@ -154,9 +154,9 @@ def sort_arguments(
     """The arguments of `OneCycle` and those of `fit`."""
     cycle = {name: arguments[name] for name in arguments if name in OneCycle.declared_arguments}
     fit = {name: arguments[name] for name in arguments if name not in cycle}
-    known = inspect.signature(model.fit).parameters.values()
-    takes_any = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in known)
-    unknown = set() if takes_any else set(fit) - {each.name for each in known}
+    taken = inspect.signature(model.fit).parameters.values()
+    takes_any = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in taken)
+    unknown = set() if takes_any else set(fit) - {each.name for each in taken}
     if unknown:
         raise TypeError(
             "fit_one_cycle takes the arguments of OneCycle and of `fit`. Received: "

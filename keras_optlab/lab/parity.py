@@ -4,7 +4,7 @@
         print(parity.measure(case))
 
 Both are run for `STEPS` steps, compiled as `fit` compiles them, on a scalar, a vector, a matrix
-and a 4-D kernel. The gradients are a slope of each element's own plus noise.
+and a 4-D kernel. The gradients are a slope for each element plus noise.
 
 The error of a variable is the largest difference between ours and the reference, beyond `ULPS`
 units in the last place of the weight in float32, divided by the distance that the variable

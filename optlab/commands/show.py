@@ -27,23 +27,23 @@ def show(
     start_keras(backend)
     from keras_optlab.lab import catalogue
 
-    known = catalogue.everything()
-    description = catalogue.describe(known[chosen(name, known)])
+    classes = catalogue.everything()
+    description = catalogue.describe(classes[chosen(name, classes)])
     if as_json:
         print_json(dataclasses.asdict(description))
     else:
         print_description(description, catalogue.shared_arguments())
 
 
-def chosen(name: str | None, known: Iterable[str]) -> str:
-    """The known name that is meant; if there is none, all are listed."""
+def chosen(name: str | None, names: Iterable[str]) -> str:
+    """The name that is meant; if there is none, all are listed."""
     from keras_optlab.lab.errors import InputError, pick_one
 
-    there_are = f"there are {', '.join(known)}"
+    there_are = f"there are {', '.join(names)}"
     if name is None:
         raise InputError(f"name an algorithm, transform, schedule or callback: {there_are}")
     try:
-        return pick_one(name, known, "name")
+        return pick_one(name, names, "name")
     except InputError as error:
         raise InputError(f"{error}; {there_are}") from None
 

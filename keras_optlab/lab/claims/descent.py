@@ -129,7 +129,7 @@ def sweep(
 ) -> Descent:
     """A descent of the same variable at several learning rates at once.
 
-    An optimizer has one learning rate, so each rate gets coordinates of its own: with θ = c φ the
+    An optimizer has one learning rate, so each rate gets other coordinates: with θ = c φ the
     gradient in φ is c times that in θ. Gradient descent, with momentum or not, then moves θ as with
     c² times the rate. Methods that divide by the gradient's size move it as with c times the rate
     (their ε becomes ε / c).
@@ -143,7 +143,7 @@ def sweep(
 def scale(
     optimizer: keras.optimizers.Optimizer, rates: Rates | None, axes: int
 ) -> np.ndarray | np.float32:
-    """What multiplies the coordinates at each rate, of so many axes more; see `sweep`."""
+    """What multiplies coordinates of a number of axes at each rate; see `sweep`."""
     if rates is None:
         return np.float32(1.0)
     factors = np.asarray(rates, "float32").reshape(-1, *[1] * axes)

@@ -28,7 +28,7 @@ class Measurement:
         relation: `"<"` or `">"`.
         bound: The bound.
         expected: Whether the figure is documented to keep the bound. False for a part of a claim
-            that is commonly told and does not hold.
+            that is commonly said and does not hold.
 
     Raises:
         ValueError: For another relation.
@@ -67,9 +67,9 @@ class Evidence:
 
     Args:
         number: Number of the claim, 1 to 14.
-        claim: The claim as it is commonly told.
+        claim: The claim as it is commonly put.
         measurements: `Measurement`s, which together decide.
-        text: What came out, in a sentence or two; where the claim does not hold as told, says so.
+        text: What came out, in a sentence or two; where the claim does not hold as put, says so.
         caption: What to see in the picture.
         panels: The picture, from left to right.
     """
@@ -90,7 +90,7 @@ class Evidence:
 
     @property
     def holds(self) -> bool:
-        """Whether the claim holds as it is commonly told."""
+        """Whether the claim holds as it is commonly put."""
         return all(measurement.passed for measurement in self.measurements)
 
     @property

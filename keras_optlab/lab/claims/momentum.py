@@ -141,7 +141,7 @@ def overshoot(steps: int = 400) -> Evidence:
 
 
 def nesterov_on_a_bowl(rates: int = 60, momentums: int = 34) -> Evidence:
-    """Claim 4: Nesterov's gradient and momentum on an elongated bowl, at so many settings."""
+    """Claim 4: Nesterov's gradient and momentum on an elongated bowl."""
     goal = REACHED * float(bowl_loss(BOWL_START))
     ways, steps, path, best = {}, {}, {}, {}
     for name, nesterov in {"momentum": False, "Nesterov": True}.items():

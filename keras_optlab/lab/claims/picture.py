@@ -172,16 +172,8 @@ def draw_bars(axes: Axes, lines: Sequence[Line], names: Sequence[str]) -> None:
 def draw_level(axes: Axes, label: str, level: float) -> None:
     """A thin line across, with its label at the right."""
     axes.axhline(level, color=LIGHT["muted"], linewidth=0.8, zorder=1)
-    axes.annotate(
-        label,
-        (1, level),
-        xycoords=axes.get_yaxis_transform(),
-        xytext=(-2, 2),
-        textcoords="offset points",
-        ha="right",
-        color=LIGHT["muted"],
-        fontsize=8,
-    )
+    style = {"color": LIGHT["muted"], "fontsize": 8, "ha": "right", "va": "bottom"}
+    axes.text(0.995, level, label, transform=axes.get_yaxis_transform(), **style)
 
 
 def draw_height(axes: Axes, height: Any) -> None:

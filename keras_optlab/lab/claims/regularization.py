@@ -16,7 +16,7 @@ SIZE_LABELS = [f"gradients of size {size:g}" for size in GRADIENT_SIZES]
 
 
 def weight_decay(steps: int = 500, copies: int = 2000) -> Evidence:
-    """Claim 9: L2 and decoupled weight decay, the mean of so many weights."""
+    """Claim 9: L2 and decoupled weight decay, by the mean of copies of a weight."""
     rate, decay = 0.01, 0.1
     noise = np.random.default_rng(0).normal(size=(steps, copies, 1)).astype("float32")
     noise = noise * GRADIENT_SIZES
@@ -83,7 +83,7 @@ FAILING = ("AdaGrad", "RMSProp", "Adam")
 
 
 def generalisation(rows: int = 60, seeds: int = 5, steps: int = 600) -> Evidence:
-    """Claim 10: the linearly separable problem of Wilson et al. (2017), drawn so many times."""
+    """Claim 10: the linearly separable problem of Wilson et al. (2017), drawn by several seeds."""
     draws = [wilson(rows, seed) for seed in range(seeds)]
     labels, features, unseen = (np.stack(arrays) for arrays in zip(*draws, strict=True))
     weights = {name: separate(make(), labels, features, steps) for name, make in SEPARATORS.items()}
