@@ -93,9 +93,9 @@ def points(
 def line(way: Trajectory) -> graph_objects.Scatter:
     """A way, which ends where a number overflowed; a built-in's is wide and pale."""
     numbers = np.column_stack([way.points, way.values])
-    finite = np.isfinite(numbers).all(axis=1)
-    length = len(finite) if finite.all() else int(finite.argmin())
-    x, y, height = (rounded(column) for column in numbers[:length].T)
+    overflowed = ~np.isfinite(numbers).all(axis=1)
+    end = int(overflowed.argmax()) if overflowed.any() else None
+    x, y, height = (rounded(column) for column in numbers[:end].T)
     colour, lengths = palette.line(way.number)
     return graph_objects.Scatter(
         x=x,

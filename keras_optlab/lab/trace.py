@@ -50,7 +50,7 @@ def without_trace(model: keras.Model, data: Any = None) -> Iterator[Callable[[],
 
 def note_attributes(undo: ExitStack, model: keras.Model) -> None:
     """What `fit` and `evaluate` set on a model."""
-    held = vars(model)
+    held = model.__dict__
     undo.callback(held.update, {name: held[name] for name in ATTRIBUTES if name in held})
     for name in ATTRIBUTES:
         undo.callback(held.pop, name, None)
@@ -77,7 +77,8 @@ def note_state(undo: ExitStack, model: keras.Model) -> None:
         if "compiled" in vars(optimizer):
             undo.callback(vars(optimizer).update, compiled=vars(optimizer)["compiled"])
     for state in extra:
-        for name, array in state.arrays.items():
+        # The last first, so that they are put back in their order.
+        for name, array in reversed(state.arrays.items()):
             undo.callback(state.keep, name, host_copy(array))
         undo.callback(state.forget)
     variables = [*model.variables, *model.metrics_variables, *model.optimizer.variables]

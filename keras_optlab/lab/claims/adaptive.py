@@ -139,12 +139,12 @@ def bias_correction(steps: int = 4000) -> Evidence:
     rate, gradients = 0.01, np.array([0.01, 1.0, 100.0], "float32")
     off = (1 - 0.9) / (1 - 0.999) ** 0.5
 
-    def sizes(kind: str) -> np.ndarray:
-        optimizer = Adam(rate, bias_correction=kind)
+    def sizes(optimizer: Adam) -> np.ndarray:
         way = descend(optimizer, [0.0] * 3, lambda x, row: ops.convert_to_tensor(gradients), steps)
         return np.abs(np.diff(way.astype("float64"), axis=0)) / rate
 
-    corrected, raw = sizes("epsilon_hat"), sizes("none")
+    corrected = sizes(Adam(rate, bias_correction="epsilon_hat"))
+    raw = sizes(Adam(rate, bias_correction="none"))
     wrong, wrong_raw = np.abs(corrected[0] - 1).max(), np.abs(raw[0] / off - 1).max()
     corrected, raw = corrected[:, 1], raw[:, 1]
     peak = int(raw.argmax())

@@ -80,7 +80,7 @@ def lines(values: Mapping[str, np.ndarray], x: Any = None, style: str = "line") 
     ]
 
 
-def bars(values: Mapping[str, Sequence[float]]) -> list[Line]:
+def bars(values: Mapping[str, Any]) -> list[Line]:
     """A `Line` for each label, with a value for each bar."""
     return [
         Line(label, np.array(widths), np.arange(len(widths))) for label, widths in values.items()

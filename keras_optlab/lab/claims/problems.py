@@ -100,6 +100,7 @@ class SoftmaxRegression:
         )
         # Features, a constant among them, and classes.
         self.shape = (x.shape[1], len(classes))
+        self.rows = len(x)
         self.x, self.y = ops.convert_to_tensor(x), ops.convert_to_tensor(classes[digits.y_train])
         self.x_validation = ops.convert_to_tensor(x_validation)
         self.y_validation = ops.convert_to_tensor(classes[digits.y_validation])
@@ -107,7 +108,7 @@ class SoftmaxRegression:
     def batches(self, steps: int, seeds: int, seed: int) -> np.ndarray:
         """Which training rows each step sees, as an array of shape (steps, seeds, 32)."""
         random = np.random.default_rng(seed)
-        return random.integers(0, len(self.x), (steps, seeds, BATCH)).astype("int32")
+        return random.integers(0, self.rows, (steps, seeds, BATCH)).astype("int32")
 
     def gradient(self, matrices: Any, batch: Any) -> Any:
         """Gradients of the mean cross-entropy of each seed's batch, for each rate and seed."""

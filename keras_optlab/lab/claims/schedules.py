@@ -277,14 +277,14 @@ def reduce_on_plateau(steps: int = 700, seeds: int = 32, epoch: int = 20) -> Evi
     smooth = np.convolve(uncut, np.ones(epoch) / epoch, "valid")
     stalled = int(np.argmax(smooth < 1.1 * floor)) + epoch // 2
     cuts = np.arange(0, steps - late - epoch, epoch)
-    cut_losses = [cut_at(int(cut)) for cut in cuts]
+    cut_losses = {int(cut): cut_at(int(cut)) for cut in cuts}
 
     def gain(losses: np.ndarray, cut: int, wait: int) -> float:
         later = slice(cut + wait - epoch, cut + wait)
         return float(losses[later].mean() / uncut[later].mean())
 
     gains, late_gains = (
-        np.array([gain(losses, cut, wait) for cut, losses in zip(cuts, cut_losses, strict=True)])
+        np.array([gain(losses, cut, wait) for cut, losses in cut_losses.items()])
         for wait in (soon, late)
     )
     descent.restart()
