@@ -26,19 +26,10 @@ ATTRIBUTES = (
 
 @contextmanager
 def without_trace(model: keras.Model, data: Any = None) -> Iterator[Callable[[], None]]:
-    """Put a model back as it was, however the block ends.
+    """Put a compiled model, and the random generators, back as they were, however the block ends.
 
-    Weights, all other state of the layers, metrics, the optimizer with its step count, slots
-    and hyperparameters, `history`, `stop_training`, the compiled train function, and the random
-    generators of `random_state`.
-
-    Args:
-        model: A compiled model.
-        data: What it is trained on.
-
-    Yields:
-        A function to call, in the block, once everything is built and before the first step.
-        What has variables by then keeps them, with their values of that moment.
+    The block calls the function that it gets once everything is built, before the first step. What
+    has variables by then keeps them, with their values of that moment.
     """
     with ExitStack() as undo:
         undo.callback(random_state(data))

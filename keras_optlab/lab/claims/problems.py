@@ -21,14 +21,11 @@ CLASSES, CORNERS, WIDTH, LENGTH = 10, 12, 20, 40
 class NoisyBowl:
     """½ Σ c x² in 20 directions, whose gradient has noise of variance c in each.
 
+    The curvatures c lie between `smallest` and 1. Each seed has a start and a noise; `distance` is
+    the spread of the starts in units of 1 / √c.
+
     Source: Zhang et al., 2019, "Which Algorithmic Choices Matter at Which Batch Sizes?" (the noisy
     quadratic model).
-
-    Args:
-        steps: Integer, the length of a training.
-        seeds: Integer, how many starts and noises.
-        smallest: Float, the smallest curvature c; the largest is 1.
-        distance: Float, the spread of the starts in units of 1 / √c.
     """
 
     def __init__(

@@ -143,9 +143,7 @@ def wilson(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
     Feature 0 is the label, 1 and 2 are always 1, and each example has five that only it has, of
     which a positive one shows one and a negative one all. There are more positive examples.
-
-    Returns:
-        The labels, -1 and 1; the features; those of unseen examples of the same labels.
+    Returned are the labels, -1 and 1, the features, and those of unseen examples.
     """
     random = np.random.default_rng(seed)
     labels = np.where(random.permutation(rows) < 0.6 * rows, 1.0, -1.0)
