@@ -41,7 +41,10 @@ class Surface:
 
 def plateau(x: Any, y: Any) -> Any:
     """A slope, a plateau, and a hollow at its end."""
-    slope = np.log1p(np.exp(-2 * (x + 3)))
+    s = -2 * (x + 3)
+    # ln(1 + e^s) as max(s, 0) + ln(1 + e^-|s|), which does not overflow.
+    below = np.where(np.real(s) > 0, -s, s)
+    slope = (s - below) / 2 + np.log1p(np.exp(below))
     return slope - 2 * np.exp(-((x - 3) ** 2 + y**2) / 2) + y**2 / 20 - x / 50
 
 
