@@ -28,10 +28,10 @@ Seed = Annotated[int, typer.Option(min=0, help="Random seed.")]
 BatchSize = Annotated[int, typer.Option(min=1, help="Training examples in a batch.")]
 OutFolder = Annotated[Path, typer.Option(help="Folder to write to. It is made if need be.")]
 
-own = functools.partial(typer.Option, rich_help_panel="Your own data and model")
+users = functools.partial(typer.Option, rich_help_panel="Your own data and model")
 Data = Annotated[
     str | None,
-    own(
+    users(
         metavar="FILE|MODULE:FUNCTION",
         help="A .npz file with `x` and `y`; a .csv file, with the labels in its last column or in "
         "one called `label`, `target` or `y`; or a function that returns `(x, y)` or "
@@ -39,10 +39,10 @@ Data = Annotated[
         show_default="scikit-learn's digits",
     ),
 ]
-Label = Annotated[str | None, own(help="Column or array of the file that holds the labels.")]
+Label = Annotated[str | None, users(help="Column or array of the file that holds the labels.")]
 Model = Annotated[
     str | None,
-    own(
+    users(
         metavar="MODULE:FUNCTION",
         help="A function that builds a new Keras model with one output for each class, as in "
         "my_code.py:build. With it, the features are used as they are.",

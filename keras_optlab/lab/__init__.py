@@ -2,8 +2,7 @@
 
 from keras_optlab.lab.comparison import compare
 from keras_optlab.lab.learning_rate_range import LearningRateRange
-from keras_optlab.lab.one_cycle_result import OneCycleResult
-from keras_optlab.lab.one_cycle_training import fit_one_cycle
+from keras_optlab.lab.one_cycle_training import OneCycleResult, fit_one_cycle
 from keras_optlab.lab.range_test import find_learning_rate
 
 # No submodule here may have one of these names: importing it would put the module in the place of

@@ -14,6 +14,8 @@ from keras_optlab.arguments.hyperparameter import Hyperparameter, LearningRate
 from keras_optlab.engine.optimizer import Optimizer
 
 MODULES = optimizers, transforms, schedules, callbacks
+# The arguments of every optimizer.
+SHARED = tuple(Optimizer.declared_arguments.values())
 
 # What a reader of a comparison has to know of a built-in that differs.
 NOTES = {
@@ -32,57 +34,43 @@ NOTES = {
 @final
 @dataclass(frozen=True)
 class ArgumentEntry:
-    """One argument of a constructor.
-
-    Args:
-        name: Its name.
-        default: The value where none is given, as one would type it; None for a required one.
-        domain: What it may be, in words.
-    """
+    """One argument of a constructor."""
 
     name: str
+    # As one would type it; None for a required argument.
     default: str | None
-    domain: str
+    domain: str  # What it may be, in words
+
+    @property
+    def typed(self) -> str:
+        """The name, and the default where there is one."""
+        return self.name if self.default is None else f"{self.name} = {self.default}"
 
 
 @final
 @dataclass(frozen=True)
 class Entry:
-    """An algorithm, transform, schedule or callback.
-
-    Args:
-        name: Name of the class.
-        summary: First line of its docstring.
-        arguments: Its own arguments, without those that all optimizers share.
-        source: The paper or program that it follows.
-    """
+    """An algorithm, transform, schedule or callback."""
 
     name: str
-    summary: str
+    summary: str  # First line of its docstring
+    # Without those that all optimizers share.
     arguments: tuple[ArgumentEntry, ...]
-    source: str
+    source: str  # The paper or program that it follows
 
 
 @final
 @dataclass(frozen=True)
 class Description:
-    """Everything that the documentation of a class says.
-
-    Args:
-        entry: Its `Entry`.
-        path: What to import.
-        body: Equations and text between the first line and the arguments.
-        meanings: For each argument, those that all optimizers share included, its meaning.
-        beside_keras: Sentences: what differs from Keras, and what does not.
-        source: All of the docstring's paragraph on sources.
-    """
+    """Everything that the documentation of a class says."""
 
     entry: Entry
-    path: str
-    body: str
+    path: str  # What to import
+    body: str  # Equations and text between the first line and the arguments
+    # Of each argument, those that all optimizers share included.
     meanings: dict[str, str]
-    beside_keras: tuple[str, ...]
-    source: str
+    beside_keras: tuple[str, ...]  # Sentences: what differs from Keras, and what does not
+    source: str  # All of the docstring's paragraph on sources
 
 
 def everything() -> dict[str, type]:
@@ -90,7 +78,7 @@ def everything() -> dict[str, type]:
     return {name: getattr(module, name) for module in MODULES for name in module.__all__}
 
 
-def groups() -> "dict[str, list[Entry]]":
+def groups() -> dict[str, list[Entry]]:
     """The entries of all classes, by the module that they are in."""
     classes = {module: [getattr(module, name) for name in module.__all__] for module in MODULES}
     return {m.__name__.rpartition(".")[2]: list(map(entry, each)) for m, each in classes.items()}
@@ -98,23 +86,23 @@ def groups() -> "dict[str, list[Entry]]":
 
 def shared_arguments() -> tuple[ArgumentEntry, ...]:
     """The arguments of every optimizer."""
-    return tuple(argument_entry(argument) for argument in Optimizer.declared_arguments.values())
+    return tuple(map(argument_entry, SHARED))
 
 
 def entry(cls: type) -> Entry:
     """The entry of a class that declares its arguments."""
     documentation = inspect.getdoc(cls) or ""
-    shared = Optimizer.declared_arguments.values()
     return Entry(
         name=cls.__name__,
         summary=documentation.partition("\n")[0],
-        arguments=tuple(
-            argument_entry(argument)
-            for argument in cls.declared_arguments.values()
-            if argument not in shared
-        ),
-        source=re.split(r"\.(?:\s|$)", whole_source(documentation))[0],
+        arguments=tuple(map(argument_entry, specific_arguments(cls))),
+        source=re.split(r"\.(?:\s|$)", documented_source(documentation))[0],
     )
+
+
+def specific_arguments(cls: type) -> list[Argument]:
+    """The arguments of a class without those that all optimizers share."""
+    return [argument for argument in cls.declared_arguments.values() if argument not in SHARED]
 
 
 def argument_entry(argument: Argument) -> ArgumentEntry:
@@ -129,42 +117,45 @@ def argument_entry(argument: Argument) -> ArgumentEntry:
 def describe(cls: type) -> Description:
     """The description of a class that declares its arguments."""
     documentation = inspect.getdoc(cls) or ""
-    sections = documented_sections(documentation)
+    body, source = documented_sections(documentation)[""], documented_source(documentation)
     meanings = documented_arguments(cls)
     return Description(
         entry=entry(cls),
         path=f"{cls.__module__.rpartition('.')[0]}.{cls.__name__}",
-        body=sections[""].partition("\n")[2].strip("\n"),
+        body=body.partition("\n")[2].strip("\n"),
         meanings={name: meanings[name] for name in cls.declared_arguments},
-        beside_keras=(*compared(cls), *told(sections[""]), *told(whole_source(documentation))),
-        source=whole_source(documentation),
+        beside_keras=(*compared(cls), *said_of_keras(body), *said_of_keras(source)),
+        source=source,
     )
 
 
 def documented_sections(documentation: str) -> dict[str, str]:
     """The text of each section of a docstring by its heading; `""` is what stands before."""
-    parts = re.split(
-        r"^(Args|Attributes|Returns|Raises|Sources?|References?|Example):",
-        documentation,
-        flags=re.MULTILINE,
-    )
-    return {"": parts[0], **dict(zip(parts[1::2], parts[2::2], strict=True))}
+    headings = r"^(Args|Attributes|Returns|Raises|Sources?|References?|Example):"
+    first, *parts = re.split(headings, documentation, flags=re.MULTILINE)
+    return {"": first, **dict(zip(parts[::2], parts[1::2], strict=True))}
+
+
+def documented_source(documentation: str) -> str:
+    """The first paragraph on the source or the sources."""
+    sections = documented_sections(documentation)
+    text = sections.get("Source") or sections.get("Sources", "")
+    return " ".join(text.strip().partition("\n\n")[0].split())
 
 
 def documented_arguments(cls: type) -> dict[str, str]:
     """The meaning of each argument, those of the ancestors included."""
     meanings = {}
     for ancestor in reversed(cls.__mro__):
-        if not issubclass(ancestor, Declared):
-            continue
-        text = documented_sections(inspect.cleandoc(ancestor.__doc__ or "")).get("Args", "")
-        found = re.findall(r"^    (\w+): (.+(?:\n {5,}.+)*)", text, re.MULTILINE)
-        meanings |= {name: " ".join(meaning.split()) for name, meaning in found}
+        if issubclass(ancestor, Declared):
+            text = documented_sections(inspect.cleandoc(ancestor.__doc__ or "")).get("Args", "")
+            found = re.findall(r"^    (\w+): (.+(?:\n {5,}.+)*)", text, re.MULTILINE)
+            meanings |= {name: " ".join(meaning.split()) for name, meaning in found}
     return meanings
 
 
 def compared(cls: type) -> list[str]:
-    """What a look at both constructors tells: arguments and defaults that differ."""
+    """Sentences on arguments and defaults in which the constructors of ours and Keras' differ."""
     modules = keras.optimizers, keras.optimizers.schedules, keras.callbacks
     theirs = next((getattr(m, cls.__name__) for m in modules if hasattr(m, cls.__name__)), None)
     if theirs is None:
@@ -180,18 +171,15 @@ def compared(cls: type) -> list[str]:
     if not added and not defaults:
         return ["Arguments and defaults are those of Keras."]
     new = [f"Keras does not have the arguments {listed(added)}."] if added else []
-    return [*new, *defaults, *changeable(ours)]
+    return [*new, *defaults, *changeable(cls)]
 
 
-def changeable(arguments: dict[str, Argument]) -> list[str]:
+def changeable(cls: type) -> list[str]:
     """Which hyperparameters may change while training goes on, where there are any."""
-    shared = Optimizer.declared_arguments.values()
     names = [
-        name
-        for name, argument in arguments.items()
-        if isinstance(argument, Hyperparameter)
-        and not isinstance(argument, LearningRate)
-        and argument not in shared
+        argument.name
+        for argument in specific_arguments(cls)
+        if isinstance(argument, Hyperparameter) and not isinstance(argument, LearningRate)
     ]
     if not names:
         return []
@@ -201,7 +189,7 @@ def changeable(arguments: dict[str, Argument]) -> list[str]:
     ]
 
 
-def told(text: str) -> list[str]:
+def said_of_keras(text: str) -> list[str]:
     """The sentences in which Keras is mentioned, but for the first."""
     paragraphs = [" ".join(part.split()) for part in re.split(r"\n\s*\n", text)]
     sentences = [s for part in paragraphs for s in re.split(r"(?<=[.:])\s+(?=[A-Z`])", part)]
@@ -210,11 +198,5 @@ def told(text: str) -> list[str]:
 
 def listed(names: Sequence[str]) -> str:
     """Names in code quotes, with commas and an "and"."""
-    quoted = [f"`{name}`" for name in names]
-    return " and ".join([", ".join(quoted[:-1]), quoted[-1]] if quoted[1:] else quoted)
-
-
-def whole_source(documentation: str) -> str:
-    """A docstring's `Source:` (or `Sources:`) paragraph."""
-    found = re.search(r"^Sources?:\s*(.+?)(?:\n\s*\n|\Z)", documentation, re.S | re.M)
-    return " ".join(found[1].split()) if found else ""
+    *others, last = (f"`{name}`" for name in names)
+    return f"{', '.join(others)} and {last}" if others else last

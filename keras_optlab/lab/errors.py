@@ -10,35 +10,29 @@ class InputError(Exception):
     """Wrong input: the command prints the message in one line and exits with 2."""
 
 
-def pick(names: Iterable[str], known: Iterable[str], what: str) -> list[str]:
-    """The known names that are meant, each once, whatever their upper and lower case.
+def pick(names: Iterable[str], there: Iterable[str], what: str) -> list[str]:
+    """The names that are meant of those there are, each once, in upper or lower case.
 
     Args:
         names: What the user wrote; an item may list several names with commas between them.
-        known: The names that there are.
-        what: What they name, for the error: `"optimizer"`.
-
-    Raises:
-        InputError: For a name that is not known, with the nearest that is.
+        there: The names that there are.
+        what: What they name, for an `InputError` with the nearest name: `"optimizer"`.
     """
-    by_lower_case = {name.lower(): name for name in known}
-    picked: dict[str, None] = {}
-    for name in (part.strip() for item in names for part in item.split(",")):
-        if not name:
-            continue
-        if name.lower() not in by_lower_case:
-            close = difflib.get_close_matches(name.lower(), by_lower_case, 1)
+    by_lower_case = {name.lower(): name for name in there}
+    words = [word.strip() for item in names for word in item.split(",") if word.strip()]
+    for word in words:
+        if word.lower() not in by_lower_case:
+            close = difflib.get_close_matches(word.lower(), by_lower_case, 1)
             hint = f"did you mean {by_lower_case[close[0]]}?" if close else "see `optlab list`"
-            raise InputError(f"unknown {what} {name!r}: {hint}")
-        picked[by_lower_case[name.lower()]] = None
-    if not picked:
+            raise InputError(f"unknown {what} {word!r}: {hint}")
+    if not words:
         raise InputError(f"no {what} named: see `optlab list`")
-    return list(picked)
+    return list(dict.fromkeys(by_lower_case[word.lower()] for word in words))
 
 
-def pick_one(name: str, known: Iterable[str], what: str) -> str:
-    """The one known name that is meant, as `pick` finds it."""
-    names = pick([name], known, what)
+def pick_one(name: str, there: Iterable[str], what: str) -> str:
+    """The one name that is meant, as `pick` finds it."""
+    names = pick([name], there, what)
     if len(names) > 1:
         raise InputError(f"one name at a time. Received: {name}")
     return names[0]

@@ -29,8 +29,7 @@ LINE_WIDTHS = {"context": 0.8, "built-in": 4.5, "ours": 1.6}
 def draw_optimizers(comparisons: Sequence[Comparison], png: Path) -> str:
     """Validation loss of each algorithm, ours upon the built-in's; returns the SVG."""
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": png.stem}):
-        figure, rows, columns = new_figure(len(comparisons), height=1.9)
-        panels = figure.subplots(rows, columns, sharex=True, squeeze=False)
+        figure, panels = new_figure(len(comparisons), height=1.9)
         draw_losses(panels, comparisons, context=comparisons)
         for panel, comparison in zip(panels.flat, comparisons, strict=False):
             panel.set_title(comparison.name)
@@ -41,36 +40,40 @@ def draw_optimizers(comparisons: Sequence[Comparison], png: Path) -> str:
 def draw_schedules(comparisons: Sequence[Comparison], png: Path, epochs: int) -> str:
     """The learning rate of each schedule, and below it the validation loss; returns the SVG.
 
-    Args:
-        comparisons: The constant rate first, to which each is compared.
-        png: File to write.
-        epochs: How many there were.
+    The first comparison is the constant rate, with which each is compared.
     """
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": png.stem}):
-        figure, rows, columns = new_figure(len(comparisons), height=2.6)
-        heights = {"height_ratios": [1, 2] * rows}
-        grid = figure.subplots(2 * rows, columns, sharex=True, squeeze=False, gridspec_kw=heights)
-        draw_losses(grid[1::2], comparisons, context=comparisons[:1])
-        rates = grid[::2]
+        figure, grid = new_figure(len(comparisons), height=2.6, shares=(1, 2))
+        rates, losses = grid[::2], grid[1::2]
+        draw_losses(losses, comparisons, context=comparisons[:1])
         highest = max(max(comparison.learning_rate) for comparison in comparisons)
         for panel, comparison in zip(rates.flat, comparisons, strict=False):
-            draw_rate(panel, comparison, epochs)
+            rate = comparison.learning_rate
+            steps = np.linspace(0, epochs, len(rate), endpoint=False)
+            panel.fill_between(steps, rate, color=LIGHT["context"], alpha=0.35, linewidth=0)
+            panel.plot(steps, rate, color=LIGHT["muted"], linewidth=1.2)
             panel.set_ylim(0, 1.1 * highest)
             panel.label_outer()
             panel.set_title(comparison.name)
         for panel in rates[:, 0]:
             panel.set_ylabel("rate")
-        switch_off_rest(rates, len(comparisons))
+        for panel in rates.flat[len(comparisons) :]:
+            panel.set_axis_off()
         add_legend(figure, comparisons, f"{comparisons[0].name}, ours")
         return save(figure, png)
 
 
-def new_figure(count: int, height: float) -> tuple[Figure, int, int]:
-    """A figure for so many panels of a height in inches, with its rows and columns."""
+def new_figure(
+    count: int, height: float, shares: Sequence[int] = (1,)
+) -> tuple[Figure, np.ndarray]:
+    """A figure with a number of panels, each of a height in inches, which shares cut."""
     columns = min(COLUMNS, max(count, 3))
     rows = math.ceil(count / columns)
     size = (PANEL_WIDTH * columns, height * rows + 0.5)
-    return Figure(figsize=size, layout="constrained"), rows, columns
+    figure = Figure(figsize=size, layout="constrained")
+    heights = {"height_ratios": [*shares] * rows}
+    shape = (len(shares) * rows, columns)
+    return figure, figure.subplots(*shape, sharex=True, squeeze=False, gridspec_kw=heights)
 
 
 def draw_losses(
@@ -83,10 +86,11 @@ def draw_losses(
         for other in context:
             draw_loss(panel, loss(other, "ours"), "context")
         draw_loss(panel, loss(comparison, "built_in"), "built-in")
-        draw_spread(panel, loss(comparison, "ours"))
-        draw_loss(panel, loss(comparison, "ours"), "ours")
-        panel.set_yscale("log")
-        panel.set_ylim(limits)
+        ours = loss(comparison, "ours")
+        epochs = range(len(ours.mean))
+        panel.fill_between(epochs, ours.low, ours.high, color=LIGHT["ours"], alpha=0.2, linewidth=0)
+        draw_loss(panel, ours, "ours")
+        panel.set(yscale="log", ylim=limits)
         panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         panel.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         panel.yaxis.set_minor_formatter(NullFormatter())
@@ -97,7 +101,8 @@ def draw_losses(
     for panel in panels.flat[max(0, used - columns) : used]:
         panel.set_xlabel("epoch")
         panel.tick_params(labelbottom=True)
-    switch_off_rest(panels, used)
+    for panel in panels.flat[used:]:
+        panel.set_axis_off()
 
 
 def loss(comparison: Comparison, side: str) -> Curve:
@@ -108,8 +113,7 @@ def loss(comparison: Comparison, side: str) -> Curve:
 def loss_limits(comparisons: Sequence[Comparison]) -> tuple[float, float]:
     """A scale for the losses after the first epoch; what starts or diverges above it leaves it."""
     curves = [loss(one, side).mean for one in comparisons for side in ("ours", "built_in")]
-    curves = [curve for curve in curves if curve]
-    start = max(curve[0] for curve in curves)
+    start = max(curve[0] for curve in curves if curve)
     losses = np.concatenate([curve[1:] for curve in curves])
     losses = losses[(losses > 0) & (losses < start)]
     return 0.85 * losses.min(initial=start), 1.2 * losses.max(initial=0.1 * start)
@@ -117,29 +121,8 @@ def loss_limits(comparisons: Sequence[Comparison]) -> tuple[float, float]:
 
 def draw_loss(panel: Axes, curve: Curve, role: str) -> None:
     """One line of validation losses, from before the first epoch: the mean of the seeds."""
-    style = {"color": LIGHT[role], "linewidth": LINE_WIDTHS[role]}
-    panel.plot(range(len(curve.mean)), curve.mean, **style)
-
-
-def draw_spread(panel: Axes, curve: Curve) -> None:
-    """The range of the seeds."""
     epochs = range(len(curve.mean))
-    panel.fill_between(epochs, curve.low, curve.high, color=LIGHT["ours"], alpha=0.2, linewidth=0)
-
-
-def draw_rate(panel: Axes, comparison: Comparison, epochs: int) -> None:
-    """The learning rate of each step."""
-    steps = np.linspace(0, epochs, len(comparison.learning_rate), endpoint=False)
-    panel.fill_between(
-        steps, comparison.learning_rate, color=LIGHT["context"], alpha=0.35, linewidth=0
-    )
-    panel.plot(steps, comparison.learning_rate, color=LIGHT["muted"], linewidth=1.2)
-
-
-def switch_off_rest(panels: np.ndarray, used: int) -> None:
-    """Hide the panels for which there is nothing left."""
-    for panel in panels.flat[used:]:
-        panel.set_axis_off()
+    panel.plot(epochs, curve.mean, color=LIGHT[role], linewidth=LINE_WIDTHS[role])
 
 
 def add_legend(figure: Figure, comparisons: Sequence[Comparison], context: str) -> None:

@@ -1,7 +1,7 @@
 """The ways that optimizers take down a surface, stepped by the optimizers themselves."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -17,7 +17,7 @@ from keras_optlab.lab.surfaces import Surface
 OURS = "keras-optlab"
 BUILT_IN = "Keras"
 
-# The forms of SGD have names of their own here.
+# The forms of SGD, and arguments without which there would be less to see.
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "Momentum": ("SGD", {"momentum": 0.9}),
     "Nesterov": ("SGD", {"momentum": 0.9, "nesterov": True}),
@@ -30,28 +30,24 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
 # Learning rates as multiples of that which suits gradient descent. Momentum multiplies the speed
 # by up to ten, so at half the rate it still overshoots, as it should be seen to.
 DESCENT = {"SGD": 1.0, "Momentum": 0.5, "Nesterov": 0.5, "ScheduleFreeSGD": 1.0}
-# The others scale their steps themselves: rates as multiples of the surface's stride. Those above
-# 1 belong to steps that shrink (Adagrad, Ftrl), or begin next to nothing (Adadelta, RAdam).
-TRIED_STRIDES = {
+# The others scale their steps themselves: rates as multiples of the surface's stride, 1 where none
+# is given. Those above 1 belong to steps that shrink (Adagrad, Ftrl), or begin next to nothing
+# (Adadelta, RAdam).
+STRIDES = {
     "Adadelta": 300.0,
-    "Adafactor": 1.0,
     "Adagrad": 8.0,
-    "Adam": 1.0,
-    "AdamW": 1.0,
     "Adamax": 1.5,
     "Ftrl": 8.0,
     "Lamb": 0.5,
     "Lion": 0.5,
     "Muon": 4.0,
-    "Nadam": 1.0,
     "RMSprop": 0.5,
     "ScheduleFreeAdamW": 2.0,
     "LARS": 100.0,
     "Prodigy": 10.0,
     "RAdam": 8.0,
 }
-STRIDES = {name: TRIED_STRIDES.get(name, 1.0) for name in optimizers.__all__ if name not in DESCENT}
-NAMES = [*DESCENT, *STRIDES]
+NAMES = [*DESCENT, *(name for name in optimizers.__all__ if name not in DESCENT)]
 DEFAULT_NAMES = ["SGD", "Momentum", "Nesterov", "Adagrad", "RMSprop", "Adam"]
 
 # Of the contour lines, the lowest height as 0 and the highest as 1, before `curvature`.
@@ -61,22 +57,25 @@ LEVELS = np.linspace(0, 1, 19)[2:-1]
 @final
 @dataclass(frozen=True)
 class Trajectory:
-    """The way of one optimizer down one surface.
-
-    Args:
-        name: The algorithm.
-        library: `"keras-optlab"` or `"Keras"`.
-        setting: Its arguments, as they would be typed.
-        points: Array of shape (steps + 1, 2), the start first. From the step on at which a
-            number overflowed, NaN.
-        values: The surface's value at each of them.
-    """
+    """The way of one optimizer down one surface."""
 
     name: str
-    library: str
-    setting: str
+    library: str  # `"keras-optlab"` or `"Keras"`
+    setting: str  # Its arguments, as they would be typed
+    number: int  # Number of its line in the palette, the same for an algorithm and its built-in
+    # Of shape (steps + 1, 2), the start first; NaN from the step on at which a number overflowed.
     points: np.ndarray
-    values: np.ndarray
+    values: np.ndarray  # The surface's value at each of them
+
+    @property
+    def is_built_in(self) -> bool:
+        """Whether it is Keras' optimizer."""
+        return self.library == BUILT_IN
+
+    @property
+    def label(self) -> str:
+        """What it is called among others."""
+        return f"{BUILT_IN} {self.name}" if self.is_built_in else self.name
 
     @property
     def diverged(self) -> bool:
@@ -96,36 +95,21 @@ class Landscape:
 @final
 @dataclass(frozen=True)
 class Settings:
-    """What to show.
-
-    Args:
-        surfaces: The surfaces.
-        names: Algorithms, from `NAMES`.
-        built_in: Whether to show the built-in of each beside it.
-        learning_rates: For some algorithms, a rate in place of the default.
-        steps: Integer >= 1.
-        seed: Integer >= 0, of the noise.
-    """
+    """What to show."""
 
     surfaces: tuple[Surface, ...]
-    names: tuple[str, ...]
-    built_in: bool
-    learning_rates: dict[str, float]
-    steps: int
-    seed: int
+    names: tuple[str, ...]  # From `NAMES`
+    built_in: bool  # Whether to show the built-in of each too
+    learning_rates: dict[str, float]  # For some algorithms, a rate other than the default
+    steps: int  # At least 1
+    seed: int  # Of the noise
 
 
 def explore(settings: Settings, progress: Callable[[str, int, int], None]) -> list[Landscape]:
     """Go down each surface with each optimizer.
 
-    Args:
-        settings: `Settings`.
-        progress: Called before each surface with its name, how many are done, and how many there
-            are.
-
-    Raises:
-        InputError: If an optimizer refuses a learning rate that the user gave, or Keras has no
-            built-in of the kind.
+    Raises `InputError` if an optimizer refuses a learning rate that the user gave, or Keras has no
+    built-in of the kind.
     """
     landscapes = []
     for number, surface in enumerate(settings.surfaces):
@@ -153,10 +137,11 @@ def descend(surface: Surface, name: str, library: str, settings: Settings) -> Tr
         raise InputError(f"--learning-rate {name}={rate:g}: {error}") from None
     # All meet the same noise.
     noise = np.random.default_rng(settings.seed).normal(0, surface.noise, (settings.steps, 2))
-    points = walk(optimizer, surface, noise)
     with np.errstate(over="ignore", invalid="ignore"):
-        values = surface.value(points[:, 0], points[:, 1])
-    return Trajectory(name, library, typed(arguments), points, values)
+        points = walk(optimizer, surface, noise)
+        values = surface.value(*points.T)
+    number = settings.names.index(name)
+    return Trajectory(name, library, typed(arguments), number, points, values)
 
 
 def default_learning_rate(surface: Surface, name: str) -> float:
@@ -164,23 +149,15 @@ def default_learning_rate(surface: Surface, name: str) -> float:
     if name in DESCENT:
         return DESCENT[name] * surface.descent_rate
     # Lamb and Adafactor step relative to the size of the weights, which is about that of the start.
-    size = {
-        "Lamb": math.hypot(*surface.start),
-        "Adafactor": math.hypot(*surface.start) / math.sqrt(2),
-    }.get(name, 1.0)
-    return STRIDES[name] * surface.stride / size
+    size = math.hypot(*surface.start)
+    sizes = {"Lamb": size, "Adafactor": size / math.sqrt(2)}
+    return STRIDES.get(name, 1.0) * surface.stride / sizes.get(name, 1.0)
 
 
 def walk(optimizer: Any, surface: Surface, noise: np.ndarray) -> np.ndarray:
-    """The points that an optimizer comes to.
+    """The points that a new optimizer, of either library, comes to; see `Trajectory`.
 
-    Args:
-        optimizer: A new optimizer, of either library.
-        surface: Where to walk.
-        noise: Array of shape (steps, 2), added to the gradients.
-
-    Returns:
-        Array of shape (steps + 1, 2), as in `Trajectory`.
+    The noise, of shape (steps, 2), is added to the gradients.
     """
     # A matrix of one column, since Muon has Adam update what is none.
     variable = keras.Variable(np.reshape(surface.start, (2, 1)).astype("float32"))
@@ -188,9 +165,7 @@ def walk(optimizer: Any, surface: Surface, noise: np.ndarray) -> np.ndarray:
     points = np.full((len(noise) + 1, 2), np.nan)
     points[0] = surface.start
     for step, error in enumerate(noise):
-        x, y = place(variable)
-        with np.errstate(over="ignore", invalid="ignore"):
-            gradient = np.add(surface.gradient(x, y), error).astype("float32")
+        gradient = np.add(surface.gradient(*place(variable)), error).astype("float32")
         if not np.isfinite(gradient).all():
             break
         optimizer.apply([keras.ops.convert_to_tensor(gradient[:, None])], [variable])
@@ -215,19 +190,6 @@ def shown_place(optimizer: Any, variable: keras.Variable) -> np.ndarray:
     return point
 
 
-def contour_levels(surface: Surface) -> np.ndarray:
-    """Heights for contour lines, closer to each other near the lowest, where the ways end."""
-    z = heights(surface)[2]
-    low, high = float(z.min()), float(z.max())
-    return low + (high - low) * LEVELS ** curvature(z)
-
-
-def curvature(z: np.ndarray) -> float:
-    """The power by which half of the picture lies below half of the levels."""
-    middle = (np.median(z) - z.min()) / (z.max() - z.min())
-    return float(np.clip(np.log(middle) / np.log(0.5), 1.0, 6.0))
-
-
 def heights(surface: Surface, resolution: int = 140) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The surface on a grid: x, y and its values."""
     x = np.linspace(*surface.horizontal, resolution)
@@ -235,12 +197,7 @@ def heights(surface: Surface, resolution: int = 140) -> tuple[np.ndarray, np.nda
     return x, y, surface.value(*np.meshgrid(x, y))
 
 
-def labels(trajectories: Sequence[Trajectory]) -> list[str]:
-    """What each is called where several stand together."""
-    return [t.name if t.library == OURS else f"{t.library} {t.name}" for t in trajectories]
-
-
-def numbered(trajectories: Sequence[Trajectory]) -> list[int]:
-    """The number of each way's line in the palette: an algorithm's and its built-in's are equal."""
-    names = list(dict.fromkeys(way.name for way in trajectories))
-    return [names.index(way.name) for way in trajectories]
+def curvature(z: np.ndarray) -> float:
+    """The power by which half of the picture lies below half of the levels."""
+    middle = (np.median(z) - z.min()) / (z.max() - z.min())
+    return float(np.clip(np.log(middle) / np.log(0.5), 1.0, 6.0))

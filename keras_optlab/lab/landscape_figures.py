@@ -8,31 +8,25 @@ from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm
 from matplotlib.figure import Figure
 
-from keras_optlab.lab.landscape import (
-    OURS,
-    Landscape,
-    contour_levels,
-    heights,
-    labels,
-    numbered,
-)
+from keras_optlab.lab.landscape import LEVELS, Landscape, Trajectory, curvature, heights
 from keras_optlab.palette import LIGHT, STYLE, line
 
 
 def draw(landscape: Landscape, png: Path) -> None:
     """Write the picture of a landscape."""
     surface = landscape.surface
+    x, y, z = heights(surface)
+    # Closer to each other near the lowest height, where the ways end.
+    levels = z.min() + (z.max() - z.min()) * LEVELS ** curvature(z)
+    bands = [z.min(), *levels, z.max()]
     with matplotlib.rc_context({**STYLE, "axes.grid": False}):
         figure = Figure(figsize=(7.4, 4.8), layout="constrained")
         axes = figure.subplots()
-        x, y, z = heights(surface)
-        levels = contour_levels(surface)
-        bands = [z.min(), *levels, z.max()]
         # A colour for each band, however unlike their heights.
-        norm = BoundaryNorm(bands, 256)
-        axes.contourf(x, y, z, bands, cmap="Blues_r", norm=norm, alpha=0.45)
+        axes.contourf(x, y, z, bands, cmap="Blues_r", norm=BoundaryNorm(bands, 256), alpha=0.45)
         axes.contour(x, y, z, levels, colors=LIGHT["muted"], linewidths=0.4, linestyles="solid")
-        draw_ways(axes, landscape)
+        for way in landscape.trajectories:
+            draw_way(axes, way)
         axes.plot(*surface.start, "o", color=LIGHT["ink"], markersize=5, label="start")
         axes.plot(*np.transpose(surface.minima), "*", color=LIGHT["ink"], markersize=10)
         axes.set(xlim=surface.horizontal, ylim=surface.vertical, xlabel="x", ylabel="y")
@@ -42,18 +36,15 @@ def draw(landscape: Landscape, png: Path) -> None:
         figure.savefig(png, dpi=150, facecolor="white")
 
 
-def draw_ways(axes: Axes, landscape: Landscape) -> None:
-    """The ways, those of the built-ins wide and pale beneath ours."""
-    ways = landscape.trajectories
-    for way, label, number in zip(ways, labels(ways), numbered(ways), strict=True):
-        colour, dash = line(number)
-        ours = way.library == OURS
-        axes.plot(
-            *way.points.T,
-            color=colour,
-            linestyle=(0, dash),
-            linewidth=1.4 if ours else 4,
-            alpha=1 if ours else 0.35,
-            zorder=3 if ours else 2,
-            label=f"{label} (diverged)" if way.diverged else label,
-        )
+def draw_way(axes: Axes, way: Trajectory) -> None:
+    """A way; a built-in's is wide and pale, under ours."""
+    colour, dash = line(way.number)
+    axes.plot(
+        *way.points.T,
+        color=colour,
+        linestyle=(0, dash),
+        linewidth=4 if way.is_built_in else 1.4,
+        alpha=0.35 if way.is_built_in else 1,
+        zorder=2 if way.is_built_in else 3,
+        label=f"{way.label} (diverged)" if way.diverged else way.label,
+    )

@@ -8,33 +8,15 @@ from plotly import graph_objects
 
 from keras_optlab import palette
 from keras_optlab.lab import web
-from keras_optlab.lab.landscape import (
-    BUILT_IN,
-    LEVELS,
-    Landscape,
-    Settings,
-    Trajectory,
-    curvature,
-    heights,
-    labels,
-    numbered,
-)
+from keras_optlab.lab.landscape import LEVELS, Landscape, Settings, Trajectory, curvature, heights
 from keras_optlab.lab.surfaces import Surface
 from keras_optlab.lab.versions import versions
 
 LEVEL_LINE = "rgba(110, 125, 140, 0.5)"
-DOT = {"size": 13, "line": {"width": 2}}
 
 
 def page(landscapes: Sequence[Landscape], settings: Settings, command: str) -> str:
-    """The whole page.
-
-    Args:
-        landscapes: What to show.
-        settings: What was asked for.
-        command: What to type to get the same again.
-    """
-    found = landscapes[0].trajectories
+    """The whole page; the command is what to type to get the same again."""
     surfaces = [
         {
             "name": each.surface.name,
@@ -50,10 +32,7 @@ def page(landscapes: Sequence[Landscape], settings: Settings, command: str) -> s
         "landscape.html",
         {"surfaces": surfaces},
         surfaces=surfaces,
-        ways=[
-            {"label": label, "number": number, "built_in": way.library == BUILT_IN}
-            for way, label, number in zip(found, labels(found), numbered(found), strict=True)
-        ],
+        ways=landscapes[0].trajectories,
         steps=settings.steps,
         again=command,
         versions=versions(),
@@ -89,54 +68,53 @@ def levels(surface: Surface) -> graph_objects.Figure:
 
 def ways(landscape: Landscape) -> graph_objects.Figure:
     """Start and minima, the ways, and the dots at their ends."""
-    surface, found = landscape.surface, landscape.trajectories
-    named = list(zip(found, labels(found), numbered(found), strict=True))
-    # Built-ins first, so that ours lie upon them.
-    named.sort(key=lambda each: each[0].library != BUILT_IN)
+    surface = landscape.surface
     traces = [
-        marks([surface.start], "start", "circle", 8),
-        marks(surface.minima, "minimum", "star", 14),
-        *(line(*each) for each in named),
-        graph_objects.Scatter(x=[], y=[], hoverinfo="skip", marker=DOT, mode="markers"),
+        points([surface.start], "start", {"symbol": "circle", "size": 8, "line": {"width": 0}}),
+        points(surface.minima, "minimum", {"symbol": "star", "size": 14, "line": {"width": 0}}),
+        # Built-ins first, so that ours lie upon them.
+        *map(line, sorted(landscape.trajectories, key=lambda way: not way.is_built_in)),
+        graph_objects.Scatter(
+            x=[], y=[], hoverinfo="skip", marker={"size": 13, "line": {"width": 2}}, mode="markers"
+        ),
     ]
     return graph_objects.Figure(traces, layout(surface))
 
 
-def marks(
-    places: Sequence[tuple[float, float]], text: str, symbol: str, size: int
+def points(
+    places: Sequence[tuple[float, float]], text: str, marker: dict[str, Any]
 ) -> graph_objects.Scatter:
     """Points of the surface."""
     x, y = zip(*places, strict=True)
-    return graph_objects.Scatter(
-        x=x,
-        y=y,
-        hovertemplate=f"{text} (%{{x:.3g}}, %{{y:.3g}})<extra></extra>",
-        marker={"symbol": symbol, "size": size, "line": {"width": 0}},
-        mode="markers",
-    )
+    hover = f"{text} (%{{x:.3g}}, %{{y:.3g}})<extra></extra>"
+    return graph_objects.Scatter(x=x, y=y, hovertemplate=hover, marker=marker, mode="markers")
 
 
-def line(way: Trajectory, label: str, number: int) -> graph_objects.Scatter:
+def line(way: Trajectory) -> graph_objects.Scatter:
     """A way, which ends where a number overflowed; a built-in's is wide and pale."""
-    finite = np.isfinite(way.points).all(axis=1) & np.isfinite(way.values)
-    length = len(finite) if finite.all() else int(finite.argmin())
-    x, y = (rounded(column) for column in way.points[:length].T)
-    colour, lengths = palette.line(number)
-    built_in = way.library == BUILT_IN
+    numbers = np.column_stack([way.points, way.values])
+    overflowed = ~np.isfinite(numbers).all(axis=1)
+    end = int(overflowed.argmax()) if overflowed.any() else None
+    x, y, height = (rounded(column) for column in numbers[:end].T)
+    colour, lengths = palette.line(way.number)
     return graph_objects.Scatter(
         x=x,
         y=y,
-        customdata=rounded(way.values[:length]),
-        hovertemplate=f"<b>{label}</b><br>{way.setting}<br>step %{{pointNumber}}: x %{{x:.3g}}, "
-        "y %{y:.3g}, height %{customdata:.3g}<extra></extra>",
-        line={"color": colour, "dash": web.dash(lengths), "width": 7 if built_in else 2},
+        customdata=height,
+        hovertemplate=f"<b>{way.label}</b><br>{way.setting}<br>step %{{pointNumber}}: "
+        "x %{x:.3g}, y %{y:.3g}, height %{customdata:.3g}<extra></extra>",
+        line={
+            "color": colour,
+            "dash": web.dash(lengths),
+            "width": 7 if way.is_built_in else 2,
+        },
         meta={"setting": way.setting},
         mode="lines",
-        name=label,
-        opacity=0.4 if built_in else 1,
+        name=way.label,
+        opacity=0.4 if way.is_built_in else 1,
     )
 
 
 def rounded(numbers: np.ndarray) -> list[float]:
-    """Five digits, which no screen can show."""
+    """Five digits, more than a screen can show."""
     return [float(f"{number:.5g}") for number in numbers]

@@ -22,8 +22,8 @@ HEAD = 0.1
 class LearningRateRange:
     """What a range test saw, and the rates that it suggests.
 
-    `str` of it is a small table. Each loss is that of a batch before the update with the rate
-    beside it, as in fastai.
+    `str` of it is a small table. Each loss is that of a batch before the update with its rate, as
+    in fastai.
 
     Args:
         learning_rates: Tuple of floats, the rate of each update.

@@ -2,16 +2,73 @@
 
 import inspect
 import warnings
-from typing import Any
+from dataclasses import dataclass
+from os import PathLike
+from typing import TYPE_CHECKING, Any, final
 
 import keras
+import numpy as np
 
+from keras_optlab import drawing
 from keras_optlab.callbacks.one_cycle import OneCycle, check_learning_rate, momentum_name
-from keras_optlab.lab.one_cycle_result import OneCycleResult
+from keras_optlab.lab.learning_rate_range import LearningRateRange
 from keras_optlab.lab.range_test import find_learning_rate, single_optimizer
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # What of `fit`'s arguments concerns a range test too.
 SHARED = ("batch_size", "sample_weight", "class_weight", "shuffle", "validation_split")
+
+
+@final
+@dataclass(frozen=True)
+class OneCycleResult:
+    """What `fit_one_cycle` did.
+
+    Args:
+        history: Keras' `History`. Its `history` has the metrics, and the last `learning_rate` and
+            `momentum` of each epoch.
+        learning_rates: Tuple of floats, the learning rate of each update.
+        momenta: Tuple of floats, the momentum of each update; empty if it was not cycled.
+        learning_rate_range: `LearningRateRange` of the range test, or None if the learning rate
+            was given.
+    """
+
+    history: keras.callbacks.History
+    learning_rates: tuple[float, ...]
+    momenta: tuple[float, ...]
+    learning_rate_range: LearningRateRange | None
+
+    def plot(self, path: str | PathLike | None = None) -> "Figure":
+        """Draw the loss of each epoch, and the learning rate and the momentum of each update.
+
+        Args:
+            path: File to write, whose ending says the format, or None. Defaults to `None`.
+
+        Returns:
+            The matplotlib `Figure`.
+
+        Raises:
+            ImportError: If matplotlib is not installed.
+        """
+        figure = drawing.new_figure(3 if self.momenta else 2, height=2.2)
+        losses, rates, *momenta = figure.axes
+        for name, label in (("loss", "training"), ("val_loss", "validation")):
+            values = self.history.history.get(name, [])
+            if values:
+                ends = np.linspace(0, len(self.learning_rates), len(values) + 1)[1:]
+                losses.plot(ends, values, marker="o", label=label)
+        losses.set_ylabel("loss")
+        losses.legend(frameon=False)
+        rates.plot(self.learning_rates, color=drawing.CURVE)
+        rates.set_ylabel("learning rate")
+        for axes in momenta:
+            axes.plot(self.momenta, color=drawing.CURVE)
+            axes.set_ylabel("momentum")
+        figure.axes[-1].set_xlabel("update")
+        drawing.save(figure, path)
+        return figure
 
 
 def fit_one_cycle(
@@ -97,9 +154,9 @@ def sort_arguments(
     """The arguments of `OneCycle` and those of `fit`."""
     cycle = {name: arguments[name] for name in arguments if name in OneCycle.declared_arguments}
     fit = {name: arguments[name] for name in arguments if name not in cycle}
-    known = inspect.signature(model.fit).parameters.values()
-    takes_any = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in known)
-    unknown = set() if takes_any else set(fit) - {each.name for each in known}
+    taken = inspect.signature(model.fit).parameters.values()
+    takes_any = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in taken)
+    unknown = set() if takes_any else set(fit) - {each.name for each in taken}
     if unknown:
         raise TypeError(
             "fit_one_cycle takes the arguments of OneCycle and of `fit`. Received: "

@@ -4,7 +4,7 @@
         print(parity.measure(case))
 
 Both are run for `STEPS` steps, compiled as `fit` compiles them, on a scalar, a vector, a matrix
-and a 4-D kernel. The gradients are a slope of each element's own plus noise.
+and a 4-D kernel. The gradients are a slope for each element plus noise.
 
 The error of a variable is the largest difference between ours and the reference, beyond `ULPS`
 units in the last place of the weight in float32, divided by the distance that the variable
@@ -12,7 +12,7 @@ travelled. That distance is its net displacement: the largest |end - start| of i
 is never more than the length of its path. The error of a case is that of its worst variable.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -22,6 +22,8 @@ import numpy as np
 from keras_optlab import optimizers
 from keras_optlab.arguments.domain import Choice, Integer
 from keras_optlab.conversion import built_in
+from keras_optlab.testing.contexts import compiled_step
+from keras_optlab.testing.problem import arrays
 
 STEPS = 50
 SHAPES = {"scalar": (), "vector": (5,), "matrix": (4, 3), "kernel": (2, 2, 3, 4)}
@@ -45,19 +47,12 @@ NO_FLOAT64_BUILT_IN = {
 }
 
 DECAY = {"weight_decay": 0.05, "clipnorm": 1.0}
-AVERAGED = {
-    "clipvalue": 0.5,
-    "use_ema": True,
-    "ema_momentum": 0.9,
-    "ema_overwrite_frequency": 7,
-}
-ACCUMULATED = {
-    "global_clipnorm": 1.0,
-    "loss_scale_factor": 2.0,
-    "gradient_accumulation_steps": 4,
-}
+AVERAGED = {"clipvalue": 0.5, "use_ema": True, "ema_momentum": 0.9, "ema_overwrite_frequency": 7}
+ACCUMULATED = {"global_clipnorm": 1.0, "loss_scale_factor": 2.0, "gradient_accumulation_steps": 4}
 
 Gradients = list[list[np.ndarray]]
+# Arguments that are shown as they are.
+PLAIN = (bool, int, float, type(None))
 
 
 def _falling(rate: float) -> keras.optimizers.schedules.LearningRateSchedule:
@@ -68,41 +63,34 @@ def _warm(rate: float) -> keras.optimizers.schedules.LearningRateSchedule:
     return keras.optimizers.schedules.CosineDecay(0.0, 40, warmup_target=rate, warmup_steps=10)
 
 
-# Three configurations of each algorithm, which together use every base argument.
+# Two configurations of each algorithm beyond its defaults, which together use every base argument.
 ARGUMENTS: dict[str, list[dict[str, Any]]] = {
     "SGD": [
-        {},
         {"learning_rate": _warm(0.05), "momentum": 0.9, **AVERAGED},
         {"momentum": 0.8, "nesterov": True, **DECAY},
     ],
-    "Adadelta": [{}, {"learning_rate": 1.0, "rho": 0.9, **DECAY}, {"epsilon": 1e-4, **AVERAGED}],
+    "Adadelta": [{"learning_rate": 1.0, "rho": 0.9, **DECAY}, {"epsilon": 1e-4, **AVERAGED}],
     "Adafactor": [
-        {},
         {"learning_rate": _falling(0.1), "beta_2_decay": -0.6, "epsilon_2": 0.01, **ACCUMULATED},
         {"learning_rate": 0.5, "clip_threshold": 0.5, "relative_step": False, **DECAY},
     ],
     "Adagrad": [
-        {},
         {"learning_rate": _falling(0.1), "initial_accumulator_value": 0.5, **DECAY},
         {"epsilon": 1e-3, **AVERAGED},
     ],
     "Adam": [
-        {},
         {"learning_rate": _warm(0.01), "beta_1": 0.8, "beta_2": 0.95, **AVERAGED},
         {"amsgrad": True, "epsilon": 1e-4, **DECAY},
     ],
     "AdamW": [
-        {},
         {"weight_decay": 0.1, "beta_2": 0.9, **ACCUMULATED},
         {"learning_rate": _falling(0.02), "amsgrad": True, **AVERAGED},
     ],
     "Adamax": [
-        {},
         {"learning_rate": _falling(0.01), "beta_1": 0.5, **ACCUMULATED},
         {"beta_2": 0.9, **DECAY},
     ],
     "Ftrl": [
-        {},
         {"learning_rate": 0.1, "l1_regularization_strength": 0.5, "beta": 0.5, **DECAY},
         {
             "learning_rate": _falling(0.05),
@@ -112,14 +100,12 @@ ARGUMENTS: dict[str, list[dict[str, Any]]] = {
             **AVERAGED,
         },
     ],
-    "Lamb": [{}, {"learning_rate": _falling(0.02), **DECAY}, {"beta_1": 0.5, **ACCUMULATED}],
+    "Lamb": [{"learning_rate": _falling(0.02), **DECAY}, {"beta_1": 0.5, **ACCUMULATED}],
     "Lion": [
-        {},
         {"learning_rate": _warm(0.01), "beta_1": 0.95, "beta_2": 0.98, **DECAY},
         {"beta_1": 0.5, **ACCUMULATED},
     ],
     "Muon": [
-        {},
         {"learning_rate": _falling(0.02), "nesterov": False, "ns_steps": 3, **AVERAGED},
         {
             "rms_rate": None,
@@ -130,14 +116,12 @@ ARGUMENTS: dict[str, list[dict[str, Any]]] = {
             **DECAY,
         },
     ],
-    "Nadam": [{}, {"beta_1": 0.8, "beta_2": 0.95, **DECAY}, {"epsilon": 1e-3, **AVERAGED}],
+    "Nadam": [{"beta_1": 0.8, "beta_2": 0.95, **DECAY}, {"epsilon": 1e-3, **AVERAGED}],
     "RMSprop": [
-        {},
         {"learning_rate": _falling(0.01), "momentum": 0.9, **DECAY},
         {"centered": True, "rho": 0.8, "momentum": 0.5, **ACCUMULATED},
     ],
     "ScheduleFreeAdamW": [
-        {},
         {"beta_1": 0.8, "beta_2": 0.95},
         {"learning_rate": 0.02, "warmup_steps": 10, "weight_decay": 0.05},
     ],
@@ -155,40 +139,32 @@ class Case:
     @property
     def label(self) -> str:
         """The arguments as they would be typed; a schedule by its class."""
-        shown = {
-            name: value
-            if isinstance(value, (bool, int, float, type(None)))
-            else type(value).__name__
+        typed = [
+            f"{name}={value if isinstance(value, PLAIN) else type(value).__name__}"
             for name, value in self.arguments.items()
-        }
-        return ", ".join(f"{name}={value}" for name, value in shown.items()) or "defaults"
+        ]
+        return ", ".join(typed) or "defaults"
+
+    def on(self, library: Any) -> keras.optimizers.Optimizer:
+        """The optimizer, of a library."""
+        return getattr(library, self.algorithm)(**self.arguments)
 
 
 @final
 @dataclass(frozen=True)
 class Result:
-    """What `measure` found.
-
-    Args:
-        case: What was measured.
-        reference: `"keras"`, or `"authors"` where the built-in is not to be followed
-            (`ScheduleFreeAdamW`) and the authors' equations take its place.
-        dtype: Dtype of the variables.
-        where: Variable with the largest error: `"scalar"`, `"vector"`, `"matrix"`, `"kernel"`.
-        difference: Largest absolute difference of its elements.
-        distance: Distance that it travelled.
-        error: Its difference beyond `ULPS` units in the last place, relative to the distance.
-        tolerance: What the error may be.
-    """
+    """What `measure` found."""
 
     case: Case
+    # `"keras"`, or `"authors"` where the built-in is not to be followed (`ScheduleFreeAdamW`) and
+    # the authors' equations stand for it.
     reference: str
-    dtype: str
-    where: str
-    difference: float
-    distance: float
-    error: float
-    tolerance: float
+    dtype: str  # Of the variables
+    where: str  # Variable with the largest error: `"scalar"`, `"vector"`, `"matrix"`, `"kernel"`
+    difference: float  # Largest absolute difference of its elements
+    distance: float  # Distance that it travelled
+    error: float  # Its difference beyond `ULPS` units in the last place, relative to the distance
+    tolerance: float  # What the error may be
 
     @property
     def passed(self) -> bool:
@@ -206,20 +182,15 @@ def cases(names: Iterable[str] | None = None, dtype: str = "float32") -> list[Ca
     Raises:
         ValueError: For a name that is not an algorithm's.
     """
-    known = Choice(tuple(ARGUMENTS))
+    choice = Choice(tuple(ARGUMENTS))
     backend = keras.backend.backend()
     return [
         Case(name, arguments)
         for name in (ARGUMENTS if names is None else names)
-        for arguments in ARGUMENTS[known.check("names", name)]
-        if has_reference(name)
+        for arguments in ({}, *ARGUMENTS[choice.check("names", name)])
+        if name == "ScheduleFreeAdamW" or built_in(getattr(optimizers, name)) is not None
         if dtype == "float32" or (name, backend) not in NO_FLOAT64_BUILT_IN
     ]
-
-
-def has_reference(name: str) -> bool:
-    """Whether there is something to compare an algorithm with."""
-    return name == "ScheduleFreeAdamW" or built_in(getattr(optimizers, name)) is not None
 
 
 def measure(case: Case, seed: int = 0, dtype: str = "float32") -> Result:
@@ -236,12 +207,11 @@ def measure(case: Case, seed: int = 0, dtype: str = "float32") -> Result:
     """
     dtype = Choice(tuple(TOLERANCES)).check("dtype", dtype)
     start, gradients = problem(Integer(0).check("seed", seed), dtype)
-    ours = run(getattr(optimizers, case.algorithm)(**case.arguments), start, gradients)
+    ours = run(case.on(optimizers), start, gradients)
     if case.algorithm == "ScheduleFreeAdamW":
         reference, theirs = "authors", _schedule_free_adamw(start, gradients, **case.arguments)
     else:
-        reference = "keras"
-        theirs = run(getattr(keras.optimizers, case.algorithm)(**case.arguments), start, gradients)
+        reference, theirs = "keras", run(case.on(keras.optimizers), start, gradients)
     return compare(case, reference, start, ours, theirs, tolerance_of(case.algorithm, dtype))
 
 
@@ -275,11 +245,11 @@ def run(
         for value, name in zip(start, SHAPES, strict=True)
     ]
     optimizer.build(variables)
-    step = _compiled_step(optimizer, variables)
+    step = compiled_step(optimizer, variables)
     for gradient in gradients:
-        step([keras.ops.convert_to_tensor(value) for value in gradient])
+        step(gradient)
     optimizer.finalize_variable_values(variables)
-    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
+    return arrays(variables)
 
 
 def compare(
@@ -290,31 +260,28 @@ def compare(
     theirs: Sequence[np.ndarray],
     tolerance: float,
 ) -> Result:
-    """The `Result` of two runs from the same start."""
-    dtype = str(start[0].dtype)
-    differences, distances, errors = [], [], []
-    for begin, mine, other in zip(start, ours, theirs, strict=True):
+    """The `Result` of two runs from the same start: that of the variable that is furthest off."""
+    results = []
+    for name, begin, mine, other in zip(SHAPES, start, ours, theirs, strict=False):
+        dtype = str(begin.dtype)
         difference = np.abs(mine.astype("float64") - other)
         allowed = ULPS[dtype] * np.spacing(np.abs(other).astype(dtype))
         allowed = allowed + _rounding_of_decay(case) * np.maximum(np.abs(begin), np.abs(other))
         excess = np.max(np.maximum(difference - allowed, 0.0))
         distance = np.max(np.abs(other.astype("float64") - begin))
-        differences.append(float(np.max(difference)))
-        distances.append(float(distance))
-        errors.append(float(excess / distance) if excess else 0.0)
-    worst = max(
-        range(len(errors)), key=lambda n: (np.nan_to_num(errors[n], nan=np.inf), differences[n])
-    )
-    return Result(
-        case=case,
-        reference=reference,
-        dtype=dtype,
-        where=list(SHAPES)[worst],
-        difference=differences[worst],
-        distance=distances[worst],
-        error=errors[worst],
-        tolerance=tolerance,
-    )
+        results.append(
+            Result(
+                case=case,
+                reference=reference,
+                dtype=dtype,
+                where=name,
+                difference=float(np.max(difference)),
+                distance=float(distance),
+                error=float(excess / distance) if excess else 0.0,
+                tolerance=tolerance,
+            )
+        )
+    return max(results, key=lambda one: (np.nan_to_num(one.error, nan=np.inf), one.difference))
 
 
 def _rounding_of_decay(case: Case) -> float:
@@ -323,37 +290,9 @@ def _rounding_of_decay(case: Case) -> float:
     On torch, Keras multiplies the weights by 1 - weight_decay * learning_rate in float32, which is
     off by up to half of its last bit in each step; ours is not (see the formulas in float64).
     """
-    optimizer = getattr(optimizers, case.algorithm)(**case.arguments)
+    optimizer = case.on(optimizers)
     decays = any(getattr(optimizer, name, None) for name in ("weight_decay", "adam_weight_decay"))
-    on_torch = keras.backend.backend() == "torch"
-    return STEPS * 2.0**-25 if decays and on_torch else 0.0
-
-
-def _compiled_step(
-    optimizer: keras.optimizers.Optimizer, variables: list[keras.Variable]
-) -> Callable[[list[Any]], None]:
-    """`optimizer.apply` as a training step of the backend runs it."""
-    backend = keras.backend.backend()
-    if backend == "tensorflow":
-        import tensorflow as tf
-
-        return tf.function(lambda gradients: optimizer.apply(gradients, variables))
-    if backend == "jax":
-        import jax
-
-        apply = jax.jit(optimizer.stateless_apply)
-
-        def step(gradients: list[Any]) -> None:
-            state = [variable.value for variable in optimizer.variables]
-            weights = [variable.value for variable in variables]
-            weights, state = apply(state, gradients, weights)
-            for variable, value in zip(
-                [*variables, *optimizer.variables], [*weights, *state], strict=True
-            ):
-                variable.assign(value)
-
-        return step
-    return lambda gradients: optimizer.apply(gradients, variables)
+    return STEPS * 2.0**-25 if decays and keras.backend.backend() == "torch" else 0.0
 
 
 def _schedule_free_adamw(

@@ -3,6 +3,7 @@
 import random
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import keras
@@ -15,86 +16,55 @@ def random_state(data: Any = None) -> Callable[[], None]:
     """Note where all random generators stand that `keras.utils.set_random_seed` sets.
 
     They are Python's, NumPy's, that of `keras.random`, and those of TensorFlow and torch if they
-    are imported, whatever the backend: data may come from either.
-
-    Args:
-        data: What is trained on; if it is a torch `DataLoader`, its generators too.
-
-    Returns:
-        A function that puts them back.
+    are imported, whatever the backend: data may come from either. If the data is a torch
+    `DataLoader`, so are its generators. What is returned puts them back.
     """
-    python, numpy = random.getstate(), np.random.get_state()
-    others = [keras_state(), tensorflow_state(), torch_state(data)]
-
-    def put_back() -> None:
-        random.setstate(python)
-        np.random.set_state(numpy)
-        for other in others:
-            other()
-
-    return put_back
+    undo = ExitStack()
+    undo.callback(random.setstate, random.getstate())
+    undo.callback(np.random.set_state, np.random.get_state())
+    note_keras(undo)
+    if "tensorflow" in sys.modules:
+        note_tensorflow(undo)
+    if "torch" in sys.modules:
+        note_torch(undo, data)
+    return undo.close
 
 
 def host_copy(value: Any) -> np.ndarray:
-    """A copy that no later step can write to, or give to a device as its own."""
+    """A copy that no later step can write to, or give to a device."""
     return np.array(keras.ops.convert_to_numpy(value))
 
 
-def nothing() -> None:
-    """Put back what is not there."""
-
-
-def keras_state() -> Callable[[], None]:
+def note_keras(undo: ExitStack) -> None:
     """The generator of `keras.random`."""
     generator = global_seed_generator()
-    value = None if generator is None else host_copy(generator.state)
-
-    def put_back() -> None:
-        replace_global_seed_generator(generator)
-        if generator is not None:
-            generator.state.assign(value)
-
-    return put_back
+    if generator is not None:
+        undo.callback(generator.state.assign, host_copy(generator.state))
+    undo.callback(replace_global_seed_generator, generator)
 
 
-def tensorflow_state() -> Callable[[], None]:
+def note_tensorflow(undo: ExitStack) -> None:
     """What TensorFlow seeds the next operation or dataset with."""
-    if "tensorflow" not in sys.modules:
-        return nothing
     from tensorflow.python.eager import context
 
     # TensorFlow has no public way to it, and `tf.random.set_seed` starts it anew.
-    held = vars(context.context())
+    eager: Any = context.context()
+    held = vars(eager)
     generator = held.get("_rng")
-    if generator is None:
-        return nothing
-    seed, state = held["_seed"], generator.getstate()
-
-    def put_back() -> None:
-        generator.setstate(state)
-        held.update(_seed=seed, _rng=generator)
+    if generator is not None:
         # An operation that was seeded alike before would go on where it stopped.
-        present: Any = context.context()
-        present.clear_kernel_cache()
+        undo.callback(eager.clear_kernel_cache)
+        undo.callback(held.update, _seed=held["_seed"], _rng=generator)
+        undo.callback(generator.setstate, generator.getstate())
 
-    return put_back
 
-
-def torch_state(data: Any) -> Callable[[], None]:
+def note_torch(undo: ExitStack, data: Any) -> None:
     """torch's generators of all devices, and those of a `DataLoader`."""
-    if "torch" not in sys.modules:
-        return nothing
     import torch
 
-    cpu, gpus = torch.get_rng_state(), torch.cuda.get_rng_state_all()
-    owners = (data, getattr(data, "sampler", None))
-    found = [getattr(owner, "generator", None) for owner in owners]
-    own = [(each, each.get_state()) for each in found if isinstance(each, torch.Generator)]
-
-    def put_back() -> None:
-        torch.set_rng_state(cpu)
-        torch.cuda.set_rng_state_all(gpus)
-        for generator, state in own:
-            generator.set_state(state)
-
-    return put_back
+    undo.callback(torch.set_rng_state, torch.get_rng_state())
+    undo.callback(torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all())
+    for owner in (data, getattr(data, "sampler", None)):
+        generator = getattr(owner, "generator", None)
+        if isinstance(generator, torch.Generator):
+            undo.callback(generator.set_state, generator.get_state())

@@ -1,4 +1,4 @@
-"""Functions of the user's own that a subcommand calls, named on the command line."""
+"""Functions of the user's that a subcommand calls, named on the command line."""
 
 import difflib
 import importlib
@@ -13,27 +13,28 @@ from keras_optlab.lab.errors import InputError
 
 
 def load_function(spec: str, what: str) -> Callable[..., Any]:
-    """The function that the user names.
+    """The function that the user names, or anything else of that name that can be called.
 
     Modules are looked for in the current folder too, as `python -m` does, and a file's imports in
     the folder of the file, as `python FILE` does.
 
     Args:
         spec: String, `module:function` or `path/to/file.py:function`.
-        what: String, what needs it, for the errors: `"--model"`.
-
-    Returns:
-        The function, or anything else of that name that can be called.
-
-    Raises:
-        InputError: If there is no such module, file or function, or it fails to import.
+        what: String, what needs it, for an `InputError`: `"--model"`.
     """
     source, _, name = spec.rpartition(":")
     if not source or not name:
         raise InputError(
             f"{what} takes module:function or path/to/file.py:function. Received: {spec}"
         )
-    module = load_file(Path(source), what) if source.endswith(".py") else load_module(source, what)
+    path = Path(source).resolve() if source.endswith(".py") else None
+    if path and not path.is_file():
+        raise InputError(f"{what}: there is no file {path}")
+    try:
+        module = load_file(path) if path else load_module(source)
+    except (Exception, SystemExit) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise InputError(f"{what}: cannot import {path or source}: {reason}") from error
     function = getattr(module, name, None)
     if function is None:
         close = difflib.get_close_matches(name, vars(module), 1)
@@ -46,20 +47,17 @@ def load_function(spec: str, what: str) -> Callable[..., Any]:
     return function
 
 
-def load_module(name: str, what: str) -> types.ModuleType:
+def load_module(name: str) -> types.ModuleType:
     """A module by its name, from the current folder or from what is installed."""
     put_on_path(Path.cwd())
-    return run(lambda: importlib.import_module(name), name, what)
+    return importlib.import_module(name)
 
 
-def load_file(path: Path, what: str) -> types.ModuleType:
+def load_file(path: Path) -> types.ModuleType:
     """A module from a file; a file that was loaded before is not run again."""
-    path = path.resolve()
     loaded = sys.modules.get(path.stem)
     if loaded is not None and getattr(loaded, "__file__", None) == str(path):
         return loaded
-    if not path.is_file():
-        raise InputError(f"{what}: there is no file {path}")
     put_on_path(path.parent)
     # A file may have the name of a module that others still need, `keras.py` for one.
     name = f"_user_code_{path.stem}" if loaded is not None else path.stem
@@ -67,7 +65,7 @@ def load_file(path: Path, what: str) -> types.ModuleType:
     module = importlib.util.module_from_spec(specification)
     sys.modules[name] = module
     try:
-        run(lambda: specification.loader.exec_module(module), str(path), what)
+        specification.loader.exec_module(module)
     except BaseException:
         del sys.modules[name]
         raise
@@ -78,13 +76,3 @@ def put_on_path(folder: Path) -> None:
     """Have imports look into a folder first."""
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
-
-
-def run(load: Callable[[], Any], source: str, what: str) -> Any:
-    """Import the user's code; whatever it raises becomes one line."""
-    try:
-        return load()
-    except (Exception, SystemExit) as error:
-        raise InputError(
-            f"{what}: cannot import {source}: {type(error).__name__}: {error}"
-        ) from error

@@ -23,13 +23,9 @@ def versions() -> dict[str, str]:
 
 
 def version_of(module: str) -> str:
-    """The version of the distribution that an import name comes from, whatever its name.
-
-    TensorFlow comes as `tensorflow`, `tensorflow-cpu`, `tf-nightly` and others.
-    """
+    """The version of a module's distribution, which may be `tensorflow-cpu` or `tf-nightly`."""
     try:
         return metadata.version(module)
     except metadata.PackageNotFoundError:
         # Plugins may put files under the same name; theirs is longer.
-        distributions = metadata.packages_distributions()[module]
-        return metadata.version(min(distributions, key=len))
+        return metadata.version(min(metadata.packages_distributions()[module], key=len))

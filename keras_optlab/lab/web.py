@@ -11,6 +11,7 @@ from typing import Any
 
 import jinja2
 from markupsafe import Markup, escape
+from plotly.colors import find_intermediate_color, hex_to_rgb, label_rgb
 from plotly.offline import get_plotlyjs
 from plotly.utils import PlotlyJSONEncoder
 
@@ -29,16 +30,13 @@ def render(template: str, data: dict[str, Any], **context: Any) -> str:
         **context: What its template needs; `again` and `versions` are for every page.
     """
     themes = {"light": chart_template(palette.LIGHT), "dark": chart_template(palette.DARK)}
-    return (
-        environment()
-        .get_template(template)
-        .render(
-            script_data=Markup(as_json({**data, "templates": themes})),
-            plotly=Markup(get_plotlyjs()),
-            light=palette.LIGHT,
-            dark=palette.DARK,
-            **context,
-        )
+    page = environment().get_template(template)
+    return page.render(
+        script_data=Markup(as_json({**data, "templates": themes})),
+        plotly=Markup(get_plotlyjs()),
+        light=palette.LIGHT,
+        dark=palette.DARK,
+        **context,
     )
 
 
@@ -93,7 +91,9 @@ def chart_template(theme: dict[str, str]) -> dict[str, Any]:
         "yaxis": axis,
     }
     markers = {"color": theme["ink"], "line": {"color": theme["paper"]}}
-    shades = [[0, mixed(palette.LINES[0], theme["paper"], 0.45)], [1, theme["paper"]]]
+    paper, first = hex_to_rgb(theme["paper"]), hex_to_rgb(palette.LINES[0])
+    shade = label_rgb(find_intermediate_color(paper, first, 0.45))
+    shades = [[0, shade], [1, theme["paper"]]]
     data = {"contour": [{"colorscale": shades}], "scatter": [{"marker": markers}]}
     return {"layout": layout, "data": data}
 
@@ -105,15 +105,4 @@ def dash(lengths: tuple[float, ...]) -> str:
 
 def translucent(colour: str, opacity: float) -> str:
     """A colour `#rrggbb` that lets others shine through."""
-    return f"rgba({', '.join(map(str, channels(colour)))}, {opacity})"
-
-
-def mixed(one: str, other: str, share: float) -> str:
-    """A colour between two, with this share of the first."""
-    parts = zip(channels(one), channels(other), strict=True)
-    return "#" + "".join(f"{round(share * a + (1 - share) * b):02x}" for a, b in parts)
-
-
-def channels(colour: str) -> list[int]:
-    """Red, green and blue of `#rrggbb`."""
-    return [int(colour[start : start + 2], 16) for start in (1, 3, 5)]
+    return f"rgba{(*hex_to_rgb(colour), opacity)}"

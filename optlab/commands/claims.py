@@ -76,7 +76,7 @@ def measured(numbers: Sequence[int], out: Path, silent: bool) -> Iterator["Evide
             progress(f"claim {number}", done, len(numbers))
             evidence = claims.measure(number)
             with writing(out):
-                (out / f"claim_{number:02}.png").write_bytes(claims.png(evidence))
+                claims.draw(evidence, out / picture(evidence))
             if not silent:
                 console.print(f"{number}. {evidence.claim}", style="bold")
                 console.print(figures(evidence))
@@ -84,17 +84,24 @@ def measured(numbers: Sequence[int], out: Path, silent: bool) -> Iterator["Evide
             yield evidence
 
 
+def picture(evidence: "Evidence") -> str:
+    """The name of the file that the picture of a claim is written to."""
+    return f"claim_{evidence.number:02}.png"
+
+
 def figures(evidence: "Evidence") -> "Table":
-    """The figures of a claim, each beside its threshold."""
+    """The figures of a claim with their thresholds."""
     from keras_optlab.lab.terminal import simple_table
 
     table = simple_table("Figure", "Measured", "Threshold", "")
     table.columns[0].no_wrap = False
     for one in evidence.measurements:
         outcome = "kept" if one.passed else "not kept"
-        known = ", as documented" if not one.passed and one.is_as_documented else ""
-        flag = "" if one.is_as_documented else ", NOT AS DOCUMENTED"
-        table.add_row(one.name, f"{one.value:.4g}", one.threshold, f"{outcome}{known}{flag}")
+        if not one.is_as_documented:
+            outcome += ", NOT AS DOCUMENTED"
+        elif not one.passed:
+            outcome += ", as documented"
+        table.add_row(one.name, f"{one.value:.4g}", one.threshold, outcome)
     return table
 
 
@@ -118,5 +125,5 @@ def as_numbers(evidence: "Evidence") -> dict[str, Any]:
             {**dataclasses.asdict(one), "value": float(one.value), "passed": one.passed}
             for one in evidence.measurements
         ],
-        "picture": f"claim_{evidence.number:02}.png",
+        "picture": picture(evidence),
     }

@@ -84,7 +84,7 @@ def check_file(path: Path) -> None:
 
 
 def compiled(model: "keras.Model", dataset: "Dataset", optimizer: str | None) -> "keras.Model":
-    """The model with the optimizer that is asked for, or its own."""
+    """The model with the optimizer that is asked for, or the one it has."""
     import keras
 
     from keras_optlab import optimizers

@@ -108,12 +108,10 @@ def rates_of(names: Sequence[str], given: Sequence[tuple[str, float]]) -> dict[s
 
 def heights_table(landscapes: Sequence["Landscape"]) -> "Table":
     """How far down each algorithm came on each surface."""
-    from keras_optlab.lab.landscape import labels
     from keras_optlab.lab.terminal import simple_table
 
     table = simple_table("Algorithm", *(each.surface.name for each in landscapes))
-    rows = zip(*(each.trajectories for each in landscapes), strict=True)
-    for label, ways in zip(labels(landscapes[0].trajectories), rows, strict=True):
+    for ways in zip(*(each.trajectories for each in landscapes), strict=True):
         cells = ["diverged" if way.diverged else f"{way.values[-1]:.3g}" for way in ways]
-        table.add_row(label, *cells)
+        table.add_row(ways[0].label, *cells)
     return table

@@ -46,5 +46,4 @@ def print_entry(entry: "Entry") -> None:
 def print_arguments(arguments: Iterable["ArgumentEntry"]) -> None:
     """Name, default and domain of each, one a line."""
     for argument in arguments:
-        default = "" if argument.default is None else f" = {argument.default}"
-        print(f"    {argument.name + default:40} {argument.domain}")
+        print(f"    {argument.typed:40} {argument.domain}")

@@ -41,7 +41,7 @@ def parity(
         console.print(results_table(results))
         console.print(
             f"{passed} of {len(results)} cases within tolerance after {parity.STEPS} steps. "
-            "Error: difference of the weights, relative to the distance travelled.",
+            "Error: difference of the weights, relative to the distance travelled."
         )
     return 0 if passed == len(results) else 1
 
@@ -53,10 +53,14 @@ def results_table(results: "list[Result]") -> "Table":
     table = simple_table("Algorithm", "Arguments", "Reference", "Error", "Tolerance", "")
     table.columns[1].justify, table.columns[1].no_wrap = "left", False
     for result in results:
-        error = f"{result.error:.1e}" if result.error else "0"
-        verdict = "ok" if result.passed else "TOO FAR"
-        case, figures = result.case, (error, f"{result.tolerance:.0e}")
-        table.add_row(case.algorithm, case.label, result.reference, *figures, verdict)
+        table.add_row(
+            result.case.algorithm,
+            result.case.label,
+            result.reference,
+            f"{result.error:.1e}" if result.error else "0",
+            f"{result.tolerance:.0e}",
+            "ok" if result.passed else "TOO FAR",
+        )
     return table
 
 

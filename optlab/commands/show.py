@@ -27,23 +27,23 @@ def show(
     start_keras(backend)
     from keras_optlab.lab import catalogue
 
-    known = catalogue.everything()
-    description = catalogue.describe(known[chosen(name, known)])
+    classes = catalogue.everything()
+    description = catalogue.describe(classes[chosen(name, classes)])
     if as_json:
         print_json(dataclasses.asdict(description))
     else:
         print_description(description, catalogue.shared_arguments())
 
 
-def chosen(name: str | None, known: Iterable[str]) -> str:
-    """The known name that is meant; if there is none, all are listed."""
+def chosen(name: str | None, names: Iterable[str]) -> str:
+    """The name that is meant; if there is none, all are listed."""
     from keras_optlab.lab.errors import InputError, pick_one
 
-    there_are = f"there are {', '.join(known)}"
+    there_are = f"there are {', '.join(names)}"
     if name is None:
         raise InputError(f"name an algorithm, transform, schedule or callback: {there_are}")
     try:
-        return pick_one(name, known, "name")
+        return pick_one(name, names, "name")
     except InputError as error:
         raise InputError(f"{error}; {there_are}") from None
 
@@ -51,18 +51,15 @@ def chosen(name: str | None, known: Iterable[str]) -> str:
 def print_description(description: "Description", shared: Iterable["ArgumentEntry"]) -> None:
     """Summary, equations, arguments, what differs, source."""
     entry = description.entry
-    print(f"{entry.name}: {entry.summary}")
-    print(f"{description.path}\n")
+    print(f"{entry.name}: {entry.summary}\n{description.path}\n")
     if description.body:
         print(f"{description.body}\n")
-    print_heading("Arguments")
-    print_arguments(description, entry.arguments)
+    print_arguments("Arguments", description, entry.arguments)
     inherited = [
         each for each in shared if each.name in description.meanings and each not in entry.arguments
     ]
     if inherited:
-        print_heading("Arguments of every optimizer")
-        print_arguments(description, inherited)
+        print_arguments("Arguments of every optimizer", description, inherited)
     print_heading("Beside Keras")
     for sentence in description.beside_keras:
         print_wrapped(sentence)
@@ -76,10 +73,13 @@ def print_heading(text: str) -> None:
     print(f"{text}\n{'-' * len(text)}")
 
 
-def print_arguments(description: "Description", arguments: Iterable["ArgumentEntry"]) -> None:
-    """Name, default and meaning of each."""
+def print_arguments(
+    heading: str, description: "Description", arguments: Iterable["ArgumentEntry"]
+) -> None:
+    """A heading, and the name, default and meaning of each argument."""
+    print_heading(heading)
     for argument in arguments:
-        print(argument.name + ("" if argument.default is None else f" = {argument.default}"))
+        print(argument.typed)
         print_wrapped(description.meanings[argument.name])
     print()
 

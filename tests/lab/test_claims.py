@@ -12,7 +12,8 @@ from keras_optlab import schedules
 from keras_optlab.lab import claims
 from keras_optlab.lab.claims import adaptive, evidence, momentum, regularization
 from keras_optlab.lab.claims.descent import descend, sweep
-from keras_optlab.lab.claims.evidence import Evidence, Line, Measurement, Panel
+from keras_optlab.lab.claims.evidence import Evidence, Measurement
+from keras_optlab.lab.claims.picture import Line, Panel
 from keras_optlab.optimizers import SGD, Adam
 from optlab import command
 
@@ -84,7 +85,7 @@ def test_a_sweep_is_a_descent_at_each_rate(make):
         np.testing.assert_allclose(swept[:, number], alone, rtol=2e-4, atol=1e-5)
 
 
-def test_a_descent_goes_on_and_can_be_started_again_with_other_values():
+def test_a_descent_goes_on_and_can_start_again():
     descent = sweep(SGD(1.0, momentum=0.5), [0.1], [1.0], lambda x, row: x)
     first = np.concatenate([descent.run(3), descent.run(2)])
     descent.restart(momentum=0.0)
@@ -191,7 +192,7 @@ def test_a_claim_that_there_is_not_is_refused(number, capsys, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_folder_that_cannot_be_written_is_refused_before_measuring(capsys, tmp_path):
+def test_a_bad_folder_is_refused_before_measuring(capsys, tmp_path):
     (tmp_path / "file").write_text("mine")
     assert command.main(["claims", "--claims", "1", "--out", str(tmp_path / "file")]) == 2
     captured = capsys.readouterr()

@@ -77,7 +77,7 @@ def test_without_arguments_the_help_is_shown(capsys):
         assert re.search(rf"^\W+{name} +\w", printed.out, re.MULTILINE), name
 
 
-def test_a_folder_that_cannot_be_written_is_refused_before_training(capsys, tmp_path):
+def test_a_bad_folder_is_refused_before_training(capsys, tmp_path):
     file = tmp_path / "file"
     file.write_text("mine")
     for folder, reason in ((file, "not a folder"), (file / "below", "Not a directory")):
@@ -156,7 +156,7 @@ def test_a_reader_that_has_seen_enough_is_no_error():
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_a_backend_that_is_not_installed_is_named_with_what_installs_it(tmp_path):
+def test_a_missing_backend_is_named_with_what_installs_it(tmp_path):
     missing = OTHER_BACKENDS[0]
     source = f"raise ModuleNotFoundError(\"No module named '{missing}'\", name='{missing}')"
     (tmp_path / f"{missing}.py").write_text(source)
@@ -236,9 +236,7 @@ def test_parity_exits_with_1_when_ours_is_off_the_built_in(capsys, monkeypatch):
     assert "TOO FAR" in capsys.readouterr().out
 
 
-def test_an_interrupted_comparison_leaves_the_old_report_and_exits_with_130(
-    capsys, monkeypatch, tmp_path
-):
+def test_an_interrupted_comparison_leaves_the_old_report(capsys, monkeypatch, tmp_path):
     from keras_optlab.lab import training
 
     (tmp_path / "report.html").write_text("old")

@@ -137,7 +137,7 @@ def test_default_rates_get_every_algorithm_down_every_surface():
 
 
 @pytest.mark.skipif(BACKEND != "torch", reason="rates do not depend on the backend")
-def test_what_the_page_tells_of_plateau_and_himmelblau_is_there_to_see():
+def test_what_the_page_says_of_two_surfaces_is_there_to_see():
     names = ["SGD", "Momentum", "Adam"]
     plateau, himmelblau = explore(names, ("plateau", "himmelblau"), steps=200)
     plain, heavy, _ = plateau.trajectories

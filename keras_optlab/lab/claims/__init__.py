@@ -1,4 +1,4 @@
-"""The claims that are told of optimizers and schedules, each measured.
+"""What is said of optimizers and schedules: 14 claims, each measured.
 
 >>> from keras_optlab.lab import claims
 >>> evidence = claims.measure(1)
@@ -10,8 +10,8 @@
 from collections.abc import Callable
 
 from keras_optlab.lab.claims import adaptive, momentum, regularization, schedules
-from keras_optlab.lab.claims.evidence import Evidence, Line, Measurement, Panel
-from keras_optlab.lab.claims.picture import draw, figure, png
+from keras_optlab.lab.claims.evidence import Evidence, Measurement, draw, png
+from keras_optlab.lab.claims.picture import Line, Panel, figure
 
 __all__ = ["CLAIMS", "Evidence", "Line", "Measurement", "Panel", "draw", "figure", "measure", "png"]
 
@@ -41,7 +41,7 @@ def measure(number: int) -> Evidence:
         number: Integer, 1 to 14.
 
     Returns:
-        `Evidence`: the figures, whether the claim holds as it is commonly told, and a picture.
+        `Evidence`: the figures, whether the claim holds as it is commonly put, and a picture.
 
     Raises:
         ValueError: If there is no claim of that number.

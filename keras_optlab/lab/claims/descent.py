@@ -4,6 +4,7 @@
 in a graph on TensorFlow, a scan on JAX, single steps on torch.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, final
 
@@ -14,7 +15,17 @@ from keras import ops
 from keras_optlab.keras_glue.types import to_numpy
 from keras_optlab.optimizers import SGD
 
-Points = list[Any]
+Rates = Sequence[float] | np.ndarray
+
+
+def same(point: Any) -> Any:
+    """What to observe of a descent whose way is of interest."""
+    return point
+
+
+def nothing(point: Any) -> Any:
+    """What to observe of a descent of which only the end matters."""
+    return ops.zeros(())
 
 
 @final
@@ -23,43 +34,41 @@ class Descent:
 
     Args:
         optimizer: A new optimizer of this package.
-        start: List of arrays, where the variables start.
-        gradient: Function of a list of tensors, the variables' values, and a row of what is
-            given to `run`, that returns the list of gradients.
-        observe: Function of the list of values after a step that returns the tensor to keep of
-            each step. None for the values themselves, which then all have to be of one shape.
+        start: Where to start: an array, or a list of arrays.
+        gradient: Function of the point, which is like `start`, and a row of what is given to
+            `run`, that returns the gradient, like `start` too.
+        observe: Function of the point after a step that returns the tensor to keep of each step.
+        rates: Learning rates, see `sweep`: the point then has a leading axis of rates. None for
+            the rate of the optimizer.
     """
 
     def __init__(
         self,
         optimizer: keras.optimizers.Optimizer,
-        start: Sequence[np.ndarray],
-        gradient: Callable[[Points, Any], Points],
-        observe: Callable[[Points], Any] | None = None,
+        start: Any,
+        gradient: Callable[[Any, Any], Any],
+        observe: Callable[[Any], Any] = nothing,
+        rates: Rates | None = None,
     ) -> None:
-        self.optimizer = optimizer
+        arrays = [np.asarray(array, "float32") for array in keras.tree.flatten(start)]
+        factors = [scale(optimizer, rates, array.ndim) for array in arrays]
+        self.optimizer, self.start = optimizer, start
+        self.gradient, self.observe = gradient, observe
+        self.scales = [ops.convert_to_tensor(factor) for factor in factors]
         self.variables = [
-            # A copy, because torch would go on using the memory of the array.
-            keras.Variable(np.array(value, "float32"))
-            for value in start
+            keras.Variable(array / factor) for array, factor in zip(arrays, factors, strict=True)
         ]
         optimizer.build(self.variables)
-        self.gradient = gradient
-        self.observe: Callable[[Points], Any] = observe or ops.stack
         self.loop = LOOPS[keras.backend.backend()](self)
         self.state = [*self.variables, *optimizer.variables]
-        self.hyperparameters: dict[str, float] = {}
         self.initial = [np.array(to_numpy(variable)) for variable in self.state]
+        self.hyperparameters: dict[str, float] = {}
 
     def restart(self, **hyperparameters: float) -> None:
-        """Go back to the start, perhaps with other values of hyperparameters.
-
-        Args:
-            **hyperparameters: Numbers to set on the optimizer, such as `momentum=0.5`.
-        """
+        """Go back to the start, perhaps with other values of hyperparameters."""
         for name in hyperparameters:
-            own = float(to_numpy(getattr(self.optimizer, name)))
-            self.hyperparameters.setdefault(name, own)
+            given = float(to_numpy(getattr(self.optimizer, name)))
+            self.hyperparameters.setdefault(name, given)
         for variable, value in zip(self.state, self.initial, strict=True):
             variable.assign(value.copy())
         # Not all hyperparameters are among the optimizer's variables on every backend.
@@ -67,22 +76,30 @@ class Descent:
             setattr(self.optimizer, name, value)
 
     def run(self, rows: np.ndarray | int) -> np.ndarray:
-        """Go on, one step for each row.
+        """Go on, one step for each row, and return what is observed after each.
 
         Args:
             rows: Array with what the gradient of each step is given, such as its noise; or an
                 integer, the number of steps of a gradient that needs nothing.
-
-        Returns:
-            What was observed after each step, as an array with a leading axis of steps.
         """
         if isinstance(rows, int):
             rows = np.zeros((rows, 0), "float32")
         return np.array(to_numpy(self.loop(ops.convert_to_tensor(rows))))
 
-    def values(self) -> list[np.ndarray]:
-        """The values of the variables."""
-        return [np.array(to_numpy(variable)) for variable in self.variables]
+    def point(self, values: Sequence[Any] | None = None) -> Any:
+        """The point, like `start`, for values of the variables; None for those they have."""
+        if values is None:
+            values = [variable.value for variable in self.variables]
+        return keras.tree.pack_sequence_as(self.start, self.scaled(values))
+
+    def slopes(self, values: Sequence[Any], row: Any) -> list[Any]:
+        """The gradient of each variable."""
+        return self.scaled(keras.tree.flatten(self.gradient(self.point(values), row)))
+
+    def scaled(self, tensors: Sequence[Any]) -> list[Any]:
+        """Tensors, one for each variable, times the scales."""
+        pairs = zip(self.scales, tensors, strict=True)
+        return [ops.multiply(factor, tensor) for factor, tensor in pairs]
 
 
 def descend(
@@ -91,109 +108,95 @@ def descend(
     gradient: Callable[[Any, Any], Any],
     rows: np.ndarray | int,
 ) -> np.ndarray:
-    """The way of one variable.
+    """The way of one variable: its start, and its value after each step.
 
     Args:
         optimizer: A new optimizer of this package.
-        start: Array, where the variable starts.
-        gradient: Function of the variable's value and a row that returns its gradient.
+        start: Array.
+        gradient: Function of the value and a row that returns the gradient.
         rows: See `Descent.run`.
-
-    Returns:
-        The start and the point after each step, as an array with a leading axis of steps.
     """
     start = np.asarray(start, "float32")
-    descent = Descent(optimizer, [start], lambda points, row: [gradient(points[0], row)])
-    return np.concatenate([start[None], descent.run(rows)[:, 0]])
+    return np.concatenate([start[None], Descent(optimizer, start, gradient, same).run(rows)])
 
 
 def sweep(
     optimizer: keras.optimizers.Optimizer,
-    rates: Sequence[float] | np.ndarray,
+    rates: Rates,
     start: Any,
     gradient: Callable[[Any, Any], Any],
-    observe: Callable[[Any], Any] | None = None,
+    observe: Callable[[Any], Any] = same,
 ) -> Descent:
     """A descent of the same variable at several learning rates at once.
 
-    An optimizer has one learning rate, so each rate gets coordinates of its own: with θ = c φ the
+    An optimizer has one learning rate, so each rate gets other coordinates: with θ = c φ the
     gradient in φ is c times that in θ. Gradient descent, with momentum or not, then moves θ as with
-    c² times the rate. Methods that divide by the gradient's own size move it as with c times the
-    rate (their ε becomes ε / c).
+    c² times the rate. Methods that divide by the gradient's size move it as with c times the rate
+    (their ε becomes ε / c).
 
-    Args:
-        optimizer: A new optimizer of an elementwise algorithm. Its learning rate, 1 at the top
-            if it is a schedule, is multiplied by each of `rates`.
-        rates: The learning rates.
-        start: Array, where the variable starts at each rate.
-        gradient: Function of the values, with a leading axis of rates, and a row that returns
-            gradients of the same shape.
-        observe: Function of these values, see `Descent`. None for the values themselves.
-
-    Returns:
-        A `Descent` that observes arrays with a leading axis of rates.
+    The optimizer's algorithm has to be elementwise. Its rate, 1 or a schedule with 1 at the top, is
+    multiplied by each of `rates`.
     """
-    start = np.asarray(start, "float32")
-    scale = scales(optimizer, rates).reshape(-1, *[1] * start.ndim)
-    observe, factor = observe or (lambda values: values), ops.convert_to_tensor(scale)
-    return Descent(
-        optimizer,
-        [start / scale],
-        lambda points, row: [factor * gradient(factor * points[0], row)],
-        lambda points: observe(factor * points[0]),
-    )
+    return Descent(optimizer, np.asarray(start), gradient, observe, rates)
 
 
-def scales(
-    optimizer: keras.optimizers.Optimizer, rates: Sequence[float] | np.ndarray
-) -> np.ndarray:
-    """The scale of the coordinates that stands for each learning rate, see `sweep`."""
-    factors = np.asarray(rates, "float32")
+def scale(
+    optimizer: keras.optimizers.Optimizer, rates: Rates | None, axes: int
+) -> np.ndarray | np.float32:
+    """What multiplies coordinates of a number of axes at each rate; see `sweep`."""
+    if rates is None:
+        return np.float32(1.0)
+    factors = np.asarray(rates, "float32").reshape(-1, *[1] * axes)
     return np.sqrt(factors) if isinstance(optimizer, SGD) else factors
+
+
+def step(descent: Descent, row: Any) -> Any:
+    """One step of variables that can be written to, and what is observed after it."""
+    variables = descent.variables
+    slopes = descent.slopes([variable.value for variable in variables], row)
+    descent.optimizer.apply(slopes, variables)
+    return descent.observe(descent.point())
 
 
 def tensorflow_loop(descent: Descent) -> Callable[[Any], Any]:
     """The steps as a loop in a graph."""
     import tensorflow as tf
 
-    def step(row: Any) -> Any:
-        points = [tf.identity(variable.value) for variable in descent.variables]
-        descent.optimizer.apply(descent.gradient(points, row), descent.variables)
-        return descent.observe([tf.identity(variable.value) for variable in descent.variables])
-
     def steps(rows: Any) -> Any:
         # One iteration at a time: each reads what the one before has written.
-        return tf.map_fn(step, rows, parallel_iterations=1, fn_output_signature=tf.float32)
+        return tf.map_fn(
+            functools.partial(step, descent),
+            rows,
+            parallel_iterations=1,
+            fn_output_signature=tf.float32,
+        )
 
-    graphs = {}
+    @functools.cache
+    def graph(shape: tuple[int, ...], dtype: Any) -> Callable[[Any], Any]:
+        # For any number of rows, since TensorFlow warns of many calls that each trace a graph.
+        rows = tf.TensorSpec([None, *shape], dtype)
+        return tf.function(steps, autograph=False).get_concrete_function(rows)
 
-    def loop(rows: Any) -> Any:
-        row = tuple(rows.shape[1:])
-        if row not in graphs:
-            # A graph of its own, because TensorFlow warns of many calls that each trace one.
-            spec = tf.TensorSpec([None, *row], rows.dtype)
-            graphs[row] = tf.function(steps, autograph=False).get_concrete_function(spec)
-        return graphs[row](rows)
-
-    return loop
+    return lambda rows: graph(tuple(rows.shape[1:]), rows.dtype)(rows)
 
 
 def jax_loop(descent: Descent) -> Callable[[Any], Any]:
     """The steps as a scan over the state."""
     import jax
 
-    def step(state: tuple, row: Any) -> tuple:
-        points, own = state
-        points, own = descent.optimizer.stateless_apply(own, descent.gradient(points, row), points)
-        return (points, own), descent.observe(points)
+    count = len(descent.variables)
+
+    def step(state: list[Any], row: Any) -> tuple[list[Any], Any]:
+        values, slots = state[:count], state[count:]
+        slopes = descent.slopes(values, row)
+        values, slots = descent.optimizer.stateless_apply(slots, slopes, values)
+        return [*values, *slots], descent.observe(descent.point(values))
 
     scan = jax.jit(lambda state, rows: jax.lax.scan(step, state, rows))
 
     def loop(rows: Any) -> Any:
-        variables, own = descent.variables, descent.optimizer.variables
-        state = ([variable.value for variable in variables], [variable.value for variable in own])
-        (points, after), observed = scan(state, rows)
-        for variable, value in zip([*variables, *own], [*points, *after], strict=True):
+        state, observed = scan([variable.value for variable in descent.state], rows)
+        for variable, value in zip(descent.state, state, strict=True):
             variable.assign(value)
         return observed
 
@@ -205,15 +208,8 @@ def torch_loop(descent: Descent) -> Callable[[Any], Any]:
     import torch
 
     def loop(rows: Any) -> Any:
-        observed = []
         with torch.no_grad():
-            for row in rows:
-                points = [variable.value.detach() for variable in descent.variables]
-                descent.optimizer.apply(descent.gradient(points, row), descent.variables)
-                values = [variable.value.detach() for variable in descent.variables]
-                # A copy, because the next step writes into the same memory.
-                observed.append(descent.observe(values).clone())
-        return torch.stack(observed)
+            return torch.stack([step(descent, row) for row in rows])
 
     return loop
 

@@ -1,12 +1,20 @@
 """What was measured of a claim, and what follows from it."""
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from pathlib import Path
+from typing import final
 
+import matplotlib
 import numpy as np
+from PIL import Image
+
+from keras_optlab.lab.claims.picture import Panel, figure
+from keras_optlab.palette import STYLE
 
 RELATIONS = {"<": np.less, ">": np.greater}
+COLOURS_IN_A_FILE = 128
 
 
 @final
@@ -19,8 +27,8 @@ class Measurement:
         value: The figure; NaN keeps no bound.
         relation: `"<"` or `">"`.
         bound: The bound.
-        expected: Whether the figure is known to keep the bound. False for a part of a claim that
-            is commonly told and does not hold.
+        expected: Whether the figure is documented to keep the bound. False for a part of a claim
+            that is commonly said and does not hold.
 
     Raises:
         ValueError: For another relation.
@@ -43,7 +51,7 @@ class Measurement:
 
     @property
     def is_as_documented(self) -> bool:
-        """Whether it keeps the bound just when it is known to."""
+        """Whether it keeps the bound just when it is expected to."""
         return self.passed == self.expected and not np.isnan(self.value)
 
     @property
@@ -54,64 +62,14 @@ class Measurement:
 
 @final
 @dataclass(frozen=True)
-class Line:
-    """A line of a picture.
-
-    Args:
-        label: What the legend calls it; `""` leaves it out of the legend.
-        x: Array.
-        y: Array of the same length.
-        spread: Two arrays, the lower and upper edge of a band around the line, or None.
-        style: `"line"`, `"dots"` (a line with a dot at each point) or `"marks"` (dots alone).
-        colour: Number of a colour, the same for what belongs together; None for the next one.
-    """
-
-    label: str
-    x: np.ndarray
-    y: np.ndarray
-    spread: tuple[np.ndarray, np.ndarray] | None = None
-    style: str = "line"
-    colour: int | None = None
-
-
-@final
-@dataclass(frozen=True)
-class Panel:
-    """One coordinate system of a picture.
-
-    Args:
-        title: What it shows.
-        x_label: What the horizontal axis is.
-        y_label: What the vertical axis is.
-        lines: `Line`s; in a bar chart, each has one point for each of `names`.
-        scales: Scale of each axis, `"linear"` or `"log"`.
-        limits: Lower and upper end of the vertical axis; None for what the lines need.
-        levels: Labelled vertical positions, drawn as thin lines across.
-        height: Function of x and y whose level lines lie under the lines, or None.
-        names: Names of the bars of a bar chart, from top to bottom; None for lines.
-    """
-
-    title: str
-    x_label: str
-    y_label: str
-    lines: Sequence[Line]
-    scales: tuple[str, str] = ("linear", "linear")
-    limits: tuple[float, float] | None = None
-    levels: Sequence[tuple[str, float]] = ()
-    height: Any = None
-    names: Sequence[str] | None = None
-
-
-@final
-@dataclass(frozen=True)
 class Evidence:
     """What came out for one claim.
 
     Args:
         number: Number of the claim, 1 to 14.
-        claim: The claim as it is commonly told.
+        claim: The claim as it is commonly put.
         measurements: `Measurement`s, which together decide.
-        text: What came out, in a sentence or two; where the claim does not hold as told, says so.
+        text: What came out, in a sentence or two; where the claim does not hold as put, says so.
         caption: What to see in the picture.
         panels: The picture, from left to right.
     """
@@ -128,18 +86,16 @@ class Evidence:
 
     def _repr_png_(self) -> bytes:
         """How a notebook shows it."""
-        from keras_optlab.lab.claims.picture import png
-
         return png(self, dpi=80)
 
     @property
     def holds(self) -> bool:
-        """Whether the claim holds as it is commonly told."""
+        """Whether the claim holds as it is commonly put."""
         return all(measurement.passed for measurement in self.measurements)
 
     @property
     def is_as_documented(self) -> bool:
-        """Whether every figure came out as it is known to."""
+        """Whether every figure came out as expected."""
         return all(measurement.is_as_documented for measurement in self.measurements)
 
     @property
@@ -150,16 +106,32 @@ class Evidence:
         return "holds" if self.holds else "does not hold as told"
 
 
-def steps_until(values: np.ndarray, bound: float | np.ndarray) -> np.ndarray:
-    """The number of steps after which values stay under a bound.
+def draw(evidence: Evidence, path: str | Path, dpi: int = 110) -> None:
+    """Draw the picture of a claim.
 
     Args:
-        values: Array whose leading axis is steps, from step 0 on.
-        bound: Number, or one for each element of a row.
+        evidence: What came out.
+        path: PNG file to write.
+        dpi: Integer > 0, dots an inch. Defaults to `110`.
+    """
+    Path(path).write_bytes(png(evidence, dpi))
 
-    Returns:
-        The steps as floats, of the shape of one row; infinity where the last value is not under
-        the bound.
+
+def png(evidence: Evidence, dpi: int = 110) -> bytes:
+    """The picture of a claim as the content of a PNG file; the arguments are those of `draw`."""
+    file, small = io.BytesIO(), io.BytesIO()
+    with matplotlib.rc_context(STYLE):
+        drawn = figure(f"{evidence.number}. {evidence.claim}", evidence.panels)
+        drawn.savefig(file, format="png", dpi=dpi, facecolor="white")
+    # A palette makes the file a third as large, and a notebook with it.
+    Image.open(file).convert("RGB").quantize(COLOURS_IN_A_FILE).save(small, "png", optimize=True)
+    return small.getvalue()
+
+
+def steps_until(values: np.ndarray, bound: float | np.ndarray) -> np.ndarray:
+    """The number of steps after which values stay under a bound; infinity where the last does not.
+
+    The leading axis of the values is steps, from step 0 on; each element of a row may have a bound.
     """
     over = ~(np.asarray(values) < bound)
     last_over = len(over) - np.argmax(over[::-1], axis=0)

@@ -1,15 +1,15 @@
 """Claims 1 to 4: momentum and Nesterov's accelerated gradient."""
 
+from typing import Any
+
 import numpy as np
 from keras import ops
 
 from keras_optlab.lab.claims.descent import descend, sweep
-from keras_optlab.lab.claims.evidence import Evidence, Line, Measurement, Panel, steps_until
+from keras_optlab.lab.claims.evidence import Evidence, Measurement, steps_until
+from keras_optlab.lab.claims.picture import LOG_BOTH, LOG_X, LOG_Y, Line, Panel, lines
 from keras_optlab.optimizers import SGD
 
-# The small slope of the plateau of claim 2, and the height of its bumps.
-PLATEAU_SLOPE = 0.002
-BUMP = 0.3
 # The elongated bowl of claim 4: ½ Σ curvature x².
 CURVATURE = np.array([1.0, 50.0], "float32")
 BOWL_START = np.array([10.0, 1.0], "float32")
@@ -17,28 +17,22 @@ REACHED = 1e-4
 
 
 def speed_on_a_slope(steps: int = 600) -> Evidence:
-    """Claim 1: the speed that momentum reaches on a constant slope.
-
-    Args:
-        steps: Integer, the length of the descent.
-    """
-    rate, momentums = 0.01, (0.0, 0.5, 0.9, 0.99)
+    """Claim 1: the speed that momentum reaches on a constant slope."""
     speeds = {}
-    for momentum in momentums:
-        optimizer = SGD(rate, momentum=momentum)
+    for momentum in (0.0, 0.5, 0.9, 0.99):
+        optimizer = SGD(0.01, momentum=momentum)
         way = descend(optimizer, [0.0], lambda x, row: ops.ones_like(x), steps)[:, 0]
-        speeds[momentum] = -np.diff(way.astype("float64")) / rate
+        speeds[momentum] = -np.diff(way.astype("float64")) / 0.01
     ratio = {momentum: speed[-1] / speeds[0.0][-1] for momentum, speed in speeds.items()}
+    off = {momentum: abs(ratio[momentum] - 1 / (1 - momentum)) for momentum in (0.5, 0.9)}
     warm_up = int(np.argmax(speeds[0.9] > 9)) + 1
     return Evidence(
         1,
         "On a constant slope momentum reaches 1/(1−β) times the speed of gradient descent "
         "(10x at 0.9).",
         (
-            Measurement(
-                "distance of the speed at β = 0.9 from 10x", abs(ratio[0.9] - 10), "<", 0.1
-            ),
-            Measurement("distance of the speed at β = 0.5 from 2x", abs(ratio[0.5] - 2), "<", 0.02),
+            Measurement("distance of the speed at β = 0.9 from 10x", off[0.9], "<", 0.1),
+            Measurement("distance of the speed at β = 0.5 from 2x", off[0.5], "<", 0.02),
         ),
         f"At β = 0.9 the speed ends at {ratio[0.9]:.2f} times that of gradient descent, at 0.5 at "
         f"{ratio[0.5]:.2f}, at 0.99 at {ratio[0.99]:.1f}. It takes time: nine tenths of it are "
@@ -49,37 +43,40 @@ def speed_on_a_slope(steps: int = 600) -> Evidence:
                 "Speed on a constant slope",
                 "step",
                 "speed / (learning rate × slope)",
-                [
-                    Line(f"β = {momentum:g}", np.arange(1, steps + 1), speed)
-                    for momentum, speed in speeds.items()
-                ],
-                scales=("log", "log"),
+                lines(of_momentum(speeds), np.arange(1, steps + 1)),
+                LOG_BOTH,
                 levels=[("2", 2), ("10", 10), ("100", 100)],
             ),
         ),
     )
 
 
+def of_momentum(ways: dict[float, np.ndarray]) -> dict[str, np.ndarray]:
+    """The same by label."""
+    return {f"β = {momentum:g}": way for momentum, way in ways.items()}
+
+
 def plateau_and_bump(steps: int = 8000) -> Evidence:
-    """Claim 2: momentum crosses a plateau and a small local minimum.
+    """Claim 2: momentum crosses a plateau and a small local minimum."""
 
-    Args:
-        steps: Integer, the longest descent, which gradient descent needs for the plateau.
-    """
-    rates = {"plateau": 0.5, "bump": 0.1}
-    slopes = {
-        "plateau": lambda x, row: x * ops.exp(-ops.square(x) / 2) + PLATEAU_SLOPE,
-        "bump": lambda x, row: 0.1 * x + BUMP * ops.sin(2.5 * x),
-    }
+    def on_plateau(momentum: float) -> np.ndarray:
+        return descend(SGD(0.5, momentum=momentum), [10.0], plateau_slope, steps)[:, 0]
 
-    def way(place: str, momentum: float, start: float, length: int) -> np.ndarray:
-        optimizer = SGD(rates[place], momentum=momentum)
-        return descend(optimizer, [start], slopes[place], length)[:, 0]
+    def over_bump(momentum: float, start: float) -> np.ndarray:
+        return descend(SGD(0.1, momentum=momentum), [start], bumpy_slope, 300)[:, 0]
 
-    plain, heavy = way("plateau", 0.0, 10.0, steps), way("plateau", 0.9, 10.0, steps)
+    plain, heavy = on_plateau(0.0), on_plateau(0.9)
     crossed = [float(steps_until(np.abs(x), 0.5)) for x in (plain, heavy)]
-    stuck, over = way("bump", 0.0, 6.0, 300), way("bump", 0.9, 6.0, 300)
-    rest = way("bump", 0.9, float(stuck[-1]), 300)
+    stuck, over = over_bump(0.0, 6.0), over_bump(0.9, 6.0)
+    minimum = float(stuck[-1])
+    rest = over_bump(0.9, minimum)
+    plateau = {"gradient descent": plain, "momentum 0.9": heavy}
+    bump = {
+        "gradient descent": stuck,
+        "momentum 0.9": over,
+        "momentum 0.9, from rest in the minimum": rest,
+    }
+    levels = [("local minimum", minimum), ("lowest point", 0.0)]
     return Evidence(
         2,
         "Momentum crosses a plateau, and a small local minimum, in which gradient descent stays.",
@@ -90,126 +87,87 @@ def plateau_and_bump(steps: int = 8000) -> Evidence:
             Measurement("|x| of momentum", abs(over[-1]), "<", 0.1),
         ),
         f"Momentum 0.9 is over the plateau after {crossed[1]:.0f} steps and over the bump, where "
-        f"gradient descent ends at x = {stuck[-1]:.2f}. Gradient descent does not stay on the "
+        f"gradient descent ends at x = {minimum:.2f}. Gradient descent does not stay on the "
         f"plateau for ever: it needs {crossed[0] / crossed[1]:.1f} times as many steps (claim 1). "
         "Momentum carries only the speed it arrives with: set down at rest in the local minimum "
         f"it ends at x = {rest[-1]:.2f} too.",
         "Left: the valley is at 0; the upper line creeps. Right: the line that arrives with speed "
         "passes the local minimum at 2.2, the other two end in it.",
         (
-            Panel(
-                "A plateau",
-                "step",
-                "distance x to the valley",
-                [
-                    Line("gradient descent", np.arange(len(plain)), plain),
-                    Line("momentum 0.9", np.arange(len(heavy)), heavy),
-                ],
-                scales=("log", "linear"),
-            ),
-            Panel(
-                "A small local minimum",
-                "step",
-                "x",
-                [
-                    Line("gradient descent", np.arange(len(stuck)), stuck),
-                    Line("momentum 0.9", np.arange(len(over)), over),
-                    Line("momentum 0.9, from rest in the minimum", np.arange(len(rest)), rest),
-                ],
-                levels=[("local minimum", float(stuck[-1])), ("lowest point", 0.0)],
-            ),
+            Panel("A plateau", "step", "distance x to the valley", lines(plateau), LOG_X),
+            Panel("A small local minimum", "step", "x", lines(bump), levels=levels),
         ),
     )
 
 
-def overshoot(steps: int = 400) -> Evidence:
-    """Claim 3: momentum overshoots, and friction damps it.
+def plateau_slope(x: Any, row: Any) -> Any:
+    """Gradient of a hollow around 0, with a slope of 0.002 everywhere."""
+    return x * ops.exp(-ops.square(x) / 2) + 0.002
 
-    Args:
-        steps: Integer, the length of the descent.
-    """
+
+def bumpy_slope(x: Any, row: Any) -> Any:
+    """Gradient of a bowl with bumps."""
+    return 0.1 * x + 0.3 * ops.sin(2.5 * x)
+
+
+def overshoot(steps: int = 400) -> Evidence:
+    """Claim 3: momentum overshoots, and friction damps it."""
     rate = 0.1
     # On a quadratic of curvature 1 there is no oscillation up to this momentum.
     critical = (1 - rate**0.5) ** 2
-    momentums = (0.4, 0.8, 0.9, 0.99)
     ways = {
         momentum: descend(SGD(rate, momentum=momentum), [1.0], lambda x, row: x, steps)[:, 0]
-        for momentum in momentums
+        for momentum in (0.4, 0.8, 0.9, 0.99)
     }
     over = {momentum: max(0.0, -float(way.min())) for momentum, way in ways.items()}
+    swings = lines(of_momentum({momentum: way[:121] for momentum, way in ways.items()}))
+    from_08, from_09 = over[0.8] - over[0.9], over[0.9] - over[0.99]
     return Evidence(
         3,
         "Momentum overshoots and oscillates; a larger friction (smaller β) damps it.",
         (
             Measurement("overshoot at β = 0.9, of the way there", over[0.9], ">", 0.3),
-            Measurement("overshoot at β = 0.8 less that at 0.9", over[0.8] - over[0.9], "<", -0.1),
-            Measurement(
-                "overshoot at β = 0.9 less that at 0.99", over[0.9] - over[0.99], "<", -0.1
-            ),
+            Measurement("overshoot at β = 0.8 less that at 0.9", from_08, "<", -0.1),
+            Measurement("overshoot at β = 0.9 less that at 0.99", from_09, "<", -0.1),
             Measurement("overshoot at β = 0.4, below critical", over[0.4], "<", 1e-3),
         ),
         f"On the quadratic x²/2 with learning rate {rate} the first swing goes past the minimum by "
-        + ", ".join(f"{over[m]:.0%} at β = {m:g}" for m in reversed(momentums))
+        + ", ".join(f"{over[m]:.0%} at β = {m:g}" for m in reversed(over))
         + f". Below (1−√η)² = {critical:.2f} there is none.",
         "Each line is the way to the minimum at 0: the nearer β is to 1, the further it swings to "
         "the other side, and the longer.",
-        (
-            Panel(
-                "The way down x²/2",
-                "step",
-                "x",
-                [
-                    Line(f"β = {momentum:g}", np.arange(121), way[:121])
-                    for momentum, way in ways.items()
-                ],
-                levels=[("minimum", 0.0)],
-            ),
-        ),
+        (Panel("The way down x²/2", "step", "x", swings, levels=[("minimum", 0.0)]),),
     )
 
 
 def nesterov_on_a_bowl(rates: int = 60, momentums: int = 34) -> Evidence:
-    """Claim 4: Nesterov's gradient against momentum on an elongated bowl.
-
-    Args:
-        rates: Integer, how many learning rates are tried for the best setting of each.
-        momentums: Integer, how many values of momentum are tried with each rate.
-    """
-    names = {"momentum": False, "Nesterov": True}
-    start_loss = float(bowl_loss(BOWL_START))
+    """Claim 4: Nesterov's gradient and momentum on an elongated bowl."""
+    goal = REACHED * float(bowl_loss(BOWL_START))
     ways, steps, path, best = {}, {}, {}, {}
-    for name, nesterov in names.items():
+    for name, nesterov in {"momentum": False, "Nesterov": True}.items():
         way = descend(SGD(0.01, momentum=0.9, nesterov=nesterov), BOWL_START, bowl_slope, 300)
         ways[name] = way
-        steps[name] = float(steps_until(bowl_loss(way), REACHED * start_loss))
+        steps[name] = float(steps_until(bowl_loss(way), goal))
         path[name] = float(np.abs(np.diff(way[:, 1])).sum())
         best[name] = tuned(nesterov, np.geomspace(2e-3, 0.08, rates), momentums)
+    sooner = steps["Nesterov"] / steps["momentum"]
     swing = path["Nesterov"] / path["momentum"]
+    (heavy, _, heavy_beta), (ahead, _, ahead_beta) = best["momentum"], best["Nesterov"]
+    tuned_name = "steps, Nesterov / momentum, each at its best η and β"
+    losses = lines({name: bowl_loss(way)[:161] for name, way in ways.items()})
     return Evidence(
         4,
         "Nesterov needs fewer steps and oscillates less than momentum on an elongated bowl.",
         (
-            Measurement(
-                "steps, Nesterov / momentum, η = 0.01, β = 0.9",
-                steps["Nesterov"] / steps["momentum"],
-                "<",
-                1,
-            ),
+            Measurement("steps, Nesterov / momentum, η = 0.01, β = 0.9", sooner, "<", 1),
             Measurement("path across the valley, Nesterov / momentum", swing, "<", 0.5),
-            Measurement(
-                "steps, Nesterov / momentum, each at its best η and β",
-                best["Nesterov"][0] / best["momentum"][0],
-                "<",
-                1,
-                expected=False,
-            ),
+            Measurement(tuned_name, ahead / heavy, "<", 1, expected=False),
         ),
         f"With the same η = 0.01 and β = 0.9 Nesterov needs {steps['Nesterov']:.0f} steps and "
         f"momentum {steps['momentum']:.0f}, and it swings across the valley {1 / swing:.1f} times "
-        "less. Not as told: with the best η and β for each, momentum needs "
-        f"{best['momentum'][0]:.0f} steps (β = {best['momentum'][2]:.2f}) and Nesterov "
-        f"{best['Nesterov'][0]:.0f} (β = {best['Nesterov'][2]:.2f}), as Polyak's theory of "
-        "quadratics has it. Nesterov forgives a β that is too large.",
+        f"less. Not as told: with the best η and β for each, momentum needs {heavy:.0f} steps "
+        f"(β = {heavy_beta:.2f}) and Nesterov {ahead:.0f} (β = {ahead_beta:.2f}), as Polyak's "
+        "theory of quadratics has it. Nesterov forgives a β that is too large.",
         "Left: both start at the right; momentum zigzags across the valley, Nesterov turns into "
         "it. Right: the loss of momentum trembles with each swing, that of Nesterov does not.",
         (
@@ -220,14 +178,7 @@ def nesterov_on_a_bowl(rates: int = 60, momentums: int = 34) -> Evidence:
                 [Line(name, way[:, 0], way[:, 1], style="dots") for name, way in ways.items()],
                 height=lambda x, y: bowl_loss(np.stack([x, y], axis=-1)),
             ),
-            Panel(
-                "The loss",
-                "step",
-                "loss",
-                [Line(name, np.arange(161), bowl_loss(way)[:161]) for name, way in ways.items()],
-                scales=("linear", "log"),
-                levels=[("reached", REACHED * start_loss)],
-            ),
+            Panel("The loss", "step", "loss", losses, LOG_Y, levels=[("reached", goal)]),
         ),
     )
 
@@ -237,9 +188,9 @@ def bowl_loss(points: np.ndarray) -> np.ndarray:
     return 0.5 * (CURVATURE * np.asarray(points, "float64") ** 2).sum(axis=-1)
 
 
-def bowl_slope(points, row=None):
+def bowl_slope(point: Any, row: Any) -> Any:
     """Gradient of the elongated bowl."""
-    return ops.convert_to_tensor(CURVATURE) * points
+    return ops.convert_to_tensor(CURVATURE) * point
 
 
 def tuned(nesterov: bool, rates: np.ndarray, momentums: int) -> tuple[float, float, float]:

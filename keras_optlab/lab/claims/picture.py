@@ -1,9 +1,9 @@
-"""Pictures of evidence."""
+"""Pictures of panels side by side."""
 
-import io
 import textwrap
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
 
 import matplotlib
 import numpy as np
@@ -11,42 +11,84 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter, StrMethodFormatter
-from PIL import Image
 
-from keras_optlab.lab.claims.evidence import Evidence, Line, Panel
 from keras_optlab.palette import DASHES, LIGHT, LINES, STYLE
 
-COLOURS_IN_A_FILE = 128
+# Scales of a `Panel`.
+LOG_X, LOG_Y, LOG_BOTH = ("log", "linear"), ("linear", "log"), ("log", "log")
+
 PANEL_SIZE = (4.6, 3.3)
 MIN_WIDTH = 6.4
 BAR_HEIGHT = 0.8
 
 
-def draw(evidence: Evidence, path: str | Path, dpi: int = 110) -> None:
-    """Draw the picture of a claim.
+@final
+@dataclass(frozen=True)
+class Line:
+    """A line of a picture.
 
     Args:
-        evidence: What came out.
-        path: PNG file to write.
-        dpi: Integer > 0, dots an inch. Defaults to `110`.
+        label: What the legend calls it; `""` leaves it out of the legend.
+        x: Array.
+        y: Array of the same length.
+        spread: Two arrays, the lower and upper edge of a band around the line, or None.
+        style: `"line"`, `"dots"` (a line with a dot at each point) or `"marks"` (dots alone).
+        colour: Number of a colour, the same for what belongs together; None for the next one.
     """
-    Path(path).write_bytes(png(evidence, dpi))
+
+    label: str
+    x: np.ndarray
+    y: np.ndarray
+    spread: tuple[np.ndarray, np.ndarray] | None = None
+    style: str = "line"
+    colour: int | None = None
 
 
-def png(evidence: Evidence, dpi: int = 110) -> bytes:
-    """The picture of a claim as the content of a PNG file; the arguments are those of `draw`."""
-    file = io.BytesIO()
-    with matplotlib.rc_context(STYLE):
-        drawn = figure(f"{evidence.number}. {evidence.claim}", evidence.panels)
-        drawn.savefig(file, format="png", dpi=dpi, facecolor="white")
-    # A palette makes the file a third as large, and a notebook with it.
-    small = io.BytesIO()
-    Image.open(file).convert("RGB").quantize(COLOURS_IN_A_FILE).save(small, "png", optimize=True)
-    return small.getvalue()
+@final
+@dataclass(frozen=True)
+class Panel:
+    """One coordinate system of a picture.
+
+    Args:
+        title: What it shows.
+        x_label: What the horizontal axis is.
+        y_label: What the vertical axis is.
+        lines: `Line`s; in a bar chart, each has one point for each of `names`.
+        scales: Scale of each axis, `"linear"` or `"log"`.
+        limits: Lower and upper end of the vertical axis; None for what the lines need.
+        levels: Labelled vertical positions, drawn as thin lines across.
+        height: Function of x and y whose level lines lie under the lines, or None.
+        names: Names of the bars of a bar chart, from top to bottom; None for lines.
+    """
+
+    title: str
+    x_label: str
+    y_label: str
+    lines: Sequence[Line]
+    scales: tuple[str, str] = ("linear", "linear")
+    limits: tuple[float, float] | None = None
+    levels: Sequence[tuple[str, float]] = ()
+    height: Any = None
+    names: Sequence[str] | None = None
+
+
+def lines(values: Mapping[str, np.ndarray], x: Any = None, style: str = "line") -> list[Line]:
+    """A `Line` for each label, over the steps from 0 on unless x is given."""
+    return [
+        Line(label, np.arange(len(y)) if x is None else x, y, style=style)
+        for label, y in values.items()
+    ]
+
+
+def bars(values: Mapping[str, Any]) -> list[Line]:
+    """A `Line` for each label, with a value for each bar."""
+    return [
+        Line(label, np.array(widths), np.arange(len(widths))) for label, widths in values.items()
+    ]
 
 
 def figure(title: str, panels: Sequence[Panel]) -> Figure:
-    """A figure of panels beside each other, which a notebook shows.
+    """A figure of panels side by side, which a notebook shows.
 
     Args:
         title: What stands above them.
@@ -59,66 +101,66 @@ def figure(title: str, panels: Sequence[Panel]) -> Figure:
         pyplot.close(drawn)
         drawn.suptitle(textwrap.fill(title, int(size[0] * 15)), x=0.01, ha="left", fontsize=9)
         axes = drawn.subplots(1, len(panels), squeeze=False)[0]
-        for own, panel in zip(axes, panels, strict=True):
-            draw_panel(own, panel)
+        for place, panel in zip(axes, panels, strict=True):
+            draw_panel(place, panel)
     return drawn
 
 
 def draw_panel(axes: Axes, panel: Panel) -> None:
     """One coordinate system."""
+    horizontal, vertical = panel.scales
     axes.set(title=panel.title, xlabel=panel.x_label, ylabel=panel.y_label)
-    axes.set_xscale(panel.scales[0])
-    axes.set_yscale(panel.scales[1])
-    draw_lines = draw_curves if panel.names is None else draw_bars
-    draw_lines(axes, panel)
-    for axis, scale in zip((axes.xaxis, axes.yaxis), panel.scales, strict=True):
-        if scale == "log":
+    axes.set(xscale=horizontal, yscale=vertical)
+    if panel.names is None:
+        draw_curves(axes, panel.lines)
+    else:
+        draw_bars(axes, panel.lines, panel.names)
+    for axis in (axes.xaxis, axes.yaxis):
+        if axis.get_scale() == "log":
             axis.set_major_formatter(StrMethodFormatter("{x:g}"))
             axis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.5)))
     if panel.limits is not None:
         axes.set_ylim(*panel.limits)
     if panel.height is not None:
-        draw_height(axes, panel)
+        draw_height(axes, panel.height)
     for label, level in panel.levels:
-        axes.axhline(level, color=LIGHT["muted"], linewidth=0.8, zorder=1)
-        axes.annotate(
-            label,
-            (1, level),
-            xycoords=("axes fraction", "data"),
-            xytext=(-2, 2),
-            textcoords="offset points",
-            ha="right",
-            color=LIGHT["muted"],
-            fontsize=8,
-        )
+        draw_level(axes, label, level)
     if any(line.label for line in panel.lines):
         where = {} if panel.names is None else {"loc": "lower right", "ncols": 2}
         axes.legend(fontsize=8, framealpha=0.85, edgecolor="none", borderpad=0.2, **where)
 
 
-def draw_curves(axes: Axes, panel: Panel) -> None:
-    """The lines of a panel."""
-    for number, line in enumerate(panel.lines):
-        kind = number if line.colour is None else line.colour
-        colour = LINES[kind % len(LINES)]
-        style = {"color": colour, "linewidth": 1.5, "label": line.label or None}
-        # Few lines are in a panel: each has a dash of its own too.
-        style["linestyle"] = "" if line.style == "marks" else (0, DASHES[kind % len(DASHES)])
-        if line.style != "line":
-            style |= {"marker": "o", "markersize": 3.5}
-        axes.plot(line.x, line.y, **style)
+def kinds(lines: Sequence[Line]) -> list[int]:
+    """The number of each line's colour."""
+    return [place if line.colour is None else line.colour for place, line in enumerate(lines)]
+
+
+def draw_curves(axes: Axes, lines: Sequence[Line]) -> None:
+    """Lines, each with a dash as well as a colour, since a panel has few."""
+    for kind, line in zip(kinds(lines), lines, strict=True):
+        look = {"color": LINES[kind % len(LINES)], "linewidth": 1.5, "label": line.label or None}
+        dash = "" if line.style == "marks" else (0, DASHES[kind % len(DASHES)])
+        marker = None if line.style == "line" else "o"
+        axes.plot(line.x, line.y, linestyle=dash, marker=marker, markersize=3.5, **look)
         if line.spread is not None:
-            low, high = line.spread
-            axes.fill_between(line.x, low, high, color=colour, alpha=0.18, linewidth=0)
+            axes.fill_between(line.x, *line.spread, color=look["color"], alpha=0.18, linewidth=0)
 
 
-def draw_bars(axes: Axes, panel: Panel) -> None:
-    """The points of each line as horizontal bars beside each other, with their values."""
-    names = panel.names or ()
+def draw_bars(axes: Axes, lines: Sequence[Line], names: Sequence[str]) -> None:
+    """The points of each line as horizontal bars with their values."""
     positions = np.arange(len(names))
-    thickness = BAR_HEIGHT / len(panel.lines)
-    for number, line in enumerate(panel.lines):
-        draw_bar_series(axes, line, positions + number * thickness, thickness, number)
+    thickness = BAR_HEIGHT / len(lines)
+    for place, (kind, line) in enumerate(zip(kinds(lines), lines, strict=True)):
+        bars = axes.barh(
+            positions + place * thickness,
+            line.x,
+            0.9 * thickness,
+            xerr=None if line.spread is None else np.abs(np.subtract(line.spread, line.x)),
+            error_kw={"ecolor": LIGHT["ink"], "elinewidth": 1.2},
+            color=LINES[kind % len(LINES)],
+            label=line.label or None,
+        )
+        axes.bar_label(bars, fmt="{:.3g}", padding=3, fontsize=8)
     axes.set_yticks(positions + (BAR_HEIGHT - thickness) / 2, names)
     # From top to bottom, with room for the legend below.
     axes.set_ylim(len(names) + 0.3, -thickness)
@@ -127,29 +169,16 @@ def draw_bars(axes: Axes, panel: Panel) -> None:
     axes.set_axisbelow(True)
 
 
-def draw_bar_series(
-    axes: Axes, line: Line, positions: np.ndarray, thickness: float, number: int
-) -> None:
-    """One bar for each point of a line, with its spread and value."""
-    kind = number if line.colour is None else line.colour
-    axes.barh(
-        positions, line.x, 0.9 * thickness, color=LINES[kind % len(LINES)], label=line.label or None
-    )
-    ends = line.x
-    if line.spread is not None:
-        low, ends = line.spread
-        axes.hlines(positions, low, ends, color=LIGHT["ink"], linewidth=1.2)
-    for position, value, end in zip(positions, line.x, ends, strict=True):
-        style = {"xytext": (3, 0), "textcoords": "offset points", "va": "center", "fontsize": 8}
-        if end < 0:
-            style |= {"xytext": (-3, 0), "ha": "right"}
-        axes.annotate(f"{value:.3g}", (end, position), **style)
+def draw_level(axes: Axes, label: str, level: float) -> None:
+    """A thin line across, with its label at the right."""
+    axes.axhline(level, color=LIGHT["muted"], linewidth=0.8, zorder=1)
+    style = {"color": LIGHT["muted"], "fontsize": 8, "ha": "right", "va": "bottom"}
+    axes.text(0.995, level, label, transform=axes.get_yaxis_transform(), **style)
 
 
-def draw_height(axes: Axes, panel: Panel) -> None:
+def draw_height(axes: Axes, height: Any) -> None:
     """Level lines of a function of two variables, under the lines."""
-    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
-    x, y = np.meshgrid(np.linspace(left, right, 160), np.linspace(bottom, top, 160))
-    z = panel.height(x, y)
+    x, y = np.meshgrid(np.linspace(*axes.get_xlim(), 160), np.linspace(*axes.get_ylim(), 160))
+    z = height(x, y)
     levels = np.quantile(z, np.linspace(0.02, 0.95, 12))
     axes.contour(x, y, z, levels=levels, colors=LIGHT["context"], linewidths=0.7, zorder=0)

@@ -19,7 +19,7 @@ function height(way) {
   return value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential(1) : value.toPrecision(3);
 }
 
-/* All that depends on the step and the boxes. Plotly's own slider does not work by keyboard. */
+/* All that depends on the step and the boxes. A slider of Plotly does not work by keyboard. */
 function show() {
   const all = ways();
   const checked = boxes.map((box) => box.checked);
