@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 from keras_versions import needs_multi_optimizer
-from selection import quick
+from selection import EXHAUSTIVE, KINDS, quick
 
 from keras_optlab import optimizers, schedules
 
@@ -317,7 +317,9 @@ def test_refusals_have_the_words_of_keras(case):
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="only TensorFlow has shapes that are unknown")
-@pytest.mark.parametrize("name", quick(optimizers.__all__, ["Adam", "Lamb"]))
+@pytest.mark.parametrize(
+    "name", quick(quick(optimizers.__all__, KINDS, EXHAUSTIVE), ["Adam", "Lamb"])
+)
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_gradients_of_unknown_shape(name, jit_compile):
     import tensorflow as tf

@@ -2,7 +2,7 @@
 
 import authors
 import pytest
-from selection import quick
+from selection import SLOW_ON_ONE, quick
 
 from keras_optlab import optimizers
 
@@ -274,8 +274,7 @@ def test_float64_weights_are_the_authors(algorithm, configuration, float64):
     "is_compiled",
     [pytest.param(False, id="eager"), pytest.param(True, id="compiled")],
 )
-@pytest.mark.slow
-@pytest.mark.parametrize(("algorithm", "configuration"), CONFIGURATIONS)
+@pytest.mark.parametrize(("algorithm", "configuration"), quick(CONFIGURATIONS, [], SLOW_ON_ONE))
 def test_float32_weights_are_as_near_as_the_oracle(algorithm, configuration, is_compiled):
     make, bases = maker(algorithm, configuration), authors.starting_bases(algorithm, configuration)
     off = authors.distances(
