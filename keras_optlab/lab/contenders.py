@@ -26,6 +26,7 @@ TRIED_RATES = {
     "Lion": 0.002,
     "Muon": 0.01,
     "Nadam": 0.01,
+    "Prodigy": 1.0,
     "RMSprop": 0.005,
     "ScheduleFreeAdamW": 0.02,
     "LARS": 1.0,
