@@ -26,7 +26,10 @@ class Cell:
 
 
 # What `cost_cells` are called.
-COST_HEADINGS = ("Final", "Best trial", "Median", "Middle half", "Ended early", "Steps", "Seconds")
+COST_HEADINGS = (
+    *("Final", "Best trial", "Median", "Middle half"),
+    *("Pruned", "Failed", "Steps", "Seconds"),
+)
 
 
 def cells(results: Results, comparison: Comparison) -> list[Cell]:
@@ -48,17 +51,18 @@ def cost_cells(results: Results, comparison: Comparison) -> list[Cell]:
     """What the search of a row found, and what it took."""
     tuning: Any = comparison.tuning
     shown = results.metric.shown
-    best = None if tuning.best is None else tuning.best_trial.validation_metric[-1]
-    quarter, median, three_quarters = tuning.quartiles
-    ended = ", ".join(f"{count} {reason}" for reason, count in tuning.stopped.items())
+    cost = tuning.cost
+    quarters = cost["trials_lower_quartile"], cost["trials_upper_quartile"]
+    is_there = tuning.best is not None
     return [
         final_cell(results, comparison, "ours"),
-        Cell() if best is None else Cell(shown(best), best),
-        Cell() if median is None else Cell(shown(median), median),
-        Cell() if median is None else Cell(f"{shown(quarter)} to {shown(three_quarters)}", quarter),
-        Cell(f"{ended or 'none'} of {len(tuning.trials)}", sum(tuning.stopped.values())),
-        Cell(f"{tuning.steps:,}", tuning.steps),
-        Cell(f"{tuning.seconds:.1f}", tuning.seconds),
+        Cell(shown(cost["trials_best"])) if is_there else Cell(),
+        Cell(shown(cost["trials_median"])) if is_there else Cell(),
+        Cell(" to ".join(map(shown, quarters))) if is_there else Cell(),
+        Cell(str(cost["trials_pruned"])),
+        Cell(str(cost["trials_failed"])),
+        Cell(f"{cost['tuning_steps']:,}"),
+        Cell(f"{cost['tuning_seconds']:.1f}"),
     ]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from keras_optlab.lab.results import PRUNED, Comparison, Results, Tuning
+from keras_optlab.lab.results import Comparison, Results
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -40,24 +40,7 @@ def row(results: Results, comparison: Comparison) -> dict[str, Any]:
         "built_in_step_seconds": comparison.step_seconds("built_in"),
         "time_ratio": comparison.time_ratio,
     }
-    return figures | (cost(comparison.tuning) if comparison.tuning else {})
-
-
-def cost(tuning: Tuning) -> dict[str, Any]:
-    """What a search found, and what it took."""
-    quarter, median, three_quarters = tuning.quartiles
-    pruned = tuning.stopped.get(PRUNED, 0)
-    return {
-        "trials": len(tuning.trials),
-        "trials_pruned": pruned,
-        "trials_failed": sum(tuning.stopped.values()) - pruned,
-        "trials_best": None if tuning.best is None else tuning.best_trial.validation_metric[-1],
-        "trials_lower_quartile": quarter,
-        "trials_median": median,
-        "trials_upper_quartile": three_quarters,
-        "tuning_steps": tuning.steps,
-        "tuning_seconds": tuning.seconds,
-    }
+    return figures | (comparison.tuning.cost if comparison.tuning else {})
 
 
 def trials(results: Results) -> "DataFrame":

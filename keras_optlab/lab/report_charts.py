@@ -31,7 +31,7 @@ def metrics(results: Results) -> dict[str, str]:
     if len(results.settings.sweep) > 1:
         named[SWEEP] = f"{title} by learning rate"
     if results.settings.tune:
-        named[TUNING] = f"best {title} by steps of tuning"
+        named[TUNING] = f"best {title} by tuning steps"
     return named
 
 

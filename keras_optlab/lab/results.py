@@ -57,7 +57,8 @@ class Metric:
             return (
                 f"{mean:.1%}" if deviation is None else f"{100 * mean:.1f} ± {100 * deviation:.1f}%"
             )
-        return f"{mean:.4g}" if deviation is None else f"{mean:.4g} ± {deviation:.2g}"
+        shown = f"{mean:,.0f}" if abs(mean) >= 1000 else f"{mean:.4g}"
+        return shown if deviation is None else f"{shown} ± {deviation:.2g}"
 
 
 @final
@@ -152,27 +153,25 @@ class Tuning:
         return [trial.validation_metric[-1] for trial in self.trials if not trial.stopped]
 
     @property
-    def quartiles(self) -> tuple[float | None, ...]:
-        """The lower quartile, the median and the upper quartile of these."""
+    def cost(self) -> dict[str, Any]:
+        """What the search found and took; figures of the metric are of the trials that ended."""
         from pandas import Series
 
-        found = Series(self.finals, dtype=float).quantile([0.25, 0.5, 0.75])
-        return tuple(known(found))
-
-    @property
-    def stopped(self) -> dict[str, int]:
-        """For each reason to end a trial early how many there were."""
-        return counted(trial.stopped for trial in self.trials)
-
-    @property
-    def steps(self) -> int:
-        """Steps that were trained in all."""
-        return sum(trial.steps for trial in self.trials)
-
-    @property
-    def seconds(self) -> float:
-        """How long all took."""
-        return sum(trial.seconds for trial in self.trials)
+        quarter, median, three_quarters = known(
+            Series(self.finals, dtype=float).quantile([0.25, 0.5, 0.75])
+        )
+        pruned = [trial.stopped for trial in self.trials].count(PRUNED)
+        return {
+            "trials": len(self.trials),
+            "trials_pruned": pruned,
+            "trials_failed": len(self.trials) - len(self.finals) - pruned,
+            "trials_best": None if self.best is None else self.best_trial.validation_metric[-1],
+            "trials_lower_quartile": quarter,
+            "trials_median": median,
+            "trials_upper_quartile": three_quarters,
+            "tuning_steps": sum(trial.steps for trial in self.trials),
+            "tuning_seconds": sum(trial.seconds for trial in self.trials),
+        }
 
 
 @final

@@ -230,16 +230,17 @@ def comparison_table(
     from keras_optlab.lab.cells import cells
     from keras_optlab.lab.terminal import simple_table
 
+    words = results.metric.title.split()
     target = "" if results.target is None else f"to {results.metric.shown(results.target)}"
     has_best = len(results.settings.sweep) > 1 or results.settings.tune
     headings = (
         "best\nrate" if has_best else "highest\nrate",
-        f"{results.metric.title}\nours",
+        "\n".join([*words, "ours"]),
         "\nKeras",
-        f"{target}\nsteps",
+        f"{target}\nsteps" if len(words) == 1 else "\n".join([*target.split(), "steps"]),
         "\ns",
         "weights\ndiffer",
-        "ms a step\nours",
+        "ms a step\nours" if len(words) == 1 else "ms a\nstep\nours",
         "\nKeras",
     )
     table = simple_table(f"\n{title}", *headings, "\nratio")
@@ -254,7 +255,8 @@ def cost_table(results: "Results", comparisons: Sequence["Comparison"], title: s
     from keras_optlab.lab.cells import COST_HEADINGS, cost_cells
     from keras_optlab.lab.terminal import simple_table
 
-    table = simple_table(f"{title}, tuned", *COST_HEADINGS)
+    headings = (heading.replace(" ", "\n") for heading in COST_HEADINGS)
+    table = simple_table(f"{results.settings.tune} trials\n{title}", *headings)
     for comparison in comparisons:
         table.add_row(comparison.name, *(cell.line for cell in cost_cells(results, comparison)))
     return table
