@@ -144,10 +144,9 @@ def test_a_metric_or_model_that_does_not_fit_is_refused(build, asked, message, t
 
 @pytest.fixture(scope="module")
 def results():
-    """Regression by the small network: two algorithms, one that cannot learn, two seeds."""
-    return keras_optlab.lab.compare(
-        X, Y, optimizers=["Adam", "SGD"], epochs=4, batch_size=20, seeds=2, sweep=[1e-7, 1]
-    )
+    """Regression by the small network: two algorithms at two rates, one of them hopeless."""
+    given = {"optimizers": ["Adam", "SGD"], "epochs": 4, "batch_size": 20, "seeds": 2}
+    return keras_optlab.lab.compare(X, Y, sweep=[1e-7, 1], built_in=False, **given)
 
 
 @pytest.mark.slow
@@ -160,7 +159,6 @@ def test_regression_is_ordered_by_its_error(results):
         still, learned = comparison.points
         assert comparison.best == 1 and learned.final.mean == final < 0.6
         assert still.final.mean is None or still.final.mean > final
-        assert comparison.weight_difference <= 1e-3
     assert results.target == pytest.approx(1.05 * min(finals))
     names = [comparison.name for comparison in results.ordered("optimizer")]
     assert names == ["Adam", "SGD"][:: 1 if finals[0] <= finals[1] else -1]

@@ -162,7 +162,7 @@ NAMES = ("SGD", "Adam", "Lion")
 
 
 def plan(folder=None, **others):
-    settings = Settings(NAMES, (), epochs=4, batch_size=8, seeds=2, tune=4, built_in=False)
+    settings = Settings(NAMES, (), epochs=4, batch_size=8, seeds=2, tune=3, built_in=False)
     return Plan(DATASET, settings, runs_folder=folder, **others)
 
 
@@ -177,7 +177,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def results(folder):
-    """Three algorithms, four trials of each, and two seeds with what was found."""
+    """Three algorithms, three trials of each, and two seeds with what was found."""
     return plan(folder).carry_out(quiet)
 
 
@@ -209,11 +209,11 @@ def test_a_finished_search_is_not_repeated(results, folder, monkeypatch):
 @pytest.mark.slow
 def test_the_report_says_what_tuning_took(results, tmp_path):
     page = results.report(tmp_path).read_text(encoding="utf-8")
-    assert "What tuning found and took" in page and "4 trials for each row" in page
+    assert "What tuning found and took" in page and "3 trials for each row" in page
     assert "best mean absolute error by tuning steps" in page
     table = pandas.read_csv(tmp_path / "results.csv").set_index("name")
     trials = pandas.read_csv(tmp_path / "trials.csv")
-    assert list(table["trials"]) == [4, 4, 4] and len(trials) == 12
+    assert list(table["trials"]) == [3, 3, 3] and len(trials) == 9
     for comparison in results.comparisons:
         row, of_row = table.loc[comparison.name], trials[trials["name"] == comparison.name]
         assert row["tuning_steps"] == of_row["steps"].sum()
@@ -223,7 +223,7 @@ def test_the_report_says_what_tuning_took(results, tmp_path):
     assert trials.loc[trials["name"] == "SGD", "momentum"].notna().all()
     assert "beta_1" in trials
     numbers = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
-    assert [len(one["tuning"]["trials"]) for one in numbers["comparisons"]] == [4, 4, 4]
+    assert [len(one["tuning"]["trials"]) for one in numbers["comparisons"]] == [3, 3, 3]
     # A report without tuning leaves no file of trials behind.
     assert "trials.csv" in report.FILES
 
