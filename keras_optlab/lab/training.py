@@ -134,13 +134,13 @@ def reason_to_stop(
 ) -> str:
     """Why a training has no prospect after so many epochs, or an empty string.
 
-    It has diverged if a loss or an output is NaN or infinite. It is hopeless if, when half of the
-    epochs and at least two are over, both its loss and its metric are no better than those of who
-    does not look at the features and answers with the frequency of each class, or the mean of the
-    targets. A run is judged alone, so it ends the same whatever others are trained.
+    It has diverged if a loss, the metric or an output is NaN or infinite. It is hopeless if, when
+    half of the epochs and at least two are over, both its loss and its metric are no better than
+    those of who does not look at the features and answers with the frequency of each class, or the
+    mean of the targets. A run is judged alone, so it ends the same whatever others are trained.
     """
     over, planned = epochs
-    if not (math.isfinite(score[0]) and math.isfinite(training_loss)):
+    if not all(map(math.isfinite, (*score, training_loss))):
         return DIVERGED
     is_late = max(2, math.ceil(planned / 2)) <= over < planned
     return HOPELESS if is_late and objective.is_hopeless(*score) else ""

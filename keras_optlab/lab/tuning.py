@@ -1,7 +1,6 @@
 """The search for an algorithm's best arguments: which numbers, in which ranges, by Optuna."""
 
 import contextlib
-import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ from keras_optlab.arguments.domain import Domain, Real
 from keras_optlab.arguments.hyperparameter import LearningRate, Number
 from keras_optlab.lab import contenders
 from keras_optlab.lab.results import (
-    DIVERGED,
     PRUNED,
     Duel,
     Metric,
@@ -167,8 +165,6 @@ def train_trial(
         if trainee.stopped:
             break
     metrics = tuple(metric for _, metric in trainee.validations[1:])
-    if not (trainee.stopped or math.isfinite(metrics[-1])):
-        trainee.stopped = DIVERGED
     return Trial(
         rate=rate,
         arguments=arguments,
