@@ -19,6 +19,8 @@ TASKS = (CLASSIFICATION, REGRESSION)
 STANDARDIZED = "each feature standardized"
 AS_THEY_ARE = "features as they are"
 
+# Whole numbers of which each occurs less often may be meant as numbers, not as classes.
+FEW = 3
 # Up to here every integer is a float64 of its own.
 EXACT = 2**53
 
@@ -227,7 +229,7 @@ def assemble(
         targets = (standardized if scale_targets else plain)(*targets, what="targets")
         preparation += f", targets {'standardized' if scale_targets else 'as they are'}"
     else:
-        classes, targets = numbered(targets)
+        classes, targets = numbered(targets, task)
     prepared = (standardized if standardize else plain)(*features, what="features")
     return Dataset(
         name=name,
@@ -240,7 +242,9 @@ def assemble(
     )
 
 
-def numbered(labels: Sequence[np.ndarray]) -> tuple[tuple[str, ...], list[np.ndarray]]:
+def numbered(
+    labels: Sequence[np.ndarray], task: str | None
+) -> tuple[tuple[str, ...], list[np.ndarray]]:
     """The classes, and labels as their numbers."""
     both = np.concatenate(labels)
     classes, numbers = np.unique(both, return_inverse=True)
@@ -253,6 +257,11 @@ def numbered(labels: Sequence[np.ndarray]) -> tuple[tuple[str, ...], list[np.nda
             f"the labels must be classes with several rows each. Received: {len(classes)} "
             f"different labels in {len(both)} rows; if they are numbers to predict, the task is "
             "regression"
+        )
+    if task is None and both.dtype.kind == "i" and len(classes) > len(both) // FEW:
+        raise InputError(
+            f"there are {len(classes)} different whole numbers in {len(both)} rows: say by the "
+            "task whether they are classes (classification) or numbers to predict (regression)"
         )
     return tuple(str(value) for value in classes), [train, validation]
 

@@ -132,7 +132,9 @@ def describe(source: ModelSource, model: keras.Model, dataset: Dataset) -> str:
 def gives_logits(model: keras.Model, dataset: Dataset) -> bool:
     """Whether a model's outputs are logits of classes; if not, they are probabilities."""
     if dataset.is_regression:
-        raise InputError("the targets must be classes, or the model compiled with its loss")
+        raise InputError(
+            "expected classes, or a model that its function compiles. Received: numbers to predict"
+        )
     outputs = probe(model, dataset)
     logits = is_from_logits(outputs)
     check_outputs(model, dataset, outputs, logits)

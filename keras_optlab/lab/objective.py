@@ -15,6 +15,7 @@ from keras_optlab.lab.user_code import load_function
 
 ACCURACY = "accuracy"
 ERROR = "mean_absolute_error"
+CROSS_ENTROPY = "sparse_categorical_crossentropy"
 PROBED = 256
 TINY = np.finfo(np.float32).tiny
 
@@ -197,10 +198,9 @@ def sparse_cross_entropy(loss: Any) -> dict[str, Any] | None:
 
 def is_plain_cross_entropy(loss: Any) -> bool:
     """Whether a loss is sparse categorical cross-entropy, whose mean over all rows is meant."""
-    options, usual = sparse_cross_entropy(loss), keras.losses.SparseCategoricalCrossentropy()
-    return options is not None and all(
-        options[name] == usual.get_config()[name] for name in ("reduction", "ignore_class")
-    )
+    options, plain = sparse_cross_entropy(loss), sparse_cross_entropy(CROSS_ENTROPY) or {}
+    names = ("reduction", "ignore_class")
+    return options is not None and all(options[name] == plain[name] for name in names)
 
 
 def check_loss(loss: Any, from_logits: bool) -> None:

@@ -157,7 +157,7 @@ class Tuning:
         """What the search found and took; figures of the metric are of the trials that ended."""
         from pandas import Series
 
-        quarter, median, three_quarters = known(
+        quarter, median, three_quarters = present(
             Series(self.finals, dtype=float).quantile([0.25, 0.5, 0.75])
         )
         pruned = [trial.stopped for trial in self.trials].count(PRUNED)
@@ -231,11 +231,11 @@ def summary(values: Sequence[float | None]) -> Summary:
     from pandas import Series
 
     found = Series(values, dtype=float).replace([math.inf, -math.inf], math.nan)
-    mean, deviation = known(found.agg(["mean", "std"]))
+    mean, deviation = present(found.agg(["mean", "std"]))
     return Summary(mean, deviation, int(found.count()), len(values))
 
 
-def known(values: Iterable[float]) -> list[float | None]:
+def present(values: Iterable[float]) -> list[float | None]:
     """Numbers of Python, None for NaN."""
     return [None if math.isnan(value) else float(value) for value in values]
 

@@ -9,17 +9,9 @@ from typing import TYPE_CHECKING, final
 from keras_optlab import optimizers
 from keras_optlab.arguments.declaration import Section
 from keras_optlab.arguments.domain import Domain, Real
-from keras_optlab.arguments.hyperparameter import LearningRate, Number
+from keras_optlab.arguments.hyperparameter import Number
 from keras_optlab.lab import contenders
-from keras_optlab.lab.results import (
-    PRUNED,
-    Duel,
-    Metric,
-    Run,
-    Search,
-    Trial,
-    Tuning,
-)
+from keras_optlab.lab.results import PRUNED, Duel, Metric, Run, Search, Trial, Tuning
 from keras_optlab.lab.training import Examiner, Task, Trainee, batches, train
 
 if TYPE_CHECKING:
@@ -44,7 +36,7 @@ class Range:
     """Where the values of one argument are looked for, on a logarithmic scale."""
 
     name: str
-    usual: float  # its value without tuning
+    untuned: float  # its value without tuning
     low: float
     high: float
     is_complement: bool = False  # whether the numbers are one minus the value, of a decay rate
@@ -56,8 +48,8 @@ class Range:
 
     @property
     def start(self) -> float:
-        """The number of the usual value."""
-        number = 1 - self.usual if self.is_complement else self.usual
+        """The number of the value without tuning."""
+        number = 1 - self.untuned if self.is_complement else self.untuned
         return min(max(number, self.low), self.high)
 
     def value(self, number: float) -> float:
@@ -73,28 +65,28 @@ def space(kind: str, name: str) -> list[Range]:
     counts; any other that is not negative is tried around its default. Schedules have a rate alone.
     """
     rate = contenders.usual_rate(kind, name)
-    found = [Range(RATE, rate, rate / RATE_SPAN, rate * RATE_SPAN)]
+    rates = Range(RATE, rate, rate / RATE_SPAN, rate * RATE_SPAN)
     if kind == "schedule":
-        return found
+        return [rates]
+    found: list[Range | None] = [rates]
     given = contenders.OTHER_SETTINGS.get(name, {})
     for argument in getattr(optimizers, name).declared_arguments.values():
-        is_own = argument.section not in (Section.SHARED, Section.KEYWORD_ONLY)
-        if isinstance(argument, Number) and not isinstance(argument, LearningRate) and is_own:
-            default = given.get(argument.name, argument.default)
-            found += range_around(argument.name, default, argument.domain)
-    return found
+        is_general = argument.section in (Section.SHARED, Section.KEYWORD_ONLY)
+        if isinstance(argument, Number) and not is_general:
+            value = given.get(argument.name, argument.default)
+            found.append(range_around(argument.name, value, argument.domain))
+    return [one for one in found if one is not None]
 
 
-def range_around(name: str, usual: float | None, domain: Domain) -> Iterator[Range]:
-    """The range of a number, or nothing where it is off, or may be negative."""
-    if not usual or not isinstance(domain, Real) or domain.low != 0:
-        return
+def range_around(name: str, value: float | None, domain: Domain) -> Range | None:
+    """The range of a number around its value; None if it is off, or may be negative."""
+    if not value or not isinstance(domain, Real) or domain.low != 0:
+        return None
     if domain.high == 1:
-        left = 1 - usual
-        yield Range(name, usual, left / DECAY_SPAN, min(left * DECAY_SPAN, 0.999), True)
-        return
-    span = SMALL_SPAN if usual < SMALL else NUMBER_SPAN
-    yield Range(name, usual, usual / span, usual * span)
+        left = 1 - value
+        return Range(name, value, left / DECAY_SPAN, min(left * DECAY_SPAN, 0.999), True)
+    span = SMALL_SPAN if value < SMALL else NUMBER_SPAN
+    return Range(name, value, value / span, value * span)
 
 
 def work_on(task: Task, run: Work, examiner: Examiner) -> Outcome:
@@ -107,7 +99,7 @@ def work_on(task: Task, run: Work, examiner: Examiner) -> Outcome:
 def search(task: Task, run: Search, examiner: Examiner) -> Tuning:
     """Try arguments one after another, and end those early that fall behind.
 
-    The first trial has the usual values. Trials are proposed by Optuna's TPE and pruned by
+    The first trial has the values without tuning. Trials are proposed by Optuna's TPE and pruned by
     Hyperband, in which an epoch is one unit of the budget; the same seed gives the same trials.
     """
     ranges = space(run.kind, run.name)

@@ -235,6 +235,7 @@ def test_whole_numbers_are_targets_where_the_task_says_so():
     ("labels", "task", "message"),
     [
         (LABELS / 7, "classification", "must be classes: integers or text"),
+        (np.arange(ROWS) % 9, None, "9 different whole numbers in 20 rows: say by the task"),
         (["a", "b"] * 10, "regression", "the targets must be numbers. Received: 'a'"),
         (LABELS + 1j, "regression", "the targets must be numbers. Received: complex128"),
         ([0.5, np.nan] * 10, None, "every target must be a finite number. Received: nan in row 2"),

@@ -48,7 +48,7 @@ def test_ranges_hold_the_value_without_tuning_and_only_what_is_allowed():
         arguments = getattr(optimizers, name).declared_arguments
         for one in tuning.space("optimizer", name):
             assert one.low < one.start < one.high
-            assert one.value(one.start) == pytest.approx(one.usual)
+            assert one.value(one.start) == pytest.approx(one.untuned)
             for number in (one.low, one.high):
                 arguments[one.name].normalize(one.value(number))
 
