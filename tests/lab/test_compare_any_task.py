@@ -195,7 +195,7 @@ def test_a_training_no_better_than_the_mean_is_ended():
     assert results.target is None
 
 
-def test_the_small_network_reads_series_and_gives_targets_their_shape():
+def test_the_small_network_reads_series_and_shapes_targets():
     dataset = data.from_arrays("x", (SERIES, LAST), 0, standardize=True)
     model = network.build(None, dataset, 3)
     assert [type(layer).__name__ for layer in model.layers] == ["GRU", "Dense"]

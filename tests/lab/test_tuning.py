@@ -43,7 +43,7 @@ def test_ranges_follow_from_the_declared_arguments():
     assert labels("Ftrl") == labels("CosineDecay", "schedule") == ["learning_rate"]
 
 
-def test_ranges_hold_the_value_without_tuning_and_only_what_is_allowed():
+def test_ranges_hold_the_untuned_value_and_only_allowed_ones():
     for name in optimizers.__all__:
         arguments = getattr(optimizers, name).declared_arguments
         for one in tuning.space("optimizer", name):
@@ -97,7 +97,7 @@ def test_the_first_trial_has_the_values_without_tuning(by_formula):
     assert adam == pytest.approx({"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7})
 
 
-def test_every_row_has_the_same_budget_and_some_trials_are_pruned(by_formula):
+def test_rows_have_the_same_budget_and_trials_are_pruned(by_formula):
     for kind, name in (("optimizer", "SGD"), ("optimizer", "AdamW"), ("schedule", "CosineDecay")):
         found = searched(name, kind=kind)
         assert len(found.trials) == TRIALS
