@@ -64,33 +64,18 @@ class Metric:
 @final
 @dataclass(frozen=True)
 class Settings:
-    """What to compare, and how.
-
-    Args:
-        optimizers: Names of algorithms.
-        schedules: Names of schedules; `OneCycle` is the callback.
-        epochs: Integer >= 1.
-        batch_size: Integer >= 1.
-        seed: Integer >= 0, the first seed. It also decides which rows validate.
-        seeds: Integer >= 1, how many seeds from the first one on. A seed decides the initial
-            weights and the order of the batches.
-        sweep: Factors of each row's usual learning rate to try; `(1.0,)` for that rate alone.
-        target: The metric to which the time is taken; None for one that is 5 % worse than the
-            best row's.
-        built_in: Whether Keras' own is trained too.
-        tune: Integer >= 0, trials in which each row's arguments are searched for.
-    """
+    """What to compare, and how."""
 
     optimizers: tuple[str, ...]
-    schedules: tuple[str, ...]
+    schedules: tuple[str, ...]  # "OneCycle" is the callback
     epochs: int = 5
     batch_size: int = 32
-    seed: int = 0
-    seeds: int = 1
-    sweep: tuple[float, ...] = (1.0,)
-    target: float | None = None
-    built_in: bool = True
-    tune: int = 0
+    seed: int = 0  # the first seed; it also decides which rows validate
+    seeds: int = 1  # each decides initial weights and the order of the batches
+    sweep: tuple[float, ...] = (1.0,)  # factors of each row's learning rate to try
+    target: float | None = None  # of the metric; None for 5 % worse than the best row's
+    built_in: bool = True  # whether Keras' own is trained too
+    tune: int = 0  # trials in which each row's arguments are searched for
 
 
 # Names and values of the arguments of an algorithm, but for its learning rate.
