@@ -1,7 +1,7 @@
 """The figures of a comparison in words, as both the page and the terminal show them."""
 
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 from keras_optlab.lab.results import Comparison, Results, Summary
 
@@ -11,17 +11,11 @@ NOTHING = "–"
 @final
 @dataclass(frozen=True)
 class Cell:
-    """One cell of a table.
-
-    Args:
-        text: What it shows.
-        value: What it is sorted by, or None if there is nothing.
-        remark: What else there is to say, such as that a training was ended early.
-    """
+    """One cell of a table."""
 
     text: str = NOTHING
-    value: float | None = None
-    remark: str = ""
+    value: float | None = None  # what it is sorted by, or None if there is nothing
+    remark: str = ""  # such as that a training was ended early
 
     @property
     def line(self) -> str:
@@ -31,18 +25,44 @@ class Cell:
         return self.remark if self.value is None else f"{self.text} ({self.remark})"
 
 
+# What `cost_cells` are called.
+COST_HEADINGS = (
+    *("Final", "Best trial", "Median", "Middle half"),
+    *("Pruned", "Failed", "Steps", "Seconds"),
+)
+
+
 def cells(results: Results, comparison: Comparison) -> list[Cell]:
-    """Accuracy of ours and the built-in, steps and seconds to the target, weights, time."""
+    """Final metric of ours and the built-in, steps and seconds to the target, weights, time."""
     ours, theirs = comparison.step_seconds("ours"), comparison.step_seconds("built_in")
     return [
-        accuracy(comparison, "ours"),
-        accuracy(comparison, "built_in"),
+        final_cell(results, comparison, "ours"),
+        final_cell(results, comparison, "built_in"),
         mean_cell(results.steps_to_target(comparison), "{:.0f}"),
         mean_cell(results.seconds_to_target(comparison), "{:.2f}"),
         weights_differ(comparison.weight_difference),
         number_cell(ours and 1e3 * ours),
         number_cell(theirs and 1e3 * theirs),
         number_cell(comparison.time_ratio),
+    ]
+
+
+def cost_cells(results: Results, comparison: Comparison) -> list[Cell]:
+    """What the search of a row found, and what it took."""
+    tuning: Any = comparison.tuning
+    shown = results.metric.shown
+    cost = tuning.cost
+    quarters = cost["trials_lower_quartile"], cost["trials_upper_quartile"]
+    is_there = tuning.best is not None
+    return [
+        final_cell(results, comparison, "ours"),
+        Cell(shown(cost["trials_best"])) if is_there else Cell(),
+        Cell(shown(cost["trials_median"])) if is_there else Cell(),
+        Cell(" to ".join(map(shown, quarters))) if is_there else Cell(),
+        Cell(str(cost["trials_pruned"])),
+        Cell(str(cost["trials_failed"])),
+        Cell(f"{cost['tuning_steps']:,}"),
+        Cell(f"{cost['tuning_seconds']:.1f}"),
     ]
 
 
@@ -53,15 +73,18 @@ def weights_differ(difference: float | None) -> Cell:
     return Cell(f"{difference:.0e}" if difference else "none", difference)
 
 
-def accuracy(comparison: Comparison, side: str) -> Cell:
-    """The final accuracy of a side, and what became of the trainings that have none."""
-    remark = stopped(comparison.stopped(side), len(comparison.duels))
+def final_cell(results: Results, comparison: Comparison, side: str) -> Cell:
+    """The final metric of a side, and what became of the trainings that have none."""
     if not comparison.trainings(side):
         return Cell()
-    found = comparison.accuracy(side)
-    if found.mean is None:
-        return Cell(remark=remark)
-    return Cell(percent(found.mean, found.deviation), found.mean, remark)
+    remark = stopped(comparison.stopped(side), len(comparison.duels))
+    found = comparison.final(side)
+    return Cell(metric_text(results, found), found.mean, remark)
+
+
+def metric_text(results: Results, found: Summary) -> str:
+    """A mean and deviation of the metric."""
+    return NOTHING if found.mean is None else results.metric.shown(found.mean, found.deviation)
 
 
 def stopped(reasons: dict[str, int], seeds: int) -> str:
@@ -69,13 +92,6 @@ def stopped(reasons: dict[str, int], seeds: int) -> str:
     if seeds == 1:
         return next(iter(reasons), "")
     return ", ".join(f"{count} of {seeds} {reason}" for reason, count in reasons.items())
-
-
-def percent(mean: float, deviation: float | None) -> str:
-    """A mean as a percentage, with the deviation of the seeds if there are several."""
-    if deviation is None:
-        return f"{mean:.1%}"
-    return f"{100 * mean:.1f} ± {100 * deviation:.1f}%"
 
 
 def mean_cell(found: Summary, form: str) -> Cell:

@@ -9,6 +9,7 @@ import keras
 from keras_optlab import callbacks, optimizers, schedules
 from keras_optlab.conversion import built_in
 from keras_optlab.lab.catalogue import NOTES
+from keras_optlab.lab.results import Arguments
 
 # Learning rates that come far in a few hundred steps. The defaults of Adagrad or Adadelta, which
 # are made for long runs, would hardly move.
@@ -25,6 +26,7 @@ TRIED_RATES = {
     "Lion": 0.002,
     "Muon": 0.01,
     "Nadam": 0.01,
+    "Prodigy": 1.0,
     "RMSprop": 0.005,
     "ScheduleFreeAdamW": 0.02,
     "LARS": 1.0,
@@ -32,7 +34,7 @@ TRIED_RATES = {
 }
 # An algorithm that is not among them is tried with Adam's, which most others are like.
 LEARNING_RATES = {name: TRIED_RATES.get(name, TRIED_RATES["Adam"]) for name in optimizers.__all__}
-OTHER_SETTINGS: dict[str, dict[str, Any]] = {"SGD": {"momentum": 0.9}}
+OTHER_SETTINGS: dict[str, dict[str, float]] = {"SGD": {"momentum": 0.9}}
 
 # The optimizer that all schedules and 1cycle are tried with: SGD, with this rate at the top.
 SCHEDULED_RATE = 0.2
@@ -44,12 +46,7 @@ ONE_CYCLE = "OneCycle"
 @final
 @dataclass(frozen=True)
 class Side:
-    """One training of a contender: how to make what goes into `compile` and `fit`.
-
-    Args:
-        optimizer: Makes the optimizer.
-        callbacks: Makes the callbacks.
-    """
+    """One training of a contender: what makes the optimizer and callbacks for it."""
 
     optimizer: Callable[[], keras.optimizers.Optimizer]
     callbacks: Callable[[], list[keras.callbacks.Callback]] = list
@@ -58,25 +55,15 @@ class Side:
 @final
 @dataclass(frozen=True)
 class Contender:
-    """One row of a comparison.
+    """One row of a comparison."""
 
-    Args:
-        kind: `"optimizer"` or `"schedule"`.
-        name: Name of the class.
-        setting: Its arguments, as they would be typed.
-        ours: This package's side.
-        built_in: Keras' side, or None where Keras has nothing of the kind.
-        rate_at: Learning rate as a function of the step, counted from 0.
-        note: What a reader has to know.
-    """
-
-    kind: str
+    kind: str  # "optimizer" or "schedule"
     name: str
-    setting: str
+    setting: str  # its arguments, as they would be typed
     ours: Side
-    built_in: Side | None
-    rate_at: Callable[[int], float]
-    note: str = ""
+    built_in: Side | None  # None where Keras has nothing of the kind
+    rate_at: Callable[[int], float]  # of the step, counted from 0
+    note: str = ""  # what a reader has to know
 
 
 def schedule_names() -> list[str]:
@@ -89,17 +76,12 @@ def usual_rate(kind: str, name: str) -> float:
     return LEARNING_RATES[name] if kind == "optimizer" else SCHEDULED_RATE
 
 
-def contender(kind: str, name: str, rate: float, steps: int) -> Contender:
-    """A contender at a learning rate.
-
-    Args:
-        kind: `"optimizer"` or `"schedule"`.
-        name: Name of an algorithm; or of a schedule, `CONSTANT` for none.
-        rate: Learning rate; a schedule's highest.
-        steps: Steps of the whole training.
-    """
+def contender(
+    kind: str, name: str, rate: float, steps: int, arguments: Arguments = ()
+) -> Contender:
+    """A contender at a learning rate, in a training of so many steps."""
     if kind == "optimizer":
-        return optimizer_contender(name, rate)
+        return optimizer_contender(name, rate, arguments)
     if name == CONSTANT:
         return constant_contender(rate)
     special = {ONE_CYCLE: one_cycle_contender, "OneCycleMomentum": cycled_momentum_contender}
@@ -108,9 +90,13 @@ def contender(kind: str, name: str, rate: float, steps: int) -> Contender:
     return schedule_contender(name, rate, steps)
 
 
-def optimizer_contender(name: str, rate: float) -> Contender:
+def optimizer_contender(name: str, rate: float, others: Arguments) -> Contender:
     """An algorithm against the built-in of its name, with the same arguments."""
-    arguments: dict[str, Any] = {"learning_rate": rate, **OTHER_SETTINGS.get(name, {})}
+    arguments: dict[str, Any] = {
+        "learning_rate": rate,
+        **OTHER_SETTINGS.get(name, {}),
+        **dict(others),
+    }
     theirs = built_in(getattr(optimizers, name))
     return Contender(
         kind="optimizer",
@@ -157,7 +143,7 @@ def cycled_momentum_contender(highest: float, steps: int) -> Contender:
     return Contender(
         kind="schedule",
         name="OneCycleMomentum",
-        setting=f"total_steps={steps}, beside OneCycleLearningRate({shown(highest)}, {steps})",
+        setting=f"total_steps={steps}, with OneCycleLearningRate({shown(highest)}, {steps})",
         ours=Side(lambda: optimizers.SGD(rate, momentum=momentum)),
         built_in=None,
         rate_at=rate.at,
@@ -181,47 +167,29 @@ def one_cycle_contender(rate: float, steps: int) -> Contender:
 
 def schedule_arguments(rate: float, steps: int) -> dict[str, dict[str, Any]]:
     """Arguments of each schedule that bring a rate down by the last of so many steps."""
-    warmup, half = max(1, steps // 10), max(1, steps // 2)
+
+    def part(share: int) -> int:
+        return max(1, steps // share)
+
+    start = {"initial_learning_rate": rate}
+    rest = schedules.PolynomialDecay(rate, max(1, steps - part(2)), 0.0)
     return {
-        "CosineDecay": {"initial_learning_rate": rate, "decay_steps": steps},
-        "CosineDecayRestarts": {
-            "initial_learning_rate": rate,
-            "first_decay_steps": max(1, steps // 3),
-            "m_mul": 0.5,
-        },
-        "ExponentialDecay": {
-            "initial_learning_rate": rate,
-            "decay_steps": steps,
-            "decay_rate": 0.01,
-        },
-        "InverseTimeDecay": {
-            "initial_learning_rate": rate,
-            "decay_steps": max(1, steps // 10),
-            "decay_rate": 1.0,
-        },
+        "CosineDecay": {**start, "decay_steps": steps},
+        "CosineDecayRestarts": {**start, "first_decay_steps": part(3), "m_mul": 0.5},
+        "ExponentialDecay": {**start, "decay_steps": steps, "decay_rate": 0.01},
+        "InverseTimeDecay": {**start, "decay_steps": part(10), "decay_rate": 1.0},
         "LinearWarmup": {
-            "steps": warmup,
-            "then": schedules.CosineDecay(rate, max(1, steps - warmup)),
+            "steps": part(10),
+            "then": schedules.CosineDecay(rate, max(1, steps - part(10))),
         },
         "OneCycleLearningRate": {"max_learning_rate": rate, "total_steps": steps},
         "PiecewiseConstantDecay": {
-            "boundaries": [half, half + max(1, steps // 4)],
+            "boundaries": [part(2), part(2) + part(4)],
             "values": [rate, rate / 10, rate / 100],
         },
-        "PolynomialDecay": {
-            "initial_learning_rate": rate,
-            "decay_steps": steps,
-            "end_learning_rate": 0.0,
-        },
-        "PowerDecay": {
-            "initial_learning_rate": rate,
-            "decay_steps": max(1, steps // 20),
-            "power": 0.5,
-        },
-        "Sequence": {
-            "schedules": [rate, schedules.PolynomialDecay(rate, max(1, steps - half), 0.0)],
-            "boundaries": [half],
-        },
+        "PolynomialDecay": {**start, "decay_steps": steps, "end_learning_rate": 0.0},
+        "PowerDecay": {**start, "decay_steps": part(20), "power": 0.5},
+        "Sequence": {"schedules": [rate, rest], "boundaries": [part(2)]},
     }
 
 

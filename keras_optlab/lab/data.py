@@ -9,13 +9,18 @@ from typing import Any, final
 import numpy as np
 
 from keras_optlab.lab.errors import InputError
-from keras_optlab.lab.tables import is_number, printable, read_csv, read_npz
+from keras_optlab.lab.tables import SHOWN, is_number, printable, read_csv, read_npz
 from keras_optlab.lab.user_code import load_function
 
 READERS = {".npz": read_npz, ".csv": read_csv}
+CLASSIFICATION = "classification"
+REGRESSION = "regression"
+TASKS = (CLASSIFICATION, REGRESSION)
 STANDARDIZED = "each feature standardized"
 AS_THEY_ARE = "features as they are"
 
+# Whole numbers of which each occurs less often may be meant as numbers, not as classes.
+FEW = 3
 # Up to here every integer is a float64 of its own.
 EXACT = 2**53
 
@@ -23,16 +28,17 @@ EXACT = 2**53
 @final
 @dataclass(frozen=True)
 class Dataset:
-    """A classification task: features, and labels counted from 0.
+    """Features, and what is to be learned of them: classes or numbers.
 
     Args:
         name: What to call it in a report.
         x_train: Features to train on, of shape (rows, ...); float32 if they are standardized.
-        y_train: Their labels, int32.
+        y_train: Labels counted from 0, int32 of shape (rows,); or targets, float32 of shape
+            (rows, ...).
         x_validation: Features to validate on.
-        y_validation: Their labels.
-        classes: What each label stands for.
-        preparation: What was done to the features, in words.
+        y_validation: Their labels or targets.
+        classes: What each label stands for; empty for regression.
+        preparation: What was done to the features and targets, in words.
     """
 
     name: str
@@ -43,25 +49,52 @@ class Dataset:
     classes: tuple[str, ...]
     preparation: str = STANDARDIZED
 
+    @property
+    def is_regression(self) -> bool:
+        """Whether the targets are numbers."""
+        return not self.classes
 
-def digits(seed: int) -> Dataset:
+
+def load(
+    source: str | None, label: str | None, seed: int, standardize: bool, task: str | None = None
+) -> Dataset:
+    """The dataset that `--data` and `--label` name: of a file, of a function, or the digits.
+
+    The features of files are standardized whatever `standardize` says.
+    """
+    if source is None:
+        if label is not None:
+            raise InputError("--label names a column of --data, which is missing")
+        return digits(seed, task)
+    if ":" not in source or Path(source).suffix.lower() in READERS:
+        return read(Path(source), label, seed, task, scale_targets=standardize)
+    if label is not None:
+        raise InputError("--label names a column of a file, and --data is a function")
+    return call(source, seed, standardize, task)
+
+
+def digits(seed: int, task: str | None = None) -> Dataset:
     """1,797 handwritten digits of 8 x 8 pixels, from scikit-learn."""
     from sklearn.datasets import load_digits
 
     arrays: Any = load_digits(return_X_y=True)
     features, labels = arrays
-    return split("scikit-learn's digits", features, labels, seed)
+    return split("scikit-learn's digits", features, labels, seed, task=task)
 
 
-def read(path: Path, label: str | None, seed: int) -> Dataset:
+def read(
+    path: Path, label: str | None, seed: int, task: str | None = None, scale_targets: bool = True
+) -> Dataset:
     """A dataset from a file: its name ends in .npz or .csv.
 
     Args:
         path: The file. An npz has the arrays `x` (or `features`) and `y` (or `labels`); a csv
             has one example a line, with or without a line of column names first.
-        label: Name of the array or column with the labels. None for one called `label`,
-            `target` or `y`, or else the last column.
+        label: Name of the array or column with the labels or targets. None for one called
+            `label`, `target` or `y`, or else the last column.
         seed: Decides which fifth of the rows validates.
+        task: See `from_arrays`.
+        scale_targets: Whether the targets of a regression are standardized.
 
     Raises:
         InputError: If there is no such file, or nothing in it to train on.
@@ -72,43 +105,36 @@ def read(path: Path, label: str | None, seed: int) -> Dataset:
         )
     try:
         features, labels = READERS[path.suffix.lower()](path, label)
-        return split(path.name, features, labels, seed)
+        return split(path.name, features, labels, seed, True, task, scale_targets)
     except InputError as error:
         raise InputError(f"{printable(path)}: {error}") from None
-    except OSError as error:
-        raise InputError(f"cannot read {printable(path)}: {error.strerror or error}") from None
     except UnicodeDecodeError:
-        raise InputError(f"cannot read {printable(path)}: it is not text in UTF-8") from None
-    except csv.Error as error:
-        raise InputError(f"cannot read {printable(path)}: {error}") from None
+        reason: Any = "it is not text in UTF-8"
     except MemoryError:
-        raise InputError(f"cannot read {printable(path)}: it does not fit into memory") from None
+        reason = "it does not fit into memory"
+    except OSError as error:
+        reason = error.strerror or error
+    except csv.Error as error:
+        reason = error
+    raise InputError(f"cannot read {printable(path)}: {reason}")
 
 
-def call(spec: str, seed: int, standardize: bool) -> Dataset:
-    """A dataset from a function of the user's.
-
-    Args:
-        spec: `module:function` or `path/to/file.py:function`. The function takes no arguments and
-            returns what `from_arrays` takes.
-        seed: See `from_arrays`.
-        standardize: See `from_arrays`.
-
-    Raises:
-        InputError: If there is no such function, it fails, or returns anything else.
-    """
+def call(spec: str, seed: int, standardize: bool, task: str | None = None) -> Dataset:
+    """A dataset from what `module:function` returns; the other arguments as in `from_arrays`."""
     function: Callable[[], Any] = load_function(spec, "--data")
     try:
         arrays = function()
     except Exception as error:
         raise InputError(f"--data: {spec} failed: {type(error).__name__}: {error}") from error
     try:
-        return from_arrays(spec, arrays, seed, standardize)
+        return from_arrays(spec, arrays, seed, standardize, task)
     except InputError as error:
         raise InputError(f"--data: {spec}: {error}") from None
 
 
-def from_arrays(name: str, arrays: Any, seed: int, standardize: bool) -> Dataset:
+def from_arrays(
+    name: str, arrays: Any, seed: int, standardize: bool, task: str | None = None
+) -> Dataset:
     """A dataset from arrays.
 
     Args:
@@ -116,7 +142,10 @@ def from_arrays(name: str, arrays: Any, seed: int, standardize: bool) -> Dataset
         arrays: `(x, y)`, of which a fifth of the rows, at random, validates, or
             `(x_train, y_train, x_validation, y_validation)`.
         seed: Decides which fifth.
-        standardize: Whether the features are standardized, for a model that does not do it.
+        standardize: Whether the features, and the targets of a regression, are standardized, for a
+            model that does not do it.
+        task: `"classification"` or `"regression"`. None for regression if any of `y` is a number
+            that is not whole, and classification otherwise.
 
     Raises:
         InputError: If there is nothing in them to train on.
@@ -131,8 +160,8 @@ def from_arrays(name: str, arrays: Any, seed: int, standardize: bool) -> Dataset
     parts = [as_array(array) for array in arrays]
     if len(parts) == 2:
         features, labels = parts
-        return split(name, features, labels, seed, standardize)
-    return assemble(name, parts[0::2], parts[1::2], standardize)
+        return split(name, features, labels, seed, standardize, task)
+    return assemble(name, parts[0::2], parts[1::2], standardize, task)
 
 
 def as_array(value: Any) -> np.ndarray:
@@ -146,33 +175,28 @@ def as_array(value: Any) -> np.ndarray:
 
 
 def split(
-    name: str, features: np.ndarray, labels: np.ndarray, seed: int, standardize: bool = True
+    name: str,
+    features: np.ndarray,
+    labels: np.ndarray,
+    seed: int,
+    standardize: bool = True,
+    task: str | None = None,
+    scale_targets: bool | None = None,
 ) -> Dataset:
-    """Check a table, and keep a random fifth of it for validation.
+    """Check a table, and keep a random fifth of it for validation; see `from_arrays`.
 
-    Args:
-        name: What to call it in a report.
-        features: Of shape (rows, ...).
-        labels: One of each row.
-        seed: Decides which fifth.
-        standardize: Whether to standardize the features.
-
-    Raises:
-        InputError: If it is too small, has a number missing, or has no classes to tell apart.
+    Targets are standardized where features are, unless `scale_targets` says otherwise.
     """
     check_shapes(features, labels)
     if len(features) < 10:
         raise InputError(f"at least 10 rows are needed. Received: {len(features)}")
     order = np.random.default_rng(seed).permutation(len(features))
     validation, train = np.split(order, [len(features) // 5])
-    check_finite(features)
-    labels = as_classes(labels)
-    return assemble(
-        name,
-        (features[train], features[validation]),
-        (labels[train], labels[validation]),
-        standardize,
-    )
+    # Checked as a whole, so that an error names the row of the table.
+    check_finite(features, "feature")
+    (targets,) = as_targets([labels], task)
+    xs, ys = ([part[train], part[validation]] for part in (features, targets))
+    return assemble(name, xs, ys, standardize, task, scale_targets)
 
 
 def assemble(
@@ -180,56 +204,73 @@ def assemble(
     features: Sequence[np.ndarray],
     labels: Sequence[np.ndarray],
     standardize: bool,
+    task: str | None = None,
+    scale_targets: bool | None = None,
 ) -> Dataset:
-    """A dataset of rows to train on and rows to validate on.
-
-    Args:
-        name: What to call it in a report.
-        features: Those to train on, those to validate on.
-        labels: The same of the labels.
-        standardize: Whether to standardize the features.
-
-    Raises:
-        InputError: If there are too few, one is missing, or there are no classes to tell apart.
-    """
+    """A dataset of rows to train on and rows to validate on; the arguments are those of `split`."""
     for x, y in zip(features, labels, strict=True):
         check_shapes(x, y)
         if not len(x):
             raise InputError("at least one row is needed to train and to validate. Received: none")
-        check_finite(x)
-    if features[0].shape[1:] != features[1].shape[1:]:
-        raise InputError(
-            "all examples must have the same shape. Received: "
-            f"{features[0].shape[1:]} to train and {features[1].shape[1:]} to validate"
-        )
-    both = np.concatenate([as_classes(label) for label in as_one_kind(labels)])
-    classes, numbered = np.unique(both, return_inverse=True)
-    train, validation = np.split(numbered.astype(np.int32), [len(labels[0])])
+        check_finite(x, "feature")
+    for what, (train, validation) in (("examples", features), ("targets", labels)):
+        if train.shape[1:] != validation.shape[1:]:
+            raise InputError(
+                f"all {what} must have the same shape. Received: "
+                f"{train.shape[1:]} to train and {validation.shape[1:]} to validate"
+            )
+    scale_targets = standardize if scale_targets is None else scale_targets
+    targets = as_targets(labels, task)
+    preparation = STANDARDIZED if standardize else AS_THEY_ARE
+    classes: tuple[str, ...] = ()
+    if targets[0].dtype == np.float64:
+        if (targets[0] == targets[0][0]).all():
+            raise InputError(f"the targets must differ. Received: {targets[0][0]} in every row")
+        targets = (standardized if scale_targets else plain)(*targets, what="targets")
+        preparation += f", targets {'standardized' if scale_targets else 'as they are'}"
+    else:
+        classes, targets = numbered(targets, task)
+    prepared = (standardized if standardize else plain)(*features, what="features")
+    return Dataset(
+        name=name,
+        x_train=prepared[0],
+        y_train=targets[0],
+        x_validation=prepared[1],
+        y_validation=targets[1],
+        classes=classes,
+        preparation=preparation,
+    )
+
+
+def numbered(
+    labels: Sequence[np.ndarray], task: str | None
+) -> tuple[tuple[str, ...], list[np.ndarray]]:
+    """The classes, and labels as their numbers."""
+    both = np.concatenate(labels)
+    classes, numbers = np.unique(both, return_inverse=True)
+    train, validation = np.split(numbers.astype(np.int32), [len(labels[0])])
     if len(np.unique(train)) < 2:
         only = printable(classes[train[0]])
         raise InputError(f"at least two classes are needed. Received: only {only}")
     if len(classes) > len(both) // 2:
         raise InputError(
             f"the labels must be classes with several rows each. Received: {len(classes)} "
-            f"different labels in {len(both)} rows"
+            f"different labels in {len(both)} rows; if they are numbers to predict, the task is "
+            "regression"
         )
-    prepared = standardized(*features) if standardize else [plain(part) for part in features]
-    return Dataset(
-        name=name,
-        x_train=prepared[0],
-        y_train=train,
-        x_validation=prepared[1],
-        y_validation=validation,
-        classes=tuple(str(value) for value in classes),
-        preparation=STANDARDIZED if standardize else AS_THEY_ARE,
-    )
+    if task is None and both.dtype.kind == "i" and len(classes) > len(both) // FEW:
+        raise InputError(
+            f"there are {len(classes)} different whole numbers in {len(both)} rows: say by the "
+            "task whether they are classes (classification) or numbers to predict (regression)"
+        )
+    return tuple(str(value) for value in classes), [train, validation]
 
 
 def check_shapes(features: np.ndarray, labels: np.ndarray) -> None:
     """Refuse what is not a row of numbers for each label."""
     if features.dtype.kind not in "biuf":
         raise InputError(f"the features are not numbers but {features.dtype}")
-    if features.ndim < 2 or labels.ndim != 1 or len(features) != len(labels):
+    if features.ndim < 2 or labels.ndim < 1 or len(features) != len(labels):
         raise InputError(
             "expected features of shape (rows, columns) and as many labels. "
             f"Received: features {features.shape} and labels {labels.shape}"
@@ -238,46 +279,59 @@ def check_shapes(features: np.ndarray, labels: np.ndarray) -> None:
         raise InputError("at least one feature is needed. Received: none")
 
 
-def check_finite(features: np.ndarray) -> None:
+def check_finite(array: np.ndarray, what: str) -> None:
     """Refuse missing and infinite numbers."""
-    flat = features.reshape(len(features), -1)
+    flat = array.reshape(len(array), -1)
     bad = np.argwhere(~np.isfinite(flat))
     if len(bad):
         row, column = bad[0] + 1
         raise InputError(
-            f"every feature must be a finite number. Received: {flat[row - 1, column - 1]} in "
-            f"row {row}, feature {column}"
+            f"every {what} must be a finite number. Received: {flat[row - 1, column - 1]} in "
+            f"row {row}, {what} {column}"
         )
 
 
-def standardized(train: np.ndarray, validation: np.ndarray) -> list[np.ndarray]:
-    """Features with mean 0 and variance 1 over the rows to train on; 0 where all are the same."""
+def standardized(train: np.ndarray, validation: np.ndarray, what: str) -> list[np.ndarray]:
+    """Numbers with mean 0 and variance 1 over the rows to train on; 0 where all are the same."""
     train, validation = train.astype(np.float64), validation.astype(np.float64)
     with np.errstate(all="ignore"):
         mean, deviation = train.mean(axis=0), train.std(axis=0)
-        # The deviation of what never changes may be a rounding error in place of 0.
+        # The deviation of what never changes may be a rounding error, not 0.
         deviation = np.where(train.min(axis=0) < train.max(axis=0), deviation, 1.0)
         parts = [((part - mean) / deviation).astype(np.float32) for part in (train, validation)]
     usable = np.isfinite(mean).all() and np.isfinite(deviation).all() and deviation.all()
     if not (usable and all(np.isfinite(part).all() for part in parts)):
-        raise InputError("the features are too large, or too small, to be standardized: scale them")
+        raise InputError(f"the {what} are too large, or too small, to be standardized: scale them")
     return parts
 
 
-def plain(features: np.ndarray) -> np.ndarray:
-    """Features as all backends take them: float32, uint8 or int32."""
-    if features.dtype.kind == "f":
+def plain(train: np.ndarray, validation: np.ndarray, what: str) -> list[np.ndarray]:
+    """Numbers as all backends take them."""
+    return [in_32_bits(part, what) for part in (train, validation)]
+
+
+def in_32_bits(array: np.ndarray, what: str) -> np.ndarray:
+    """Numbers as float32, uint8 or int32."""
+    if array.dtype.kind == "f":
         with np.errstate(over="ignore"):
-            single = features.astype(np.float32)
-        if not np.isfinite(single).all():
-            raise InputError("the features are too large for float32: scale them down")
-        return single
-    if features.dtype == np.uint8:
-        return features
+            rounded = array.astype(np.float32)
+        if not np.isfinite(rounded).all():
+            raise InputError(f"the {what} are too large for float32: scale them down")
+        return rounded
+    if array.dtype == np.uint8:
+        return array
     limits = np.iinfo(np.int32)
-    if features.dtype.kind != "b" and (features.min() < limits.min or features.max() > limits.max):
-        raise InputError("features that are integers must fit into 32 bits")
-    return features.astype(np.int32)
+    if array.dtype.kind != "b" and (array.min() < limits.min or array.max() > limits.max):
+        raise InputError(f"{what} that are integers must fit into 32 bits")
+    return array.astype(np.int32)
+
+
+def as_targets(labels: Sequence[np.ndarray], task: str | None) -> list[np.ndarray]:
+    """Numbers to predict as float64, or classes as integers or text."""
+    labels = as_one_kind(labels)
+    if task is None and any(has_fractions(part) for part in labels):
+        task = REGRESSION
+    return [as_numbers(part) if task == REGRESSION else as_classes(part) for part in labels]
 
 
 def as_one_kind(labels: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -301,8 +355,39 @@ def text(labels: np.ndarray) -> np.ndarray:
         raise InputError("the labels are bytes that are not text in UTF-8") from None
 
 
+def has_fractions(labels: np.ndarray) -> bool:
+    """Whether all are numbers, in text or not, and not all whole: no classes."""
+    if labels.dtype.kind not in "fU" or not all_numbers(labels):
+        return False
+    numbers = labels.astype(np.float64)
+    numbers = numbers[np.isfinite(numbers)]
+    return bool((numbers != np.round(numbers)).any())
+
+
+def all_numbers(labels: np.ndarray) -> bool:
+    """Whether there is no text that is not a number."""
+    return labels.dtype.kind != "U" or all(map(is_number, labels.flat))
+
+
+def as_numbers(targets: np.ndarray) -> np.ndarray:
+    """Targets as float64."""
+    if targets.dtype.kind not in "biufU":
+        raise InputError(f"the targets must be numbers. Received: {targets.dtype}")
+    if not all_numbers(targets):
+        wrong = next(item for item in targets.flat if not is_number(item))
+        raise InputError(f"the targets must be numbers. Received: {printable(wrong)[:SHOWN]!r}")
+    numbers = targets.astype(np.float64)
+    check_finite(numbers, "target")
+    return numbers
+
+
 def as_classes(labels: np.ndarray) -> np.ndarray:
     """Labels as integers where all are whole numbers, as text where any is not a number."""
+    if labels.ndim != 1:
+        raise InputError(
+            f"expected one label a row. Received: labels {labels.shape}; if they are numbers to "
+            "predict, the task is regression"
+        )
     if labels.dtype.kind not in "biufUS":
         raise InputError(f"the labels must be integers or text. Received: {labels.dtype}")
     if labels.dtype.kind in "iu" and labels.max(initial=0) <= np.iinfo(np.int64).max:
@@ -310,7 +395,7 @@ def as_classes(labels: np.ndarray) -> np.ndarray:
     words = text(labels)
     if any(not word for word in words):
         raise InputError(f"row {list(words).index('') + 1} has no label")
-    if not all(is_number(word) for word in words):
+    if not all_numbers(words):
         return words
     numbers = words.astype(np.float64)
     wrong = numbers[~np.isfinite(numbers) | (numbers != np.round(numbers))]

@@ -6,14 +6,14 @@ import os
 import pickle
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import numpy as np
 
 from keras_optlab.lab.errors import InputError
-from keras_optlab.lab.results import Duel, Run
-from keras_optlab.lab.training import Examiner, Task, train
+from keras_optlab.lab.training import Examiner, Task
+from keras_optlab.lab.tuning import Outcome, Work, work_on
 from keras_optlab.lab.versions import versions
 
 # So often in a row may workers die before any run is finished.
@@ -25,35 +25,26 @@ ARRAYS = ("x_train", "y_train", "x_validation", "y_validation")
 @final
 @dataclass(frozen=True)
 class Farm:
-    """Where runs are trained.
+    """Where runs are trained."""
 
-    Args:
-        jobs: Integer >= 1, processes of this machine.
-        dask: Address of a Dask scheduler, whose workers train instead; or None.
-    """
+    jobs: int = 1  # processes of this machine
+    dask: str | None = None  # address of a Dask scheduler, whose workers train instead
 
-    jobs: int = 1
-    dask: str | None = None
-
-    def train(self, task: Task, runs: Sequence[Run]) -> Iterator[Duel]:
-        """Train all runs, and give each result as soon as it is there, in any order.
-
-        Raises:
-            InputError: If workers fail again and again, or cannot train on the same backend.
-        """
+    def train(self, task: Task, runs: Sequence[Work]) -> Iterator[Outcome]:
+        """Do all runs and searches, and give each result as soon as it is there, in any order."""
         if self.jobs == 1 and self.dask is None:
             examiner = Examiner(task)
-            yield from (train(task, run, examiner) for run in runs)
+            yield from (work_on(task, run, examiner) for run in runs)
             return
         self.require_packages()
         waiting = dict.fromkeys(runs)
         failures = 0
         while waiting:
             try:
-                for duel in self.in_parallel(task, list(waiting)):
-                    del waiting[duel.run]
+                for result in self.in_parallel(task, list(waiting)):
+                    del waiting[result.run]
                     failures = 0
-                    yield duel
+                    yield result
             except ImportError as error:
                 raise InputError(f"a worker cannot import what it needs: {error}") from error
             except BrokenExecutor as error:
@@ -68,13 +59,12 @@ class Farm:
 
     def require_packages(self) -> None:
         """Check that what runs go through is there."""
-        needed = {"joblib": "lab", "distributed": "dask"} if self.dask else {"joblib": "lab"}
-        for module, extra in needed.items():
-            if importlib.util.find_spec(module) is None:
-                raise InputError(f'{module} not installed: pip install "keras-optlab[{extra}]"')
+        require("joblib", "lab")
+        if self.dask:
+            require("distributed", "dask")
 
-    def in_parallel(self, task: Task, runs: Sequence[Run]) -> Iterator[Duel]:
-        """Train runs on the workers."""
+    def in_parallel(self, task: Task, runs: Sequence[Work]) -> Iterator[Outcome]:
+        """Have the workers do runs and searches."""
         import joblib
 
         arrays = {name: getattr(task.dataset, name) for name in ARRAYS}
@@ -85,12 +75,12 @@ class Farm:
         )
         work = joblib.delayed(worker_function())
         here = {"folder": os.getcwd(), "versions": versions()}
-        calls = (work(astuple(run), pickled, arrays, here) for run in runs)
+        calls = (work(pickle.dumps(run), pickled, arrays, here) for run in runs)
         with self.backend(arrays):
             # One run at a time, so that a worker that is killed loses no more.
             how: dict[str, Any] = {"batch_size": 1, "return_as": "generator_unordered"}
-            duels: Any = joblib.Parallel(n_jobs=self.jobs, **how)(calls)
-            yield from duels
+            results: Any = joblib.Parallel(n_jobs=self.jobs, **how)(calls)
+            yield from results
 
     @contextlib.contextmanager
     def backend(self, arrays: dict[str, np.ndarray]) -> Iterator[None]:
@@ -115,14 +105,20 @@ class Farm:
                 yield
 
 
-def worker_function() -> Callable[[tuple, bytes, dict[str, np.ndarray], dict[str, Any]], Duel]:
+def require(module: str, extra: str) -> None:
+    """Check that a package is there."""
+    if not importlib.util.find_spec(module):
+        raise InputError(f'{module} not installed: pip install "keras-optlab[{extra}]"')
+
+
+def worker_function() -> Callable[[bytes, bytes, dict[str, np.ndarray], dict[str, Any]], Any]:
     """What a worker calls.
 
     A function within a function goes to the worker as code, not as a name in this package, whose
     import would import Keras: the backend is chosen before that, and before the task is unpickled.
     """
 
-    def work(run: tuple, task: bytes, arrays: dict, origin: dict) -> Any:
+    def work(run: bytes, task: bytes, arrays: dict, origin: dict) -> Any:
         import os
         import sys
 

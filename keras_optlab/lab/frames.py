@@ -12,7 +12,7 @@ SIDES = {"ours": "keras-optlab", "built_in": "keras"}
 
 
 def rows(results: Results) -> "DataFrame":
-    """A row for each algorithm and schedule, at its best learning rate."""
+    """A row for each algorithm and schedule, at its best arguments."""
     from pandas import DataFrame
 
     return DataFrame([row(results, comparison) for comparison in results.comparisons])
@@ -20,26 +20,50 @@ def rows(results: Results) -> "DataFrame":
 
 def row(results: Results, comparison: Comparison) -> dict[str, Any]:
     """The figures of one row; what there is none of is None."""
-    accuracies = {side: comparison.accuracy(side) for side in SIDES}
-    times = {side: comparison.step_seconds(side) for side in SIDES}
-    return {
+    ours, theirs = comparison.final("ours"), comparison.final("built_in")
+    figures = {
         "kind": comparison.kind,
         "name": comparison.name,
         "arguments": comparison.setting,
         "learning_rate": comparison.rate,
         "seeds": len(comparison.duels),
         "ended_early": sum(comparison.stopped().values()),
-        "accuracy": accuracies["ours"].mean,
-        "accuracy_deviation": accuracies["ours"].deviation,
-        "built_in_accuracy": accuracies["built_in"].mean,
-        "built_in_accuracy_deviation": accuracies["built_in"].deviation,
+        "metric": results.metric.name,
+        "validation_metric": ours.mean,
+        "validation_metric_deviation": ours.deviation,
+        "built_in_validation_metric": theirs.mean,
+        "built_in_validation_metric_deviation": theirs.deviation,
         "steps_to_target": results.steps_to_target(comparison).mean,
         "seconds_to_target": results.seconds_to_target(comparison).mean,
         "weight_difference": comparison.weight_difference,
-        "step_seconds": times["ours"],
-        "built_in_step_seconds": times["built_in"],
+        "step_seconds": comparison.step_seconds("ours"),
+        "built_in_step_seconds": comparison.step_seconds("built_in"),
         "time_ratio": comparison.time_ratio,
     }
+    return figures | (comparison.tuning.cost if comparison.tuning else {})
+
+
+def trials(results: Results) -> "DataFrame":
+    """A row for each trial, with a column for each argument."""
+    from pandas import DataFrame
+
+    return DataFrame(
+        {
+            "kind": comparison.kind,
+            "name": comparison.name,
+            "trial": number,
+            "validation_metric": trial.validation_metric[-1],
+            "epochs": len(trial.validation_metric),
+            "steps": trial.steps,
+            "seconds": trial.seconds,
+            "ended_early": trial.stopped,
+            "learning_rate": trial.rate,
+            **dict(trial.arguments),
+        }
+        for comparison in results.comparisons
+        if comparison.tuning
+        for number, trial in enumerate(comparison.tuning.trials)
+    )
 
 
 def epochs(results: Results) -> "DataFrame":
@@ -58,11 +82,11 @@ def records(comparison: Comparison) -> Iterator[dict[str, Any]]:
                 continue
             curves = zip(
                 training.validation_loss,
-                training.validation_accuracy,
+                training.validation_metric,
                 (None, *training.training_loss),
                 strict=True,
             )
-            for epoch, (loss, accuracy, training_loss) in enumerate(curves):
+            for epoch, (loss, metric, training_loss) in enumerate(curves):
                 yield {
                     "kind": comparison.kind,
                     "name": comparison.name,
@@ -72,6 +96,6 @@ def records(comparison: Comparison) -> Iterator[dict[str, Any]]:
                     "epoch": epoch,
                     "training_loss": training_loss,
                     "validation_loss": loss,
-                    "validation_accuracy": accuracy,
+                    "validation_metric": metric,
                     "ended_early": training.stopped,
                 }

@@ -1,5 +1,6 @@
 """What comparisons train: a small network, or the model that a function of the user's builds."""
 
+import math
 import random
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,7 @@ from keras_optlab.keras_glue.hooks import replace_global_seed_generator
 from keras_optlab.keras_glue.types import to_numpy
 from keras_optlab.lab.data import Dataset
 from keras_optlab.lab.errors import InputError
+from keras_optlab.lab.objective import check_outputs, is_from_logits, probe
 from keras_optlab.lab.user_code import load_function
 
 HIDDEN_UNITS = 32
@@ -27,17 +29,9 @@ def build(source: ModelSource, dataset: Dataset, seed: int) -> keras.Model:
     Keras draws the seeds of initializers and of dropout from the one random generator that all
     threads of a process share, and those of a Dask worker or a notebook use it too. A model of the
     user's is therefore built until two in a row are equal.
-
-    Args:
-        source: None for the small network, a function that builds a model, or the name of one.
-        dataset: What it is for.
-        seed: Integer.
-
-    Raises:
-        InputError: If the function fails, or builds what cannot be compared.
     """
     if source is None:
-        return small_network(dataset.x_train.shape[1:], len(dataset.classes), seed)
+        return small_network(dataset, seed)
     function = load_function(source, "--model") if isinstance(source, str) else source
     model = build_once(function, dataset, seed)
     state = state_of(model)
@@ -98,70 +92,50 @@ def state_of(model: keras.Model) -> list[np.ndarray]:
     return [to_numpy(variable) for variable in model.variables]
 
 
-def small_network(shape: tuple[int, ...], classes: int, seed: int) -> keras.Model:
-    """A network with one hidden layer.
+def small_network(dataset: Dataset, seed: int) -> keras.Model:
+    """A network with one hidden layer: logits of the classes, or numbers as the targets are.
 
-    Args:
-        shape: Of one example.
-        classes: Number of outputs, which are logits.
-        seed: Integer.
+    For series, features of shape (rows, time, channels), the layer is recurrent.
     """
+    initializers, layers = keras.initializers, keras.layers
+    shape, targets = dataset.x_train.shape[1:], dataset.y_train.shape[1:]
+    outputs = math.prod(targets) if dataset.is_regression else len(dataset.classes)
+    glorot: list[Any] = [initializers.GlorotUniform(seed=seed + number) for number in (0, 1)]
+    if is_series(dataset):
+        recurrent: Any = initializers.Orthogonal(seed=seed + 2)
+        gru: Any = {"kernel_initializer": glorot[0], "recurrent_initializer": recurrent}
+        hidden = [layers.GRU(HIDDEN_UNITS, **gru)]
+    else:
+        flatten = [layers.Flatten()] if len(shape) > 1 else []
+        hidden = [*flatten, layers.Dense(HIDDEN_UNITS, "tanh", kernel_initializer=glorot[0])]
+    head: list[Any] = [layers.Dense(outputs, kernel_initializer=glorot[1])]
+    if len(targets) > 1:
+        head.append(layers.Reshape(targets))
+    return keras.Sequential([keras.Input(shape), *hidden, *head])
 
-    def layer(units: int, number: int, activation: str | None) -> keras.layers.Layer:
-        initializer: Any = keras.initializers.GlorotUniform(seed=seed + number)
-        return keras.layers.Dense(units, activation, kernel_initializer=initializer)
 
-    flatten = [keras.layers.Flatten()] if len(shape) > 1 else []
-    hidden, outputs = layer(HIDDEN_UNITS, 0, "tanh"), layer(classes, 1, None)
-    return keras.Sequential([keras.Input(shape), *flatten, hidden, outputs])
+def is_series(dataset: Dataset) -> bool:
+    """Whether features have a time axis and channels."""
+    return dataset.x_train.ndim == 3
+
+
+def describe(source: ModelSource, model: keras.Model, dataset: Dataset) -> str:
+    """What is trained, in words."""
+    if source is None:
+        layer = "GRU layer" if is_series(dataset) else "hidden layer"
+        return f"A network with one {layer} of {HIDDEN_UNITS} units"
+    name = source if isinstance(source, str) else getattr(source, "__qualname__", None)
+    count: Any = model.count_params()
+    return f"The model of {name or type(source).__name__}, with {count:,} weights"
 
 
 def gives_logits(model: keras.Model, dataset: Dataset) -> bool:
-    """Whether a model's outputs are logits; if not, they are probabilities.
-
-    Raises:
-        InputError: If they are neither, not one for each class, or the model is compiled with a
-            loss that does not fit them.
-    """
-    try:
-        outputs = model.predict_on_batch(dataset.x_validation[:256])
-    except Exception as error:
+    """Whether a model's outputs are logits of classes; if not, they are probabilities."""
+    if dataset.is_regression:
         raise InputError(
-            f"the model does not take examples of shape {dataset.x_train.shape[1:]}: "
-            f"{type(error).__name__}: {error}"
-        ) from error
-    classes = len(dataset.classes)
-    shape = getattr(outputs, "shape", None)
-    if shape is None or len(shape) != 2 or shape[1] < classes:
-        raise InputError(
-            f"the model must have one output for each of the {classes} classes, logits or "
-            f"probabilities. Received: {f'outputs of shape {shape}' if shape else type(outputs)}"
+            "expected classes, or a model that its function compiles. Received: numbers to predict"
         )
-    sums = outputs.astype(np.float64).sum(axis=1)
-    logits = not (outputs.min() >= 0 and np.abs(sums - 1).max() < 0.01)
-    if model.compiled:
-        check_loss(model.loss, logits)
+    outputs = probe(model, dataset)
+    logits = is_from_logits(outputs)
+    check_outputs(model, dataset, outputs, logits)
     return logits
-
-
-def check_loss(loss: Any, logits: bool) -> None:
-    """Refuse a loss of the user's that is not the one with which comparisons train."""
-    given = keras.losses.get(loss) if isinstance(loss, str) else loss
-    plain = given is keras.losses.sparse_categorical_crossentropy
-    from_logits = False
-    if isinstance(given, keras.losses.SparseCategoricalCrossentropy):
-        config = given.get_config()
-        usual = keras.losses.SparseCategoricalCrossentropy().get_config()
-        plain = all(config[name] == usual[name] for name in ("reduction", "ignore_class"))
-        from_logits = config["from_logits"]
-    if not plain:
-        raise InputError(
-            "models are compared with plain sparse categorical cross-entropy. Received: a model "
-            f"compiled with loss={loss!r}; return it without compiling it"
-        )
-    if from_logits != logits:
-        raise InputError(
-            f"the model's outputs are {'logits' if logits else 'probabilities'}, but it is "
-            f"compiled with from_logits={from_logits}, which would train it wrongly; return it "
-            "without compiling it"
-        )

@@ -16,14 +16,8 @@ from keras_optlab.lab.errors import InputError
 from keras_optlab.lab.report_page import page
 from keras_optlab.lab.results import Results
 
-FILES = (
-    "report.html",
-    "results.json",
-    "results.csv",
-    "epochs.csv",
-    "optimizers.png",
-    "schedules.png",
-)
+TABLES = ("results.csv", "epochs.csv", "trials.csv")
+FILES = ("report.html", "results.json", *TABLES, "optimizers.png", "schedules.png")
 
 
 @contextlib.contextmanager
@@ -32,9 +26,6 @@ def replacing(folder: Path) -> Iterator[Path]:
 
     If the block raises, or is interrupted, the old report stays as it was. Other files in the
     folder are left alone.
-
-    Raises:
-        InputError: If the folder cannot be made or written to.
     """
     existed = folder.exists()
     try:
@@ -80,15 +71,7 @@ def uninterrupted() -> Iterator[None]:
 
 
 def write(results: Results, folder: Path) -> None:
-    """Write the pictures, the page and the numbers into a folder.
-
-    Args:
-        results: `Results`.
-        folder: The folder, see `replacing`.
-
-    Raises:
-        InputError: If there is no room, for example.
-    """
+    """Write the pictures, the page and the numbers into a folder of `replacing`."""
     optimizers, schedules = results.of_kind("optimizer"), results.of_kind("schedule")
     epochs = results.settings.epochs
     drawings = {}
@@ -102,8 +85,11 @@ def write(results: Results, folder: Path) -> None:
         numbers = finite(results.as_dictionary())
         text = json.dumps(numbers, indent=1, allow_nan=False, ensure_ascii=False)
         (folder / "results.json").write_text(text + "\n", encoding="utf-8")
-        results.table().to_csv(folder / "results.csv", index=False)
-        results.epochs().to_csv(folder / "epochs.csv", index=False)
+        for name, table in zip(
+            TABLES, (results.table(), results.epochs(), results.trials()), strict=True
+        ):
+            if len(table):
+                table.to_csv(folder / name, index=False)
     except OSError as error:
         raise InputError(f"cannot write to {folder.parent}: {error.strerror}") from None
 

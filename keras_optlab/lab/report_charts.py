@@ -1,4 +1,4 @@
-"""The charts of the report: learning curves and accuracies by rate, each with its spread."""
+"""The charts of the report: learning curves, and the metric by rate and by cost of tuning."""
 
 import math
 import statistics
@@ -8,16 +8,13 @@ from typing import Any
 from plotly import graph_objects
 
 from keras_optlab import palette
-from keras_optlab.lab.results import Comparison, RatePoint, Results, final_accuracy
+from keras_optlab.lab.results import Comparison, Metric, RatePoint, Results, Tuning
 from keras_optlab.lab.web import dash, translucent
 
-METRICS = {
-    "validation_accuracy": "validation accuracy",
-    "validation_loss": "validation loss",
-    "training_loss": "training loss",
-}
+FINAL = "validation_metric"
+LOSSES = {"validation_loss": "validation loss", "training_loss": "training loss"}
 SWEEP = "sweep"
-PERCENT = "~%"
+TUNING = "tuning"
 MOST_TICKS = 12
 # Losses so many times above the middle one leave the picture.
 FAR = 30
@@ -28,9 +25,14 @@ Point = tuple[float, float, float, float]
 
 def metrics(results: Results) -> dict[str, str]:
     """What there is to choose from, and how it is called."""
-    if len(results.settings.sweep) == 1:
-        return METRICS
-    return {**METRICS, SWEEP: "accuracy by learning rate"}
+    title = results.metric.title
+    named = {} if title == "loss" else {FINAL: f"validation {title}"}
+    named |= LOSSES
+    if len(results.settings.sweep) > 1:
+        named[SWEEP] = f"{title} by learning rate"
+    if results.settings.tune:
+        named[TUNING] = f"best {title} by tuning steps"
+    return named
 
 
 def figures(
@@ -38,72 +40,86 @@ def figures(
 ) -> dict[str, graph_objects.Figure]:
     """For each metric its figure."""
     return {
-        metric: figure(results, comparisons, metric, f"{title}: {name}")
-        for metric, name in metrics(results).items()
+        shown: figure(results, comparisons, shown, f"{title}: {name}")
+        for shown, name in metrics(results).items()
     }
 
 
 def figure(
-    results: Results, comparisons: Sequence[Comparison], metric: str, title: str
+    results: Results, comparisons: Sequence[Comparison], shown: str, title: str
 ) -> graph_objects.Figure:
     """A line and a band for each row."""
-    rows = [(one.name, points(one, metric)) for one in comparisons]
+    rows = [(one.name, points(results.metric, one, shown)) for one in comparisons]
     traces = [
         trace
         for number, (name, found) in enumerate(rows)
         if found
-        for trace in traces_of(number, name, found, metric)
+        for trace in traces_of(results.metric, number, name, found, shown)
     ]
-    is_sweep = metric == SWEEP
-    meta = {
-        "title": title if is_sweep else f"{title} by epoch",
-        "said": "Best of each" if is_sweep else "Last value of each",
-    }
-    layout = {
-        "meta": meta,
+    by_epoch = shown not in (SWEEP, TUNING)
+    layout: dict[str, Any] = {
+        "meta": {
+            "title": f"{title} by epoch" if by_epoch else title,
+            "said": "Last value of each" if by_epoch else "Best of each",
+        },
         "template": None,
         "hovermode": "closest",
-        "uirevision": metric,
-        "xaxis": rate_axis() if is_sweep else epoch_axis(results.settings.epochs),
+        "uirevision": shown,
+        "xaxis": epoch_axis(results.settings.epochs) if by_epoch else AXES[shown],
     }
     values = [value for _, found in rows for point in found for value in point[1:]]
-    if metric.endswith("loss"):
-        layout["yaxis"] = loss_axis(METRICS[metric], values)
+    if shown in LOSSES:
+        layout["yaxis"] = loss_axis(LOSSES[shown], values)
         return graph_objects.Figure(traces, layout)
+    name = f"validation {results.metric.title}"
     layout["yaxis"] = {
-        "title": {"text": "final validation accuracy" if is_sweep else METRICS[metric]},
-        "tickformat": PERCENT,
+        "title": {"text": name if by_epoch else f"final {name}"},
+        "tickformat": "~%" if results.metric.is_share else "~g",
         "type": "linear",
     }
-    if not is_sweep and results.target is not None:
+    if by_epoch and results.target is not None:
         # With room below for the line and its label.
-        layout["yaxis"]["autorangeoptions"] = {"include": results.target - 0.01}
-        layout["shapes"] = [target_line(results.target)]
+        room = 0.01 if results.metric.is_share else 0.0
+        layout["yaxis"]["autorangeoptions"] = {"include": results.target - room}
+        layout["shapes"] = [target_line(results.target, results.metric)]
     return graph_objects.Figure(traces, layout)
 
 
-def points(comparison: Comparison, metric: str) -> Sequence[Point]:
-    """What is drawn of a row: from after the first epoch on, or by rate."""
-    if metric == SWEEP:
+def points(metric: Metric, comparison: Comparison, shown: str) -> Sequence[Point]:
+    """What is drawn of a row: from after the first epoch on, by rate, or by steps of tuning."""
+    if shown == SWEEP:
         return list(rate_points(comparison.points))
-    found = comparison.curve("ours", metric)
+    if shown == TUNING:
+        return list(tuning_points(metric, comparison.tuning))
+    found = comparison.curve("ours", shown)
     # Validation begins before the first epoch.
-    before = 0 if metric == "training_loss" else 1
+    before = 0 if shown == "training_loss" else 1
     epochs = range(1 - before, 1 - before + len(found.mean))
     return list(zip(epochs, found.mean, found.low, found.high, strict=True))[before:]
 
 
 def rate_points(rates: Sequence[RatePoint]) -> Iterator[Point]:
-    """The accuracies of the rates at which a training came to its end."""
+    """The final metric at the rates at which a training came to its end."""
     for rate in rates:
-        known = [final_accuracy(duel.ours) for duel in rate.duels]
-        known = [value for value in known if value is not None]
-        if known:
-            yield rate.rate, statistics.fmean(known), min(known), max(known)
+        found = [duel.ours.final for duel in rate.duels if duel.ours.final is not None]
+        if found:
+            yield rate.rate, statistics.fmean(found), min(found), max(found)
+
+
+def tuning_points(metric: Metric, tuning: Tuning | None) -> Iterator[Point]:
+    """The best trial so far, by the steps of all until then."""
+    steps, best = 0, None
+    for trial in tuning.trials if tuning else ():
+        steps += trial.steps
+        final = trial.validation_metric[-1]
+        if not trial.stopped and (best is None or metric.is_better(final, best)):
+            best = final
+        if best is not None:
+            yield steps, best, best, best
 
 
 def traces_of(
-    number: int, name: str, found: Sequence[Point], metric: str
+    metric: Metric, number: int, name: str, found: Sequence[Point], shown: str
 ) -> Iterator[graph_objects.Scatter]:
     """The band of a row, where seeds differ, and its line."""
     across, mean, low, high = zip(*found, strict=True)
@@ -119,30 +135,31 @@ def traces_of(
             meta={"row": name},
             mode="lines",
         )
-    is_sweep = metric == SWEEP
-    form, place = (".3g", "epoch %{x}") if metric.endswith("loss") else (".1%", "epoch %{x}")
-    place = "learning rate %{x:.3g}" if is_sweep else place
+    form = ".1%" if metric.is_share and shown not in LOSSES else ".3g"
+    place = {SWEEP: "learning rate %{x:.3g}", TUNING: "step %{x:,}"}.get(shown, "epoch %{x}")
     spread = f" (%{{customdata[0]:{form}}} to %{{customdata[1]:{form}}})" if low != high else ""
+    line = {"color": colour, "dash": dash(lengths), "width": 2}
     yield graph_objects.Scatter(
         x=across,
         y=mean,
         customdata=list(zip(low, high, strict=True)),
         hovertemplate=f"<b>{name}</b><br>{place}: %{{y:{form}}}{spread}<extra></extra>",
-        line={"color": colour, "dash": dash(lengths), "width": 2},
+        line=line | ({"shape": "hv"} if shown == TUNING else {}),
         marker={"color": colour, "line": {"width": 0}, "size": 7},
-        meta={"row": name, "said": said(name, found, metric)},
-        mode="lines+markers" if is_sweep or len(found) == 1 else "lines",
+        meta={"row": name, "said": said(metric, name, found, shown)},
+        mode="lines+markers" if shown == SWEEP or len(found) == 1 else "lines",
         name=name,
     )
 
 
-def said(name: str, found: Sequence[Point], metric: str) -> str:
+def said(metric: Metric, name: str, found: Sequence[Point], shown: str) -> str:
     """What a screen reader says of a line."""
-    if metric == SWEEP:
-        best = max(found, key=lambda point: point[1])
-        return f"{name} {best[1]:.1%} at {best[0]:.3g}"
-    last = found[-1][1]
-    return f"{name} {last:.3g}" if metric.endswith("loss") else f"{name} {last:.1%}"
+    if shown in LOSSES:
+        return f"{name} {found[-1][1]:.3g}"
+    if shown == SWEEP:
+        best = max(found, key=lambda point: metric.worth(point[1]))
+        return f"{name} {metric.shown(best[1])} at {best[0]:.3g}"
+    return f"{name} {metric.shown(found[-1][1])}"
 
 
 def epoch_axis(epochs: int) -> dict[str, Any]:
@@ -150,9 +167,11 @@ def epoch_axis(epochs: int) -> dict[str, Any]:
     return {"title": {"text": "epoch"}, "dtick": math.ceil(epochs / MOST_TICKS), "tick0": 0}
 
 
-def rate_axis() -> dict[str, Any]:
-    """Learning rates, each some times the one before."""
-    return {"title": {"text": "learning rate"}, "tickformat": "~g", "type": "log"}
+# Learning rates, each some times the one before; and steps.
+AXES: dict[str, dict[str, Any]] = {
+    SWEEP: {"title": {"text": "learning rate"}, "tickformat": "~g", "type": "log"},
+    TUNING: {"title": {"text": "steps of all trials"}, "tickformat": "~s", "rangemode": "tozero"},
+}
 
 
 def loss_axis(name: str, values: list[float]) -> dict[str, Any]:
@@ -164,8 +183,9 @@ def loss_axis(name: str, values: list[float]) -> dict[str, Any]:
     return axis
 
 
-def target_line(target: float) -> dict[str, Any]:
+def target_line(target: float, metric: Metric) -> dict[str, Any]:
     """A line across at the target."""
+    label = f"target {metric.shown(target)}"
     return {
         "type": "line",
         "xref": "paper",
@@ -175,5 +195,5 @@ def target_line(target: float) -> dict[str, Any]:
         "y1": target,
         "layer": "below",
         "line": {"color": "gray", "dash": "dot", "width": 1},
-        "label": {"text": f"target {target:.1%}", "textposition": "start", "padding": 6},
+        "label": {"text": label, "textposition": "start", "padding": 6},
     }

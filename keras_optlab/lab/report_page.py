@@ -8,7 +8,14 @@ from typing import Any, final
 from markupsafe import Markup
 
 from keras_optlab.lab import report_charts, web
-from keras_optlab.lab.cells import NOTHING, cells, percent, stopped
+from keras_optlab.lab.cells import (
+    COST_HEADINGS,
+    NOTHING,
+    cells,
+    cost_cells,
+    metric_text,
+    stopped,
+)
 from keras_optlab.lab.results import TARGET_SHARE, Comparison, Results
 
 TITLES = {"optimizer": "Algorithms", "schedule": "Schedules and 1cycle"}
@@ -17,45 +24,39 @@ TITLES = {"optimizer": "Algorithms", "schedule": "Schedules and 1cycle"}
 @final
 @dataclass(frozen=True)
 class Column:
-    """A column of figures.
+    """A column of figures."""
 
-    Args:
-        group: The heading above it, shared with its neighbours; empty for none.
-        heading: Its own heading.
-        spoken: What it is called when it stands alone.
-        first: The order that a first click brings.
-        of_built_in: Whether it needs Keras' own beside.
-    """
-
-    group: str
+    group: str  # the heading above it, shared with its neighbours
     heading: str
-    spoken: str
-    first: str = "ascending"
+    spoken: str  # what it is called when it stands alone
+    first: str = "ascending"  # the order that a first click brings
     of_built_in: bool = False
 
 
-# In the order of `cells`.
-COLUMNS = (
-    Column("Accuracy", "ours", "accuracy, ours", "descending"),
-    Column("Accuracy", "built-in", "accuracy, built-in", "descending", of_built_in=True),
-    Column("To the target", "steps", "steps to the target"),
-    Column("To the target", "seconds", "seconds to the target"),
-    Column("Weights", "differ", "difference of the weights", of_built_in=True),
-    Column("Time of a step (ms)", "ours", "time of a step, ours"),
-    Column("Time of a step (ms)", "built-in", "time of a step, built-in", of_built_in=True),
-    Column("Time of a step (ms)", "ratio", "ratio of the times", of_built_in=True),
-)
+def columns(results: Results) -> list[Column]:
+    """The columns of a table, in the order of `cells`."""
+    title = results.metric.title
+    first = "descending" if results.metric.higher_is_better else "ascending"
+    time = "Time of a step (ms)"
+    return [
+        Column(results.metric.heading, "ours", f"{title}, ours", first),
+        Column(results.metric.heading, "built-in", f"{title}, built-in", first, of_built_in=True),
+        Column("To the target", "steps", "steps to the target"),
+        Column("To the target", "seconds", "seconds to the target"),
+        Column("Weights", "differ", "difference of the weights", of_built_in=True),
+        Column(time, "ours", "time of a step, ours"),
+        Column(time, "built-in", "time of a step, built-in", of_built_in=True),
+        Column(time, "ratio", "ratio of the times", of_built_in=True),
+    ]
 
 
 def page(results: Results, pictures: dict[str, str]) -> str:
-    """The whole page.
+    """The whole page, with an SVG of a panel for each row, for each kind of comparison.
 
-    Args:
-        results: `Results`.
-        pictures: For each kind of comparison the SVG with a panel for each row. It is drawn by
-            matplotlib, since it is looked at whole, and also where no script runs.
+    That is drawn by matplotlib, since it is looked at whole, and also where no script runs.
     """
-    shown = [column for column in COLUMNS if results.settings.built_in or not column.of_built_in]
+    has_built_in = results.settings.built_in
+    shown = [column for column in columns(results) if has_built_in or not column.of_built_in]
     figures = {
         kind: report_charts.figures(results, results.of_kind(kind), TITLES[kind])
         for kind in pictures
@@ -64,12 +65,14 @@ def page(results: Results, pictures: dict[str, str]) -> str:
         "report.html",
         {"figures": figures},
         results=results,
+        metric=results.metric,
         sections=[section(results, kind, svg) for kind, svg in pictures.items()],
         columns=shown,
         groups=[
             (name, len(list(group)))
             for name, group in itertools.groupby(shown, lambda column: column.group)
         ],
+        cost_headings=COST_HEADINGS,
         target_share=TARGET_SHARE,
         again=results.again,
         versions={**results.versions, "time": took(results)},
@@ -79,48 +82,48 @@ def page(results: Results, pictures: dict[str, str]) -> str:
 def section(results: Results, kind: str, svg: str) -> dict[str, Any]:
     """What the template needs of one kind of comparison."""
     comparisons = results.of_kind(kind)
+    tuned = [one for one in results.ordered(kind) if one.tuning]
     return {
         "kind": kind,
         "title": TITLES[kind],
         "metrics": report_charts.metrics(results),
         "rows": [row(results, comparison) for comparison in comparisons],
-        "rates": list(rates(comparisons)),
+        "rates": list(rates(results, comparisons)),
+        "costs": [(one.name, cost_cells(results, one)) for one in tuned],
         "picture": Markup(svg),
     }
 
 
 def row(results: Results, comparison: Comparison) -> dict[str, Any]:
     """What the template needs of one row."""
-    mean = comparison.accuracy("ours").mean
     ended = stopped(comparison.stopped(), len(comparison.duels))
+    mean = comparison.final().mean
     edge = "lowest" if comparison.best == 0 else "highest"
+    has_built_in = results.settings.built_in
     return {
         "name": comparison.name,
         "setting": comparison.setting,
         "note": comparison.note,
         "edge": edge if comparison.at_edge else "",
-        "final": ended or (NOTHING if mean is None else f"{mean:.1%}"),
+        "final": ended or (NOTHING if mean is None else results.metric.shown(mean)),
         "cells": [
             cell
-            for column, cell in zip(COLUMNS, cells(results, comparison), strict=True)
-            if results.settings.built_in or not column.of_built_in
+            for column, cell in zip(columns(results), cells(results, comparison), strict=True)
+            if has_built_in or not column.of_built_in
         ],
     }
 
 
-def rates(comparisons: Sequence[Comparison]) -> Iterator[tuple[str, ...]]:
-    """The accuracy at every rate, for who would rather read than look."""
+def rates(results: Results, comparisons: Sequence[Comparison]) -> Iterator[tuple[str, ...]]:
+    """The metric at every rate, for who would rather read than look."""
     for comparison in comparisons:
         for number, point in enumerate(comparison.points):
-            reasons = [duel.ours.stopped for duel in point.duels if duel.ours.stopped]
-            counts = {reason: reasons.count(reason) for reason in dict.fromkeys(reasons)}
-            found = point.accuracy
             yield (
                 comparison.name,
                 f"{point.rate:.3g}",
-                NOTHING if found.mean is None else percent(found.mean, found.deviation),
+                metric_text(results, point.final),
                 "best" if number == comparison.best else "",
-                stopped(counts, len(point.duels)),
+                stopped(point.stopped, len(point.duels)),
             )
 
 

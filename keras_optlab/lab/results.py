@@ -1,10 +1,9 @@
 """What a comparison came to, as plain numbers: enough to draw it, and to do it again."""
 
 import dataclasses
-import itertools
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
@@ -12,151 +11,230 @@ from typing import TYPE_CHECKING, Any, final
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-# A target accuracy that nobody chose: this part of the best row's final accuracy.
+# A target that nobody chose: this part of the best row's final metric; of an error, as much above.
 TARGET_SHARE = 0.95
 
 # Why a training was ended before its last epoch.
 DIVERGED = "diverged"
 HOPELESS = "no better than guessing"
+PRUNED = "pruned"
+
+
+@final
+@dataclass(frozen=True)
+class Metric:
+    """The metric by which rows are ordered: what Keras calls it, and its direction."""
+
+    name: str = "accuracy"
+    higher_is_better: bool = True
+
+    @property
+    def title(self) -> str:
+        """What a reader calls it."""
+        return self.name.replace("_", " ")
+
+    @property
+    def heading(self) -> str:
+        """The same at the start of a line."""
+        return self.title[:1].upper() + self.title[1:]
+
+    @property
+    def is_share(self) -> bool:
+        """Whether it is shown as a percentage."""
+        return "accuracy" in self.name or self.name == "acc"
+
+    def is_better(self, value: float, other: float) -> bool:
+        """Whether a value is better than another; NaN never is."""
+        return value > other if self.higher_is_better else value < other
+
+    def worth(self, value: float) -> float:
+        """The value with the sign that makes more better."""
+        return value if self.higher_is_better else -value
+
+    def shown(self, mean: float, deviation: float | None = None) -> str:
+        """A value, and its deviation over the seeds if there are several."""
+        if self.is_share:
+            return (
+                f"{mean:.1%}" if deviation is None else f"{100 * mean:.1f} ± {100 * deviation:.1f}%"
+            )
+        shown = f"{mean:,.0f}" if abs(mean) >= 1000 else f"{mean:.4g}"
+        return shown if deviation is None else f"{shown} ± {deviation:.2g}"
 
 
 @final
 @dataclass(frozen=True)
 class Settings:
-    """What to compare, and how.
-
-    Args:
-        optimizers: Names of algorithms.
-        schedules: Names of schedules; `OneCycle` is the callback.
-        epochs: Integer >= 1.
-        batch_size: Integer >= 1.
-        seed: Integer >= 0, the first seed. It also decides which rows validate.
-        seeds: Integer >= 1, how many seeds from the first one on. A seed decides the initial
-            weights and the order of the batches.
-        sweep: Factors of each row's usual learning rate to try; `(1.0,)` for that rate alone.
-        target: The accuracy to which the time is taken, from 0 to 1, or None for 95 % of the
-            best row's final accuracy.
-        built_in: Whether Keras' own is trained beside.
-    """
+    """What to compare, and how."""
 
     optimizers: tuple[str, ...]
-    schedules: tuple[str, ...]
+    schedules: tuple[str, ...]  # "OneCycle" is the callback
     epochs: int = 5
     batch_size: int = 32
-    seed: int = 0
-    seeds: int = 1
-    sweep: tuple[float, ...] = (1.0,)
-    target: float | None = None
-    built_in: bool = True
+    seed: int = 0  # the first seed; it also decides which rows validate
+    seeds: int = 1  # each decides initial weights and the order of the batches
+    sweep: tuple[float, ...] = (1.0,)  # factors of each row's learning rate to try
+    target: float | None = None  # of the metric; None for 5 % worse than the best row's
+    built_in: bool = True  # whether Keras' own is trained too
+    tune: int = 0  # trials in which each row's arguments are searched for
+
+
+# Names and values of the arguments of an algorithm, but for its learning rate.
+Arguments = tuple[tuple[str, float], ...]
 
 
 @final
 @dataclass(frozen=True)
 class Run:
-    """One piece of work: a contender, trained from one seed at one rate.
+    """One piece of work: a contender, trained from one seed with one set of arguments."""
 
-    Args:
-        kind: `"optimizer"` or `"schedule"`.
-        name: Name of the contender.
-        rate: Its learning rate; the highest one, for a schedule.
-        seed: Integer, of the initial weights and the order of the batches.
-    """
+    kind: str  # "optimizer" or "schedule"
+    name: str
+    rate: float  # learning rate; the highest one of a schedule
+    seed: int  # of the initial weights and the order of the batches
+    arguments: Arguments = ()  # others, where they were tuned
+
+
+@final
+@dataclass(frozen=True)
+class Search:
+    """One piece of work: the search for the best arguments of a contender."""
 
     kind: str
     name: str
+    trials: int  # how many to train
+    seed: int  # of their weights and batches, and of the sampler
+
+
+@final
+@dataclass(frozen=True)
+class Trial:
+    """One set of arguments that a search tried."""
+
     rate: float
-    seed: int
+    arguments: Arguments
+    validation_metric: tuple[float, ...]  # after each epoch that was trained
+    steps: int
+    seconds: float  # compiling and validation included
+    stopped: str = ""  # why it was ended early, "pruned" for one
+
+
+@final
+@dataclass(frozen=True)
+class Tuning:
+    """What a search came to."""
+
+    run: Search
+    trials: tuple[Trial, ...]  # in the order in which they were trained
+    best: int | None  # which has the best final metric; None if none came to its end
+
+    @property
+    def best_trial(self) -> Trial:
+        """The best trial; the first, of the arguments without tuning, if none came to its end."""
+        return self.trials[self.best or 0]
+
+    @property
+    def finals(self) -> list[float]:
+        """The final metric of each trial that came to its end."""
+        return [trial.validation_metric[-1] for trial in self.trials if not trial.stopped]
+
+    @property
+    def cost(self) -> dict[str, Any]:
+        """What the search found and took; figures of the metric are of the trials that ended."""
+        from pandas import Series
+
+        quarter, median, three_quarters = present(
+            Series(self.finals, dtype=float).quantile([0.25, 0.5, 0.75])
+        )
+        pruned = [trial.stopped for trial in self.trials].count(PRUNED)
+        return {
+            "trials": len(self.trials),
+            "trials_pruned": pruned,
+            "trials_failed": len(self.trials) - len(self.finals) - pruned,
+            "trials_best": None if self.best is None else self.best_trial.validation_metric[-1],
+            "trials_lower_quartile": quarter,
+            "trials_median": median,
+            "trials_upper_quartile": three_quarters,
+            "tuning_steps": sum(trial.steps for trial in self.trials),
+            "tuning_seconds": sum(trial.seconds for trial in self.trials),
+        }
 
 
 @final
 @dataclass(frozen=True)
 class Training:
-    """What one training came to.
+    """What one training came to."""
 
-    Args:
-        validation_loss: Before the first epoch and after each.
-        validation_accuracy: The same of the accuracy, from 0 to 1; NaN where an output is.
-        training_loss: Mean over each epoch.
-        step_seconds: Median time of a training step, the first one not counted.
-        stopped: Why it was ended early, or an empty string.
-    """
+    validation_loss: tuple[float, ...]  # before the first epoch and after each
+    validation_metric: tuple[float, ...]  # the same; NaN where an output is
+    training_loss: tuple[float, ...]  # mean over each epoch
+    step_seconds: float  # median of all steps but the first
+    stopped: str = ""  # why it was ended early
 
-    validation_loss: tuple[float, ...]
-    validation_accuracy: tuple[float, ...]
-    training_loss: tuple[float, ...]
-    step_seconds: float
-    stopped: str = ""
+    @property
+    def final(self) -> float | None:
+        """The metric after the last epoch; None if the training was ended early."""
+        return None if self.stopped else self.validation_metric[-1]
 
-    def epochs_to(self, target: float) -> int | None:
-        """The epochs after which the accuracy is first at a target, or None if it never is.
+    def epochs_to(self, target: float, metric: Metric) -> int | None:
+        """The epochs after which the metric is first as good as a target.
 
-        A training that was ended early does not count.
+        None if it never is, or if the training was ended early.
         """
         if self.stopped:
             return None
-        reached = (accuracy >= target for accuracy in self.validation_accuracy)
-        return next((epoch for epoch, good in enumerate(reached) if good), None)
+        worths = (metric.worth(value) for value in self.validation_metric)
+        wanted = metric.worth(target)
+        return next((epoch for epoch, worth in enumerate(worths) if worth >= wanted), None)
 
 
 @final
 @dataclass(frozen=True)
 class Duel:
-    """The result of a run: this package's training, and Keras' on the same batches.
-
-    Args:
-        run: What was trained.
-        ours: This package's training.
-        built_in: Keras', or None where there is none to compare.
-        weight_difference: Largest difference between two final weights, relative to the largest
-            distance that a weight of that variable travelled; of the worst variable. None where
-            there is nothing to compare, or a side was ended early.
-    """
+    """The result of a run: this package's training, and Keras' on the same batches."""
 
     run: Run
     ours: Training
     built_in: Training | None
+    # Largest difference between two final weights, relative to the largest distance that a weight
+    # of that variable travelled; of the worst variable. None if a side is missing or ended early.
     weight_difference: float | None
 
 
 @final
 @dataclass(frozen=True)
 class Summary:
-    """A figure over several seeds.
-
-    Args:
-        mean: Of the seeds that have it; None where none has.
-        deviation: Sample standard deviation, or None for less than two.
-        count: How many seeds have it.
-        total: How many there are.
-    """
+    """A figure over several seeds; None where there are too few."""
 
     mean: float | None
-    deviation: float | None
-    count: int
-    total: int
+    deviation: float | None  # of a sample
+    count: int  # how many seeds have the figure
+    total: int  # how many there are
 
 
 def summary(values: Sequence[float | None]) -> Summary:
-    """The summary of the seeds' figures; None and NaN are of those that have none."""
-    known = [value for value in values if value is not None and math.isfinite(value)]
-    return Summary(
-        mean=statistics.fmean(known) if known else None,
-        deviation=statistics.stdev(known) if len(known) > 1 else None,
-        count=len(known),
-        total=len(values),
-    )
+    """The summary of the seeds' figures; None, NaN and infinity are of those that have none."""
+    from pandas import Series
+
+    found = Series(values, dtype=float).replace([math.inf, -math.inf], math.nan)
+    mean, deviation = present(found.agg(["mean", "std"]))
+    return Summary(mean, deviation, int(found.count()), len(values))
+
+
+def present(values: Iterable[float]) -> list[float | None]:
+    """Numbers of Python, None for NaN."""
+    return [None if math.isnan(value) else float(value) for value in values]
+
+
+def counted(reasons: Iterable[str]) -> dict[str, int]:
+    """How often each reason occurs, in the order in which they do; empty ones are none."""
+    given = [reason for reason in reasons if reason]
+    return {reason: given.count(reason) for reason in dict.fromkeys(given)}
 
 
 @final
 @dataclass(frozen=True)
 class Curve:
-    """A learning curve over several seeds, as far as any of them came.
-
-    Args:
-        mean: Of each epoch, of the seeds that got so far.
-        low: The lowest of them.
-        high: The highest.
-    """
+    """A learning curve over several seeds, as far as any of them came: mean, lowest, highest."""
 
     mean: tuple[float, ...]
     low: tuple[float, ...]
@@ -165,65 +243,56 @@ class Curve:
 
 def curve(trainings: Sequence[Training], name: str) -> Curve:
     """The curve of a field of `Training` over the seeds."""
-    columns = []
-    for values in itertools.zip_longest(*(getattr(one, name) for one in trainings)):
-        known = [value for value in values if value is not None and math.isfinite(value)]
-        if not known:
-            break
-        columns.append((statistics.fmean(known), min(known), max(known)))
-    return Curve(*zip(*columns, strict=True)) if columns else Curve((), (), ())
+    from pandas import DataFrame, Series
+
+    seeds = [Series(getattr(one, name), dtype=float) for one in trainings]
+    # A row an epoch; what a seed has not is NaN, which the statistics leave out.
+    table = DataFrame(dict(enumerate(seeds))).replace([math.inf, -math.inf], math.nan)
+    seen = table.dropna(how="all").T
+    return Curve(tuple(seen.mean()), tuple(seen.min()), tuple(seen.max()))
 
 
 @final
 @dataclass(frozen=True)
 class RatePoint:
-    """One learning rate of a sweep.
-
-    Args:
-        rate: The rate.
-        duels: One of each seed.
-    """
+    """One learning rate of a sweep, with a duel for each seed."""
 
     rate: float
     duels: tuple[Duel, ...]
 
     @property
-    def accuracy(self) -> Summary:
-        """The final accuracy of ours, of the seeds that were trained to the end."""
-        return summary([final_accuracy(duel.ours) for duel in self.duels])
+    def final(self) -> Summary:
+        """The final metric of ours, of the seeds that were trained to the end."""
+        return summary([duel.ours.final for duel in self.duels])
 
     @property
-    def worth(self) -> tuple[float, ...]:
-        """What rates are ordered by: seeds that came through, accuracy, loss; more is better."""
+    def stopped(self) -> dict[str, int]:
+        """For each reason to end ours early how many seeds there were."""
+        return counted(duel.ours.stopped for duel in self.duels)
+
+    def worth(self, metric: Metric) -> tuple[float, ...]:
+        """What rates are ordered by: seeds that came through, metric, loss; more is better."""
         through = [duel.ours for duel in self.duels if not duel.ours.stopped]
         if not through:
             return (0,)
-        accuracy = statistics.fmean(one.validation_accuracy[-1] for one in through)
-        return len(through), accuracy, -statistics.fmean(one.validation_loss[-1] for one in through)
+        final = statistics.fmean(one.validation_metric[-1] for one in through)
+        loss = statistics.fmean(one.validation_loss[-1] for one in through)
+        return len(through), metric.worth(final), -loss
 
 
 @final
 @dataclass(frozen=True)
 class Comparison:
-    """One contender's result.
+    """One contender's result."""
 
-    Args:
-        kind: `"optimizer"` or `"schedule"`.
-        name: Name of the class.
-        setting: Its arguments at the best rate, as they would be typed.
-        note: What a reader has to know.
-        learning_rate: That of each step, at the best rate.
-        points: The rates that were tried, from the lowest on.
-        best: Which of the points is shown: the one with the highest accuracy in validation.
-    """
-
-    kind: str
+    kind: str  # "optimizer" or "schedule"
     name: str
-    setting: str
-    note: str
-    learning_rate: tuple[float, ...]
-    points: tuple[RatePoint, ...]
-    best: int
+    setting: str  # its arguments at the best rate, as they would be typed
+    note: str  # what a reader has to know
+    learning_rate: tuple[float, ...]  # of each step, at the best rate
+    points: tuple[RatePoint, ...]  # the rates that were tried, from the lowest on
+    best: int  # the point that is best in validation
+    tuning: Tuning | None = None  # the search by which the arguments were found
 
     @property
     def rate(self) -> float:
@@ -245,9 +314,9 @@ class Comparison:
         sides = (getattr(duel, side) for duel in self.duels)
         return [training for training in sides if training is not None]
 
-    def accuracy(self, side: str) -> Summary:
-        """The final accuracy of a side."""
-        return summary([final_accuracy(training) for training in self.trainings(side)])
+    def final(self, side: str = "ours") -> Summary:
+        """The final metric of a side."""
+        return summary([training.final for training in self.trainings(side)])
 
     def step_seconds(self, side: str) -> float | None:
         """The time of a step of a side: the median of the seeds'."""
@@ -266,8 +335,8 @@ class Comparison:
     def weight_difference(self) -> float | None:
         """That of the worst seed, or None if any has none."""
         differences = [duel.weight_difference for duel in self.duels]
-        known = [difference for difference in differences if difference is not None]
-        return max(known) if len(known) == len(differences) else None
+        there = [difference for difference in differences if difference is not None]
+        return max(there) if len(there) == len(differences) else None
 
     def curve(self, side: str, name: str) -> Curve:
         """A learning curve of a side."""
@@ -275,38 +344,34 @@ class Comparison:
 
     def stopped(self, side: str = "ours") -> dict[str, int]:
         """For each reason to end a training early how many seeds there were."""
-        reasons = [training.stopped for training in self.trainings(side) if training.stopped]
-        return {reason: reasons.count(reason) for reason in dict.fromkeys(reasons)}
+        return counted(training.stopped for training in self.trainings(side))
 
 
 @final
 @dataclass(frozen=True)
 class Results:
-    """All of a comparison.
-
-    Args:
-        settings: `Settings`.
-        data: What was trained on, in figures.
-        model: What was trained, in words.
-        versions: What it was made with.
-        seconds: How long it took.
-        jobs: How many runs went at a time; None for those of a Dask cluster.
-        reused: How many runs were there from an earlier, interrupted comparison.
-        damaged: How many files of such runs were damaged, so that they were trained again.
-        comparisons: One for each row.
-        again: What to type to get the same again.
-    """
+    """All of a comparison."""
 
     settings: Settings
-    data: dict[str, Any]
-    model: str
+    data: dict[str, Any]  # what was trained on, in figures
+    model: str  # what was trained, in words
     versions: dict[str, str]
     seconds: float
-    jobs: int | None
-    reused: int
-    damaged: int
+    jobs: int | None  # how many runs went at a time; None for those of a Dask cluster
+    reused: int  # how many runs were there from an earlier, interrupted comparison
+    damaged: int  # how many files of such runs were damaged, and trained again
     comparisons: tuple[Comparison, ...]
-    again: str
+    again: str  # what to type to get the same again
+    metric: Metric = Metric()
+
+    def ordered(self, kind: str) -> list[Comparison]:
+        """The comparisons of a kind, the best final metric first; those without one last."""
+
+        def worth(comparison: Comparison) -> float:
+            mean = comparison.final().mean
+            return -math.inf if mean is None else self.metric.worth(mean)
+
+        return sorted(self.of_kind(kind), key=worth, reverse=True)
 
     def of_kind(self, kind: str) -> list[Comparison]:
         """The comparisons of optimizers, or those of schedules."""
@@ -314,15 +379,18 @@ class Results:
 
     @property
     def target(self) -> float | None:
-        """The accuracy to which the time is taken; None if no training came to its end."""
+        """The metric to which the time is taken; None if no training came to its end."""
         if self.settings.target is not None:
             return self.settings.target
-        means = [comparison.accuracy("ours").mean for comparison in self.comparisons]
-        known = [mean for mean in means if mean is not None]
-        return TARGET_SHARE * max(known) if known else None
+        means = [comparison.final().mean for comparison in self.comparisons]
+        there = [mean for mean in means if mean is not None]
+        if not there:
+            return None
+        best = max(there, key=self.metric.worth)
+        return best * (TARGET_SHARE if self.metric.worth(best) > 0 else 2 - TARGET_SHARE)
 
     def steps_to_target(self, comparison: Comparison) -> Summary:
-        """The steps of ours after which the accuracy is first at the target."""
+        """The steps of ours after which the metric is first as good as the target."""
         return summary([steps for steps, _ in self.to_target(comparison)])
 
     def seconds_to_target(self, comparison: Comparison) -> Summary:
@@ -333,13 +401,13 @@ class Results:
         """Steps and seconds of each seed."""
         reached = []
         for training in comparison.trainings("ours"):
-            epochs = None if self.target is None else training.epochs_to(self.target)
+            epochs = None if self.target is None else training.epochs_to(self.target, self.metric)
             steps = None if epochs is None else epochs * self.data["steps_per_epoch"]
             reached.append((steps, None if steps is None else steps * training.step_seconds))
         return reached
 
     def table(self) -> "DataFrame":
-        """A pandas table with a row for each algorithm and schedule, at its best learning rate."""
+        """A pandas table with a row for each algorithm and schedule, at its best arguments."""
         from keras_optlab.lab import frames
 
         return frames.rows(self)
@@ -349,6 +417,12 @@ class Results:
         from keras_optlab.lab import frames
 
         return frames.epochs(self)
+
+    def trials(self) -> "DataFrame":
+        """A pandas table with a row for each trial of each search; empty without tuning."""
+        from keras_optlab.lab import frames
+
+        return frames.trials(self)
 
     def report(self, folder: str | Path) -> Path:
         """Write the report: a page, its pictures, and all numbers as JSON and CSV.
@@ -376,8 +450,3 @@ class Results:
     def as_dictionary(self) -> dict[str, Any]:
         """All of it as JSON can hold it, NaN and infinity aside."""
         return dataclasses.asdict(self) | {"target": self.target}
-
-
-def final_accuracy(training: Training) -> float | None:
-    """The accuracy after the last epoch; None if there was no last one."""
-    return None if training.stopped else training.validation_accuracy[-1]

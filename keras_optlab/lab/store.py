@@ -11,22 +11,24 @@ import inspect
 import json
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, final
+from typing import Any, TypeVar, final
 
 import keras
 
 from keras_optlab.keras_glue.types import to_numpy
 from keras_optlab.lab.errors import InputError
 from keras_optlab.lab.network import set_seed
-from keras_optlab.lab.results import Duel, Run, Training
+from keras_optlab.lab.results import Arguments, Duel, Run, Search, Training, Trial, Tuning
 from keras_optlab.lab.training import Task
 from keras_optlab.lab.user_code import load_function
 from keras_optlab.lab.versions import versions
 
-FORMAT = 1
+FORMAT = 2
 # So many rows tell one model from another.
 PROBE = 64
+Made = TypeVar("Made")
 NAME = re.compile(r"[0-9a-f]{32}\.json")
 # A run of a thousand epochs has about 100 kB.
 SIZE_LIMIT = 32 * 2**20
@@ -36,9 +38,7 @@ SIZE_LIMIT = 32 * 2**20
 class Store:
     """The runs of one comparison, in files that are named by all that decides their numbers.
 
-    Args:
-        folder: Where the files are; it is made with the first one. None to keep nothing.
-        identity: What decides the numbers, the run itself aside.
+    The folder is made with the first one; without a folder nothing is kept.
     """
 
     def __init__(self, folder: Path | None, identity: dict[str, Any]) -> None:
@@ -46,14 +46,14 @@ class Store:
         self.identity = {"format": FORMAT, **identity}
         self.damaged = 0
 
-    def path(self, run: Run) -> Path | None:
+    def path(self, run: Run | Search) -> Path | None:
         """The file of a run; None where nothing is kept."""
         if self.folder is None:
             return None
         text = json.dumps({**self.identity, "run": dataclasses.asdict(run)}, sort_keys=True)
         return self.folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.json"
 
-    def load(self, run: Run) -> Duel | None:
+    def load(self, run: Run | Search) -> Duel | Tuning | None:
         """The result of a run, or None if it is not there or its file is damaged."""
         path = self.path(run)
         if path is None or not path.is_file():
@@ -62,9 +62,9 @@ class Store:
             if path.stat().st_size > SIZE_LIMIT:
                 raise ValueError("too large")
             content = json.loads(path.read_text(encoding="utf-8"))
-            if content["checksum"] != checksum(content["duel"]):
+            if content["checksum"] != checksum(content["result"]):
                 raise ValueError("the checksum differs")
-            found = as_duel(content["duel"])
+            found = (as_duel if isinstance(run, Run) else as_tuning)(content["result"])
             if found.run != run:
                 raise ValueError("another run")
         except (OSError, ValueError, TypeError, KeyError, RecursionError):
@@ -72,17 +72,13 @@ class Store:
             return None
         return found
 
-    def save(self, duel: Duel) -> None:
-        """Write the file of a run: all of it or, if interrupted, nothing.
-
-        Raises:
-            InputError: If it cannot be written.
-        """
-        path = self.path(duel.run)
+    def save(self, result: Duel | Tuning) -> None:
+        """Write the file of a run: all of it or, if interrupted, nothing."""
+        path = self.path(result.run)
         if path is None:
             return
-        values = dataclasses.asdict(duel)
-        content = {"made_with": self.identity, "duel": values, "checksum": checksum(values)}
+        values = dataclasses.asdict(result)
+        content = {"made_with": self.identity, "result": values, "checksum": checksum(values)}
         unfinished = path.with_suffix(f".{os.getpid()}.unfinished")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -108,39 +104,49 @@ def checksum(values: dict[str, Any]) -> str:
 
 
 def as_duel(values: dict[str, Any]) -> Duel:
-    """A `Duel` out of the dictionaries and lists of a file.
-
-    Raises:
-        KeyError, TypeError, ValueError: If the values are not those of a duel.
-    """
-    run = values["run"]
+    """A `Duel` out of the dictionaries and lists of a file; an error if they are not one's."""
     built_in, difference = values["built_in"], values["weight_difference"]
     return Duel(
-        run=Run(str(run["kind"]), str(run["name"]), float(run["rate"]), int(run["seed"])),
-        ours=as_training(values["ours"]),
-        built_in=None if built_in is None else as_training(built_in),
+        run=made(Run, values["run"]),
+        ours=made(Training, values["ours"]),
+        built_in=None if built_in is None else made(Training, built_in),
         weight_difference=None if difference is None else float(difference),
     )
 
 
-def as_training(values: dict[str, Any]) -> Training:
-    """A `Training` out of a dictionary."""
-    curves = ("validation_loss", "validation_accuracy", "training_loss")
-    return Training(
-        **{name: tuple(map(float, values[name])) for name in curves},
-        step_seconds=float(values["step_seconds"]),
-        stopped=str(values["stopped"]),
-    )
+def as_tuning(values: dict[str, Any]) -> Tuning:
+    """A `Tuning` out of the dictionaries and lists of a file, as `as_duel`."""
+    trials, best = tuple(made(Trial, trial) for trial in values["trials"]), values["best"]
+    if best is not None and not 0 <= int(best) < len(trials):
+        raise ValueError("no such trial")
+    return Tuning(made(Search, values["run"]), trials, None if best is None else int(best))
+
+
+def made(kind: type[Made], values: dict[str, Any]) -> Made:
+    """An instance of a dataclass whose fields are plain, with each field of its type."""
+    fields = {field.name: field.type for field in dataclasses.fields(kind)}  # type: ignore
+    if fields.keys() != values.keys():
+        raise KeyError(f"expected {sorted(fields)}. Received: {sorted(values)}")
+    return kind(**{name: FROM_JSON[fields[name]](value) for name, value in values.items()})
+
+
+def as_arguments(pairs: list[list[Any]]) -> Arguments:
+    """Names and values of arguments."""
+    return tuple((str(name), float(value)) for name, value in pairs)
+
+
+# How a value of a file becomes one of a field's type.
+FROM_JSON: dict[Any, Callable[[Any], Any]] = {
+    str: str,
+    int: int,
+    float: float,
+    Arguments: as_arguments,
+    tuple[float, ...]: lambda values: tuple(map(float, values)),
+}
 
 
 def identity(task: Task, model: keras.Model, seed: int) -> dict[str, Any]:
-    """What decides the numbers of a comparison's runs.
-
-    Args:
-        task: `Task`.
-        model: A model of the task's, as it is built.
-        seed: The seed of its weights.
-    """
+    """What decides the numbers of a comparison's runs; the model has weights of this seed."""
     return {
         "data": data_digest(task),
         "model": model_digest(task, model),
@@ -148,6 +154,7 @@ def identity(task: Task, model: keras.Model, seed: int) -> dict[str, Any]:
         "epochs": task.epochs,
         "batch_size": task.batch_size,
         "built_in": task.built_in,
+        "metric": dataclasses.asdict(task.metric),
         "versions": versions(),
     }
 
@@ -163,13 +170,7 @@ def data_digest(task: Task) -> str:
 
 
 def model_digest(task: Task, model: keras.Model) -> str:
-    """A digest of a model's initial weights, and of what it computes from them.
-
-    Args:
-        task: `Task`.
-        model: A model of the task's, as it is built; what it notes while it trains, such as
-            moving averages, is no longer that of a new one afterwards.
-    """
+    """A digest of a new model's weights and of what it computes from them; it is used up then."""
     digest = hashlib.sha256()
     for variable, weight in zip(model.weights, model.get_weights(), strict=True):
         digest.update(f"{weight.dtype} {weight.shape} {variable.trainable}".encode())

@@ -18,18 +18,12 @@ from keras_optlab.lab.learning_rate_range import LearningRateRange, suggest
 
 @final
 class SweptRate(LearningRateSchedule):
-    """The sweep as a schedule, for an optimizer whose learning rate is one.
-
-    Args:
-        rates: List of floats, one for each update.
-        first: Integer, the batch of the optimizer's count at which the sweep begins.
-        every: Integer, batches in an update.
-    """
+    """The sweep as a schedule, for an optimizer whose learning rate is one."""
 
     def __init__(self, rates: Sequence[float], first: int, every: int) -> None:
-        self.rates = list(rates)
-        self.first = first
-        self.every = every
+        self.rates = list(rates)  # one for each update
+        self.first = first  # the batch of the optimizer's count at which the sweep begins
+        self.every = every  # batches in an update
 
     def __call__(self, step: Any) -> Any:
         update = ops.cast(step, "int32") // self.every - self.first // self.every
@@ -39,14 +33,7 @@ class SweptRate(LearningRateSchedule):
 
 @final
 class Sweep(Callback):
-    """Sets the rate of each update and notes its loss.
-
-    Args:
-        rates: List of floats, one for each update.
-        optimizer: The optimizer whose rate is set.
-        smoothing: Float in [0, 1).
-        stop_factor: Float > 1.
-    """
+    """Sets the rate of each update and notes its loss; see `find_learning_rate`."""
 
     def __init__(
         self,

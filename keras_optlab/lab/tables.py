@@ -39,12 +39,7 @@ def names(found: list[str]) -> str:
 
 
 def check_file(path: Path, limit: int) -> None:
-    """Refuse what is no plain file, or too large.
-
-    Raises:
-        OSError: If there is no such file.
-        InputError: If it is none to be read.
-    """
+    """Refuse what is no plain file, or too large."""
     size = path.stat().st_size
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise InputError("not a plain file")
@@ -61,12 +56,7 @@ def too_large(size: int, limit: int) -> str:
 
 
 def read_npz(path: Path, label: str | None) -> tuple[np.ndarray, np.ndarray]:
-    """Features and labels of an npz file.
-
-    Raises:
-        InputError: If it has none, or is damaged, or larger than `NPZ_LIMIT`.
-        OSError: If it cannot be read.
-    """
+    """Features and labels of an npz file."""
     check_file(path, NPZ_LIMIT)
     with path.open("rb") as content:
         if not zipfile.is_zipfile(content):
@@ -123,9 +113,7 @@ def read_array(archive: zipfile.ZipFile, item: zipfile.ZipInfo) -> np.ndarray:
 def read_csv(path: Path, label: str | None) -> tuple[np.ndarray, np.ndarray]:
     """Features and labels of a csv file, with commas, semicolons or tabs.
 
-    Raises:
-        InputError: If a line does not fit, or the file is larger than `CSV_LIMIT`.
-        OSError, UnicodeDecodeError, csv.Error: If it cannot be read.
+    Apart from an `InputError`, an OSError, UnicodeDecodeError or csv.Error says what is wrong.
     """
     check_file(path, CSV_LIMIT)
     with path.open(newline="", encoding="utf-8-sig") as file:

@@ -2,7 +2,8 @@
 
 import math
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any, final
 
 import keras
@@ -12,6 +13,7 @@ from keras_optlab.lab import contenders, network
 from keras_optlab.lab.contenders import Contender, Side
 from keras_optlab.lab.data import Dataset
 from keras_optlab.lab.network import ModelSource
+from keras_optlab.lab.objective import Choice, Objective
 from keras_optlab.lab.results import DIVERGED, HOPELESS, Duel, Run, Training
 
 VALIDATION_BATCH = 1024
@@ -20,62 +22,40 @@ VALIDATION_BATCH = 1024
 @final
 @dataclass(frozen=True)
 class Task:
-    """What all runs of a comparison share.
-
-    Args:
-        dataset: `Dataset`.
-        model: What builds the model.
-        epochs: Integer >= 1.
-        batch_size: Integer >= 1, at most the number of training rows.
-        built_in: Whether Keras' own is trained beside.
-    """
+    """What all runs of a comparison share."""
 
     dataset: Dataset
     model: ModelSource
     epochs: int
-    batch_size: int
-    built_in: bool
+    batch_size: int  # at most the number of training rows
+    built_in: bool  # whether Keras' own is trained too
+    metric: Choice = field(default_factory=Choice)
 
     @property
     def steps_per_epoch(self) -> int:
-        """Full batches only: a shorter one would have to be compiled for itself."""
+        """Full batches only: a shorter one would have to be compiled too."""
         return len(self.dataset.x_train) // self.batch_size
 
 
 @final
 class Examiner:
-    """A model of the same layers, compiled once for all runs, to validate with.
-
-    Args:
-        task: `Task`.
-        seed: Of a model that is built for it.
-    """
+    """A model of the same layers, compiled once for all runs, to validate with."""
 
     def __init__(self, task: Task, seed: int = 0) -> None:
-        self.dataset = task.dataset
         self.model = network.build(task.model, task.dataset, seed)
-        self.from_logits = network.gives_logits(self.model, task.dataset)
-
-    def validate(self, weights: list[np.ndarray]) -> tuple[float, float]:
-        """Loss and accuracy on the validation rows; NaN if an output is not finite."""
-        self.model.set_weights(weights)
-        x, labels = self.dataset.x_validation, self.dataset.y_validation
+        self.objective = Objective(self.model, task.dataset, task.metric)
+        x = task.dataset.x_validation
         # Rows that another process shares are read-only, about which torch complains.
-        batches = [
+        self.batches = [
             np.array(x[start : start + VALIDATION_BATCH])
             for start in range(0, len(x), VALIDATION_BATCH)
         ]
-        outputs = [self.model.predict_on_batch(batch) for batch in batches]
-        outputs = np.concatenate(outputs).astype(np.float64)
-        if not np.isfinite(outputs).all():
-            return math.nan, math.nan
-        if self.from_logits:
-            outputs -= outputs.max(axis=1, keepdims=True)
-            outputs -= np.log(np.exp(outputs).sum(axis=1, keepdims=True))
-        else:
-            outputs = np.log(np.maximum(outputs, np.finfo(np.float32).tiny))
-        right = np.take_along_axis(outputs, labels[:, None], axis=1)
-        return float(-right.mean()), float((outputs.argmax(axis=1) == labels).mean())
+
+    def validate(self, weights: list[np.ndarray]) -> tuple[float, float]:
+        """Loss and metric on the validation rows; NaN if an output is not finite."""
+        self.model.set_weights(weights)
+        outputs = [self.model.predict_on_batch(batch) for batch in self.batches]
+        return self.objective.score(np.concatenate(outputs))
 
 
 @final
@@ -95,14 +75,7 @@ class Stopwatch(keras.callbacks.Callback):
 
 @final
 class Trainee:
-    """One side of a contender while it trains, an epoch at a time.
-
-    Args:
-        side: What goes into `compile` and `fit`.
-        task: `Task`.
-        seed: Integer, of the initial weights.
-        examiner: What validates.
-    """
+    """One side of a contender while it trains, an epoch at a time."""
 
     def __init__(self, side: Side, task: Task, seed: int, examiner: Examiner) -> None:
         self.task = task
@@ -112,8 +85,7 @@ class Trainee:
         self.callbacks = [self.stopwatch, *side.callbacks()]
         self.model = network.build(task.model, task.dataset, seed)
         self.initial = self.model.get_weights()
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=examiner.from_logits)
-        self.model.compile(side.optimizer(), loss)
+        self.model.compile(side.optimizer(), examiner.objective.loss_of(self.model))
         self.validations = [examiner.validate(self.initial)]
         self.training_loss: list[float] = []
         self.stopped = ""
@@ -138,15 +110,19 @@ class Trainee:
         )
         self.training_loss += history.history["loss"]
         self.validations.append(self.examiner.validate(self.model.get_weights()))
-        losses = (*self.validations[-1], self.training_loss[-1])
-        self.stopped = reason_to_stop(self.task, epoch + 1, *losses)
+        self.stopped = reason_to_stop(
+            self.examiner.objective,
+            (epoch + 1, self.task.epochs),
+            self.validations[-1],
+            self.training_loss[-1],
+        )
 
     def result(self) -> Training:
         """What the training came to."""
-        losses, accuracies = zip(*self.validations, strict=True)
+        losses, metrics = zip(*self.validations, strict=True)
         return Training(
             validation_loss=losses,
-            validation_accuracy=accuracies,
+            validation_metric=metrics,
             training_loss=tuple(self.training_loss),
             step_seconds=float(np.median(self.stopwatch.seconds[1:] or self.stopwatch.seconds)),
             stopped=self.stopped,
@@ -154,29 +130,20 @@ class Trainee:
 
 
 def reason_to_stop(
-    task: Task, epochs: int, loss: float, accuracy: float, training_loss: float
+    objective: Objective, epochs: tuple[int, int], score: tuple[float, float], training_loss: float
 ) -> str:
     """Why a training has no prospect after so many epochs, or an empty string.
 
-    It has diverged if a loss or an output is NaN or infinite. It is hopeless if, when half of the
-    epochs and at least two are over, both its loss and its accuracy are no better than those of
-    who does not look at the features and answers with the frequency of each class. A run is judged
-    by itself alone, so it ends the same whatever others run beside it.
-
-    Args:
-        task: `Task`.
-        epochs: How many are over.
-        loss: On the validation rows.
-        accuracy: The same.
-        training_loss: Of the last epoch.
+    It has diverged if a loss, the metric or an output is NaN or infinite. It is hopeless if, when
+    half of the epochs and at least two are over, both its loss and its metric are no better than
+    those of who does not look at the features and answers with the frequency of each class, or the
+    mean of the targets. A run is judged alone, so it ends the same whatever others are trained.
     """
-    if not (math.isfinite(loss) and math.isfinite(training_loss)):
+    over, planned = epochs
+    if not all(map(math.isfinite, (*score, training_loss))):
         return DIVERGED
-    if max(2, math.ceil(task.epochs / 2)) <= epochs < task.epochs:
-        guess_loss, guess_accuracy = guess(task.dataset)
-        if loss >= guess_loss and accuracy <= guess_accuracy:
-            return HOPELESS
-    return ""
+    is_late = max(2, math.ceil(planned / 2)) <= over < planned
+    return HOPELESS if is_late and objective.is_hopeless(*score) else ""
 
 
 def epoch_seed(seed: int, epoch: int) -> int:
@@ -184,19 +151,18 @@ def epoch_seed(seed: int, epoch: int) -> int:
     return int(np.random.SeedSequence((seed, epoch)).generate_state(1)[0])
 
 
-def guess(dataset: Dataset) -> tuple[float, float]:
-    """Validation loss and accuracy of one who knows how frequent each class is, and no more."""
-    frequency = np.bincount(dataset.y_train, minlength=len(dataset.classes)) / len(dataset.y_train)
-    with np.errstate(divide="ignore"):
-        loss = -np.log(frequency[dataset.y_validation]).mean()
-    return float(loss), float((dataset.y_validation == frequency.argmax()).mean())
+def batches(task: Task, seed: int) -> Iterator[np.ndarray]:
+    """The rows of each epoch, in the order in which they are trained on."""
+    random = np.random.default_rng(seed)
+    for _ in range(task.epochs):
+        used = task.steps_per_epoch * task.batch_size
+        yield random.permutation(len(task.dataset.x_train))[:used]
 
 
 def train(task: Task, run: Run, examiner: Examiner) -> Duel:
-    """Train both sides of a run: the same wherever and beside whatever it is trained."""
-    contender = contenders.contender(
-        run.kind, run.name, run.rate, task.steps_per_epoch * task.epochs
-    )
+    """Train both sides of a run: the same wherever it is trained, and with whatever else."""
+    steps = task.steps_per_epoch * task.epochs
+    contender = contenders.contender(run.kind, run.name, run.rate, steps, run.arguments)
     return duel(contender, task, run, examiner)
 
 
@@ -207,10 +173,7 @@ def duel(contender: Contender, task: Task, run: Run, examiner: Examiner) -> Duel
     if task.built_in and contender.built_in:
         built_in = Trainee(contender.built_in, task, run.seed, examiner)
     trainees = [ours, built_in] if built_in else [ours]
-    random = np.random.default_rng(run.seed)
-    rows_used = task.steps_per_epoch * task.batch_size
-    for epoch in range(task.epochs):
-        rows = random.permutation(len(task.dataset.x_train))[:rows_used]
+    for epoch, rows in enumerate(batches(task, run.seed)):
         for trainee in trainees:
             trainee.train(epoch, rows)
         trainees.reverse()

@@ -5,8 +5,8 @@ import threading
 from dataclasses import replace
 
 from keras_optlab.lab.errors import InputError
-from keras_optlab.lab.results import Duel, Run
-from keras_optlab.lab.training import Examiner, train
+from keras_optlab.lab.training import Examiner
+from keras_optlab.lab.tuning import Outcome, work_on
 from keras_optlab.lab.versions import versions
 
 # Keras has one random state a process, and a Dask worker may have several threads.
@@ -18,26 +18,17 @@ SAME = ("keras-optlab", "keras", "backend")
 _examiners: dict[bytes, Examiner] = {}
 
 
-def work_off(
-    run: tuple[str, str, float, int], pickled: bytes, arrays: dict, origin: dict[str, str]
-) -> Duel:
-    """Train a run.
+def work_off(run: bytes, pickled: bytes, arrays: dict, origin: dict[str, str]) -> Outcome:
+    """Do a pickled run or search of a pickled task, whose arrays come by themselves.
 
-    Args:
-        run: The fields of the `Run`.
-        pickled: The task, without its arrays.
-        arrays: The arrays.
-        origin: The versions where the comparison was started.
-
-    Raises:
-        InputError: If this process has other versions, or another backend.
+    It takes the same versions and backend as where the comparison was started.
     """
     here = versions()
     for name in SAME:
         if here[name] != origin[name]:
             raise InputError(
-                f"a worker has {name} {here[name]} in place of {origin[name]}: start it anew, in "
-                "the same environment"
+                f"a worker has {name} {here[name]}, not {origin[name]}: start it anew, in the same "
+                "environment"
             )
     with ONE_AT_A_TIME:
         task = pickle.loads(pickled)
@@ -45,4 +36,4 @@ def work_off(
         if pickled not in _examiners:
             _examiners.clear()
             _examiners[pickled] = Examiner(task)
-        return train(task, Run(*run), _examiners[pickled])
+        return work_on(task, pickle.loads(run), _examiners[pickled])

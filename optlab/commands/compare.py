@@ -6,12 +6,11 @@ import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from optlab.backend import start_lab
-from optlab.data import load
 from optlab.options import (
     Backend,
     BatchSize,
@@ -21,6 +20,7 @@ from optlab.options import (
     Model,
     Optimizers,
     Seed,
+    own,
     parse_list,
     typed,
 )
@@ -50,6 +50,14 @@ def compare(
     data: Data = None,
     label: Label = None,
     model: Model = None,
+    task: Annotated[
+        Literal["classification", "regression"] | None,
+        own(
+            help="What is learned: classes or numbers. Numbers are standardized, unless --model is "
+            "given.",
+            show_default="regression if any label is not whole",
+        ),
+    ] = None,
     seed: Seed = 0,
     seeds: Annotated[
         int,
@@ -59,22 +67,47 @@ def compare(
         bool,
         measured(
             "--sweep",
-            help="Try five learning rates in each row, from a tenth to ten times its usual one, "
-            "and show the best in validation.",
+            help="Try five learning rates in each row, from a tenth to ten times the one that it "
+            "has without, and show the best in validation.",
         ),
     ] = False,
     sweep_factors: Annotated[
         list[str] | None,
         measured(
             metavar="FACTORS",
-            help="Sweep over the usual learning rate times these factors instead: 0.3,1,3.",
+            help="Sweep over the learning rate times these factors instead: 0.3,1,3.",
+        ),
+    ] = None,
+    tune: Annotated[
+        int,
+        measured(
+            min=0,
+            metavar="TRIALS",
+            help="Search for the best learning rate, decay rates, weight decay and similar "
+            "arguments of each row in so many trials, by Optuna; those that fall behind end early.",
+        ),
+    ] = 0,
+    metric: Annotated[
+        str | None,
+        measured(
+            help="Metric that orders rates and trials: any that Keras' `compile` takes, such as "
+            "r2_score, or loss, or my_code.py:function.",
+            show_default="the model's first, or accuracy or mean_absolute_error",
+        ),
+    ] = None,
+    higher_is_better: Annotated[
+        bool | None,
+        measured(
+            "--higher-is-better/--lower-is-better",
+            help="Which values of the metric are better.",
+            show_default="what Keras says of it",
         ),
     ] = None,
     target: Annotated[
         float | None,
         measured(
-            help="Measure the time to this accuracy, such as 0.9.",
-            show_default="95 % of the best row's",
+            help="Measure the time until the metric is as good, such as 0.9.",
+            show_default="5 % worse than the best row's",
         ),
     ] = None,
     without_built_in: Annotated[
@@ -104,18 +137,22 @@ def compare(
 ) -> None:
     """Train with each algorithm and schedule, ours and Keras' own, and write a report.
 
-    For example: `optlab compare --optimizers SGD,Adam --seeds 3 --sweep`.
+    For example: `optlab compare --optimizers SGD,Adam --seeds 3 --tune 20`.
     """
     factors = parse_list("--sweep-factors", sweep_factors, factor, "a factor > 0")
-    if target is not None and not 0 < target <= 1:
-        message = f"expected an accuracy in the range (0, 1]. Received: {target:g}"
+    if target is not None and not math.isfinite(target):
+        message = f"expected a finite number. Received: {target:g}"
         raise typer.BadParameter(message, param_hint="--target")
+    if tune and (sweep or factors):
+        raise typer.BadParameter("--tune searches the learning rate too: leave out --sweep")
     if dask is not None and jobs != 1:
         raise typer.BadParameter("--jobs is for this machine, --dask for a cluster: take one")
     running = start_lab(backend)
+    from keras_optlab.lab import data as lab_data
     from keras_optlab.lab import report
     from keras_optlab.lab.comparison_plan import NO_SWEEP, SWEEP, Plan, chosen_names
     from keras_optlab.lab.farm import Farm
+    from keras_optlab.lab.objective import Choice
     from keras_optlab.lab.results import Settings
     from keras_optlab.lab.terminal import progress_bar
 
@@ -128,17 +165,19 @@ def compare(
         sweep=tuple(factors) or (SWEEP if sweep else NO_SWEEP),
         target=target,
         built_in=not without_built_in,
+        tune=tune,
     )
     # What the user's functions print belongs to no result.
     with contextlib.redirect_stdout(sys.stderr):
         plan = Plan(
-            dataset=load(data, label, seed, standardize=model is None),
+            dataset=lab_data.load(data, label, seed, standardize=model is None, task=task),
             settings=settings,
             model=model,
             farm=Farm(jobs, dask),
             runs_folder=out / "runs",
             fresh=fresh,
             again=typed(context, running),
+            metric=Choice(metric, higher_is_better),
         )
         with report.replacing(out) as folder:
             with progress_bar() as progress:
@@ -167,6 +206,8 @@ def show(results: "Results") -> None:
     for kind, title in (("optimizer", "Algorithm"), ("schedule", "Schedule")):
         if results.of_kind(kind):
             console.print(comparison_table(results, results.of_kind(kind), title))
+            if results.settings.tune:
+                console.print(cost_table(results, results.ordered(kind), title))
     for comparison in results.comparisons:
         if comparison.note:
             console.print(f"{comparison.name}: {comparison.note}")
@@ -189,19 +230,33 @@ def comparison_table(
     from keras_optlab.lab.cells import cells
     from keras_optlab.lab.terminal import simple_table
 
-    target = "" if results.target is None else f"to {results.target:.1%}"
+    words = results.metric.title.split()
+    target = "" if results.target is None else f"to {results.metric.shown(results.target)}"
+    has_best = len(results.settings.sweep) > 1 or results.settings.tune
     headings = (
-        "best\nrate" if len(results.settings.sweep) > 1 else "highest\nrate",
-        "accuracy\nours",
+        "best\nrate" if has_best else "highest\nrate",
+        "\n".join([*words, "ours"]),
         "\nKeras",
-        f"{target}\nsteps",
+        f"{target}\nsteps" if len(words) == 1 else "\n".join([*target.split(), "steps"]),
         "\ns",
         "weights\ndiffer",
-        "ms a step\nours",
+        "ms a step\nours" if len(words) == 1 else "ms a\nstep\nours",
         "\nKeras",
     )
     table = simple_table(f"\n{title}", *headings, "\nratio")
     for comparison in comparisons:
         shown = (cell.line for cell in cells(results, comparison))
         table.add_row(comparison.name, f"{comparison.rate:.3g}", *shown)
+    return table
+
+
+def cost_table(results: "Results", comparisons: Sequence["Comparison"], title: str) -> "Table":
+    """What tuning found and took, the best row first."""
+    from keras_optlab.lab.cells import COST_HEADINGS, cost_cells
+    from keras_optlab.lab.terminal import simple_table
+
+    headings = (heading.replace(" ", "\n") for heading in COST_HEADINGS)
+    table = simple_table(f"{results.settings.tune} trials\n{title}", *headings)
+    for comparison in comparisons:
+        table.add_row(comparison.name, *(cell.line for cell in cost_cells(results, comparison)))
     return table

@@ -67,6 +67,7 @@ def test_the_folder_holds_the_report_and_the_finished_runs(folder):
 
 def test_results_say_what_was_compared(results):
     assert results["settings"]["optimizers"] == ["SGD", "Adam"]
+    assert results["metric"] == {"name": "accuracy", "higher_is_better": True}
     assert results["data"]["training_rows"] == 120
     assert results["data"]["validation_rows"] == 30
     assert results["data"]["steps_per_epoch"] == 120 // BATCH
@@ -83,12 +84,12 @@ def test_the_csv_files_hold_the_numbers_of_the_json(folder, results):
     assert len(epochs) == (4 * 2 + 1) * (EPOCHS + 1)
     for comparison, row in zip(results["comparisons"], table.itertuples(), strict=True):
         ours = only_duel(comparison)["ours"]
-        assert row.accuracy == ours["validation_accuracy"][-1]
+        assert row.validation_metric == ours["validation_metric"][-1]
         assert row.step_seconds == ours["step_seconds"]
         of_row = epochs[(epochs["name"] == row.name) & (epochs["library"] == "keras-optlab")]
         assert list(of_row["validation_loss"]) == ours["validation_loss"]
         assert list(of_row["training_loss"])[1:] == ours["training_loss"]
-    assert list(table["built_in_accuracy"].isna()) == [False] * 4 + [True]
+    assert list(table["built_in_validation_metric"].isna()) == [False] * 4 + [True]
 
 
 def only_duel(comparison):
@@ -101,7 +102,7 @@ def test_ours_and_the_built_in_learn_the_same(results):
     for comparison in results["comparisons"]:
         duel = only_duel(comparison)
         ours, built_in = duel["ours"], duel["built_in"]
-        assert ours["validation_accuracy"][-1] > 0.8 > ours["validation_accuracy"][0]
+        assert ours["validation_metric"][-1] > 0.8 > ours["validation_metric"][0]
         assert len(ours["validation_loss"]) == EPOCHS + 1
         assert len(ours["training_loss"]) == EPOCHS
         assert ours["step_seconds"] > 0
@@ -165,12 +166,12 @@ def test_the_page_is_self_contained_and_well_formed(folder):
     assert page.headers and set(page.headers) == {"col", "colgroup", "row"}
 
 
-def test_the_page_shows_the_figures_and_escapes_what_the_user_named(folder, results):
+def test_the_page_shows_the_figures_and_escapes_names(folder, results):
     page = Page((folder / "report.html").read_text(encoding="utf-8"))
     assert "optlab compare: blobs <&>.npz" in page.texts
     for comparison in results["comparisons"]:
         assert comparison["name"] in page.texts
-        accuracy = only_duel(comparison)["ours"]["validation_accuracy"][-1]
+        accuracy = only_duel(comparison)["ours"]["validation_metric"][-1]
         assert f"{accuracy:.1%}" in page.texts
 
 
@@ -178,7 +179,7 @@ def blobs_task(blobs, epochs=1, batch_size=120):
     return Task(data.read(blobs, None, 0), None, epochs, batch_size, built_in=True)
 
 
-def test_both_sides_start_from_the_same_weights_and_see_the_same_batches(blobs):
+def test_both_sides_have_the_same_weights_and_batches(blobs):
     """SGD without momentum, by hand in NumPy: one step on the first batch of the first epoch."""
     task = blobs_task(blobs)
     sides = [Side(lambda: contenders.optimizers.SGD(0.1)), Side(lambda: keras.optimizers.SGD(0.1))]
@@ -229,23 +230,23 @@ def test_a_diverged_side_is_ended_and_the_other_goes_on(blobs):
     duel = sgd_duel(blobs, 1e38, 0.1, epochs=4, batch_size=30)
     assert duel.ours.stopped == "diverged"
     assert len(duel.ours.training_loss) < 4
-    assert np.isnan(duel.ours.validation_accuracy[-1])
+    assert np.isnan(duel.ours.validation_metric[-1])
     assert (duel.built_in.stopped, len(duel.built_in.training_loss)) == ("", 4)
     assert duel.weight_difference is None
 
 
-def test_a_side_no_better_than_guessing_is_ended_when_half_of_the_epochs_are_over():
+def test_a_side_no_better_than_guessing_is_ended_half_way():
     labels = np.array([0] * 30 + [1] * 50)
     x = np.zeros((80, 1))
     dataset = data.from_arrays("x", (x, labels, x[:10], labels[25:35]), 0, standardize=False)
-    loss, accuracy = training.guess(dataset)
+    objective = Examiner(Task(dataset, None, 1, 20, built_in=False)).objective
+    loss, accuracy = objective.guess
     # Five of each class to validate on, and 3 to 5 of them to train on.
     assert loss == pytest.approx(-0.5 * np.log(3 / 8) - 0.5 * np.log(5 / 8))
     assert accuracy == 0.5
 
     def reason(epochs, of, loss, accuracy=0.5, training_loss=1.0):
-        task = Task(dataset, None, of, 20, built_in=False)
-        return training.reason_to_stop(task, epochs, loss, accuracy, training_loss)
+        return training.reason_to_stop(objective, (epochs, of), (loss, accuracy), training_loss)
 
     guessing = "no better than guessing"
     assert [reason(epochs, 5, loss) for epochs in (1, 2, 3, 4, 5)] == [
@@ -262,7 +263,7 @@ def test_a_side_no_better_than_guessing_is_ended_when_half_of_the_epochs_are_ove
         assert reason(1, 5, bad) == reason(5, 5, 0.1, training_loss=bad) == "diverged"
 
 
-def test_every_schedule_has_arguments_that_suit_any_number_of_steps():
+def test_arguments_of_schedules_suit_any_number_of_steps():
     for steps in (1, 2, 9):
         for name in (contenders.CONSTANT, *contenders.schedule_names()):
             for rate in (contenders.SCHEDULED_RATE, 3.0):
@@ -284,7 +285,7 @@ def test_a_batch_larger_than_the_data_is_refused(blobs):
         plan.carry_out(print)
 
 
-def test_a_report_replaces_the_old_one_whole_and_leaves_other_files(tmp_path):
+def test_a_report_replaces_the_old_one_and_leaves_other_files(tmp_path):
     for name in ("report.html", "schedules.png", "notes.txt"):
         (tmp_path / name).write_text("old")
     with report.replacing(tmp_path) as aside:

@@ -3,16 +3,18 @@
 import json
 import math
 import os
+import types
 
 import keras
 import numpy as np
 import pytest
 
-from keras_optlab.lab import comparison_plan, data, farm, network, store
+from keras_optlab.lab import comparison_plan, data, farm, store
 from keras_optlab.lab.comparison_plan import Plan
 from keras_optlab.lab.farm import Farm
 from keras_optlab.lab.results import (
     Duel,
+    Metric,
     RatePoint,
     Run,
     Settings,
@@ -50,7 +52,7 @@ def numbers(results):
     def of(training):
         if training is None:
             return None
-        curves = training.validation_loss, training.validation_accuracy, training.training_loss
+        curves = training.validation_loss, training.validation_metric, training.training_loss
         return curves, training.stopped
 
     return [
@@ -65,7 +67,7 @@ def training(accuracies, losses=None, stopped="", step_seconds=0.01):
     losses = losses or [1.0] * len(accuracies)
     return Training(
         validation_loss=tuple(losses),
-        validation_accuracy=tuple(accuracies),
+        validation_metric=tuple(accuracies),
         training_loss=tuple(losses[1:]),
         step_seconds=step_seconds,
         stopped=stopped,
@@ -82,14 +84,15 @@ def without_training(monkeypatch):
         built_in = training(random.random(task.epochs + 1)) if task.built_in else None
         return Duel(run, training(accuracies), built_in, 1e-7 if task.built_in else None)
 
-    monkeypatch.setattr(farm, "train", numbers_of)
+    monkeypatch.setattr(farm, "work_on", numbers_of)
     monkeypatch.setattr(farm, "Examiner", lambda task: None)
-    monkeypatch.setattr(network, "gives_logits", lambda model, dataset: True)
+    judged = types.SimpleNamespace(metric=Metric())
+    monkeypatch.setattr(comparison_plan, "Objective", lambda *arguments: judged)
 
 
 def counting(monkeypatch, stop_at=math.inf):
     """The runs that are trained in this process; Ctrl-C is pressed in one of them."""
-    trained, train = [], farm.train
+    trained, train = [], farm.work_on
 
     def counted(task, run, examiner):
         if len(trained) == stop_at:
@@ -97,11 +100,11 @@ def counting(monkeypatch, stop_at=math.inf):
         trained.append(run)
         return train(task, run, examiner)
 
-    monkeypatch.setattr(farm, "train", counted)
+    monkeypatch.setattr(farm, "work_on", counted)
     return trained
 
 
-def test_an_interrupted_comparison_goes_on_and_ends_with_the_same_numbers(
+def test_an_interrupted_comparison_ends_with_the_same_numbers(
     without_training, monkeypatch, tmp_path
 ):
     whole = plan().carry_out(quiet)
@@ -164,7 +167,7 @@ def test_fresh_deletes_finished_runs_and_nothing_else(without_training, monkeypa
 
 
 def flip_a_digit(text):
-    start = '"validation_accuracy": ['
+    start = '"validation_metric": ['
     place = text.index(start) + len(start) + 4
     digit = str((int(text[place]) + 1) % 10)
     return text[:place] + digit + text[place + 1 :]
@@ -244,9 +247,7 @@ def model(tmp_path, monkeypatch):
 @pytest.mark.processes
 @one_backend
 @pytest.mark.parametrize("where", ["processes", "dask"])
-def test_a_killed_worker_costs_a_run_and_the_numbers_are_those_of_one_process(
-    where, model, tmp_path
-):
+def test_a_killed_worker_costs_a_run_and_no_number(where, model, tmp_path):
     expected = numbers(plan(model=model).carry_out(quiet))
     (tmp_path / "once").touch()
     if where == "processes":
@@ -279,13 +280,13 @@ def point(rate, *trainings):
     return RatePoint(rate, tuple(duels))
 
 
-def test_the_best_rate_has_most_seeds_at_the_end_then_accuracy_then_loss():
+def test_the_best_rate_has_most_seeds_then_accuracy_then_loss():
     good, better = training([0.1, 0.8]), training([0.1, 0.9])
     lower_loss = training([0.1, 0.9], [1.0, 0.5])
     ended = training([0.1, 0.99], stopped="diverged")
 
     def best(*points):
-        return points[comparison_plan.best_point(points, usual=1.0)].rate
+        return points[comparison_plan.best_point(points, 1.0, Metric())].rate
 
     assert best(point(0.1, good), point(1.0, better)) == 1.0
     assert best(point(0.1, better, better), point(1.0, ended, better)) == 0.1
@@ -296,10 +297,19 @@ def test_the_best_rate_has_most_seeds_at_the_end_then_accuracy_then_loss():
     assert best(point(0.01, good), point(2.0, good), point(10.0, good)) == 2.0
 
 
+def test_of_an_error_the_lowest_is_best():
+    error = Metric("mean_absolute_error", higher_is_better=False)
+    points = [point(0.1, training([3, 2])), point(1.0, training([3, 1]))]
+    assert comparison_plan.best_point(points, 0.1, error) == 1
+    one = training([9.0, 2.0, 1.0])
+    assert [one.epochs_to(target, error) for target in (9, 2.5, 1, 0.5)] == [0, 1, 2, None]
+    assert error.shown(0.12346, 0.0123) == "0.1235 ± 0.012"
+
+
 def test_a_sweep_multiplies_the_usual_rates():
     settings = Settings(("SGD", "Lion"), ("CosineDecay",), sweep=(0.1, 1.0, 10.0))
     tried = {}
-    for run in plan(settings=settings).runs():
+    for run in plan(settings=settings).runs({}):
         tried.setdefault(run.name, []).append(run.rate)
     rates = {"SGD": 0.05, "Lion": 0.002, "constant rate": 0.2, "CosineDecay": 0.2}
     assert set(tried) == set(rates)
@@ -315,10 +325,10 @@ def test_a_summary_is_over_the_seeds_that_have_the_figure():
     assert summary([None]).mean is None
 
 
-def test_a_curve_is_as_long_as_the_longest_seed_and_leaves_out_what_diverged():
+def test_a_curve_is_as_long_as_the_longest_seed():
     found = curve(
         [training([0, 1, 3, 7]), training([0, 3]), training([0, 2, math.nan])],
-        "validation_accuracy",
+        "validation_metric",
     )
     assert found.mean == (0, 2, 3, 7)
     assert found.low == (0, 1, 3, 7)
@@ -326,9 +336,9 @@ def test_a_curve_is_as_long_as_the_longest_seed_and_leaves_out_what_diverged():
     assert curve([], "training_loss").mean == ()
 
 
-def test_the_time_to_a_target_is_counted_to_the_first_epoch_that_reaches_it():
+def test_time_to_a_target_ends_with_the_first_epoch_there():
     one = training([0.1, 0.5, 0.9, 0.8, 0.95])
-    assert [one.epochs_to(target) for target in (0.1, 0.5, 0.51, 0.9, 0.95, 0.96)] == [
+    assert [one.epochs_to(target, Metric()) for target in (0.1, 0.5, 0.51, 0.9, 0.95, 0.96)] == [
         0,
         1,
         2,
@@ -336,7 +346,7 @@ def test_the_time_to_a_target_is_counted_to_the_first_epoch_that_reaches_it():
         4,
         None,
     ]
-    assert training([0.1, 0.9], stopped="diverged").epochs_to(0.5) is None
+    assert training([0.1, 0.9], stopped="diverged").epochs_to(0.5, Metric()) is None
 
 
 def test_steps_and_seconds_to_the_target_and_the_default_target():
@@ -344,11 +354,9 @@ def test_steps_and_seconds_to_the_target_and_the_default_target():
     results = plan(settings=settings).carry_out(quiet)
     (comparison,) = results.comparisons
     (duel,) = comparison.duels
-    final = duel.ours.validation_accuracy[-1]
+    final = duel.ours.validation_metric[-1]
     assert results.target == pytest.approx(0.95 * final)
-    epochs = next(
-        n for n, value in enumerate(duel.ours.validation_accuracy) if value >= 0.95 * final
-    )
+    epochs = next(n for n, value in enumerate(duel.ours.validation_metric) if value >= 0.95 * final)
     # 48 rows to train on make two batches of 20.
     assert results.steps_to_target(comparison).mean == 2 * epochs
     seconds = 2 * epochs * duel.ours.step_seconds

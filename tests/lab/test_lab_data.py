@@ -75,7 +75,7 @@ def test_every_form_of_the_same_table_gives_the_same_dataset(tmp_path, name, con
     assert (dataset.x_train.dtype, dataset.y_train.dtype) == ("float32", "int32")
 
 
-def test_labels_that_are_words_are_numbered_in_alphabetical_order(tmp_path):
+def test_words_as_labels_are_numbered_in_alphabetical_order(tmp_path):
     words = np.array(["wren", "auk", "tern"])[LABELS]
     dataset = data.read(written(tmp_path / "birds.csv", csv_text(labels=words)), None, 0)
     assert dataset.classes == ("auk", "tern", "wren")
@@ -128,7 +128,6 @@ NAN[4, 1] = np.nan
         ("no-label.csv", csv_text() + "1,2,\n", "row 21 has no label"),
         ("short.csv", "1,2,0\n3,4,1\n", "at least 10 rows are needed. Received: 2"),
         ("one-class.csv", csv_text(labels=LABELS * 0), "two classes are needed. Received: only 0"),
-        ("regression.csv", csv_text(labels=LABELS / 7), "must be classes"),
         ("all-different.csv", csv_text(labels=range(ROWS)), "20 different labels in 20 rows"),
         ("text.npz", "this is no zip file", "not an npz file"),
         ("empty.npz", "", "not an npz file"),
@@ -170,7 +169,7 @@ def test_what_cannot_be_trained_on_is_refused_by_name(tmp_path, name, content, m
     assert name in str(raised.value)
 
 
-def test_files_that_cannot_be_read_and_columns_that_are_not_there_are_refused(tmp_path):
+def test_unreadable_files_and_missing_columns_are_refused(tmp_path):
     with pytest.raises(InputError, match="No such file"):
         data.read(tmp_path / "nowhere.csv", None, 0)
     (tmp_path / "folder.csv").mkdir()
@@ -185,7 +184,7 @@ def test_files_that_cannot_be_read_and_columns_that_are_not_there_are_refused(tm
         data.read(written(tmp_path / "plain.csv", csv_text()), "kind", 0)
 
 
-def test_account_numbers_that_differ_in_the_last_digit_are_two_classes(tmp_path):
+def test_numbers_that_differ_in_the_last_digit_are_two_classes(tmp_path):
     """As float64 they would be one number."""
     labels = np.where(LABELS > 0, 2**53 + 1, 2**53)
     dataset = data.read(written(tmp_path / "text.csv", csv_text(labels=labels)), None, 0)
@@ -200,6 +199,57 @@ def test_a_constant_whose_mean_is_rounded_becomes_zero():
     assert features[:, 2].std() > 0
     dataset = data.split("constant", features, LABELS, 0)
     np.testing.assert_allclose(dataset.x_train[:, 2], 0.0, atol=1e-6)
+
+
+# Regression
+
+
+def test_labels_that_are_not_whole_are_targets(tmp_path):
+    targets = LABELS / 7 + np.arange(ROWS)
+    for name, content in (
+        ("table.csv", csv_text(labels=targets)),
+        ("table.npz", {"x": FEATURES, "y": targets}),
+    ):
+        dataset = data.read(written(tmp_path / name, content), None, 0, scale_targets=False)
+        assert dataset.is_regression and dataset.y_train.dtype == "float32"
+        np.testing.assert_allclose(everything(dataset)[1], targets, rtol=1e-6)
+        assert dataset.preparation == "each feature standardized, targets as they are"
+    scaled = data.read(tmp_path / "table.npz", None, 0)
+    assert scaled.y_train.mean() == pytest.approx(0, abs=1e-6)
+    assert scaled.y_train.std() == pytest.approx(1, rel=1e-5)
+    assert scaled.preparation.endswith("targets standardized")
+
+
+def test_whole_numbers_are_targets_where_the_task_says_so():
+    dataset = data.from_arrays("x", (FEATURES, np.arange(ROWS)), 0, False, "regression")
+    assert dataset.is_regression and sorted(everything(dataset)[1]) == list(range(ROWS))
+    several = np.stack([LABELS / 7, LABELS / 3], axis=1)
+    dataset = data.from_arrays("x", (FEATURES, several), 0, standardize=False)
+    assert dataset.y_train.shape == (16, 2)
+    parts = (FEATURES, np.ones(ROWS), FEATURES, LABELS / 7)
+    with pytest.raises(InputError, match="the targets must differ"):
+        data.from_arrays("x", parts, 0, standardize=False)
+
+
+@pytest.mark.parametrize(
+    ("labels", "task", "message"),
+    [
+        (LABELS / 7, "classification", "must be classes: integers or text"),
+        (np.arange(ROWS) % 9, None, "9 different whole numbers in 20 rows: say by the task"),
+        (["a", "b"] * 10, "regression", "the targets must be numbers. Received: 'a'"),
+        (LABELS + 1j, "regression", "the targets must be numbers. Received: complex128"),
+        ([0.5, np.nan] * 10, None, "every target must be a finite number. Received: nan in row 2"),
+        (np.eye(ROWS), None, r"labels \(20, 20\); if they are numbers to predict"),
+        (LABELS * 1e300 + 0.5, "regression", "targets are too large"),
+    ],
+)
+def test_targets_that_cannot_be_learned_are_refused(labels, task, message):
+    for standardize in (True, False):
+        with pytest.raises(InputError, match=message):
+            data.from_arrays("x", (FEATURES, labels), 0, standardize, task)
+
+
+# Hostile files
 
 
 def archive(path, members):
@@ -228,7 +278,7 @@ def refused(path, message):
     assert str(path.name) in str(raised.value)
 
 
-def test_arrays_that_promise_terabytes_are_refused_before_memory_is_taken(tmp_path):
+def test_arrays_that_promise_terabytes_take_no_memory(tmp_path):
     tracemalloc.start()
     for shape in ((2**40, 4), (2**62, 2**62), (-1, 4)):
         path = archive(tmp_path / "liar.npz", {"x.npy": npy(shape=shape), "y.npy": npy(LABELS)})
@@ -268,7 +318,7 @@ def test_names_that_leave_the_folder_write_nothing(tmp_path):
     assert [file.name for file in tmp_path.rglob("*")] == ["inside", "slip.npz"]
 
 
-def test_names_in_messages_are_short_and_cannot_move_the_terminal(tmp_path):
+def test_names_in_messages_are_short_and_printable(tmp_path):
     path = archive(tmp_path / "names.npz", {"\x1b[2J\nevil.npy": b"", "z" * 9000: b""})
     with pytest.raises(InputError) as raised:
         data.read(path, None, 0)
@@ -326,12 +376,12 @@ def test_bytes_changed_anywhere_give_data_or_one_line(tmp_path, name):
             outcomes["refused"] += 1
         else:
             assert np.isfinite(dataset.x_train).all()
-            assert dataset.y_train.max() < len(dataset.classes)
+            assert dataset.is_regression or dataset.y_train.max() < len(dataset.classes)
             outcomes["read"] += 1
     assert min(outcomes.values()) > 0
 
 
-def test_names_are_found_in_any_case_and_the_nearest_is_suggested():
+def test_names_are_found_in_any_case_or_the_nearest_is_named():
     known = ["Adam", "AdamW", "SGD"]
     assert pick(["adam,sgd", "ADAM", "AdamW,"], known, "optimizer") == ["Adam", "SGD", "AdamW"]
     with pytest.raises(InputError, match="unknown optimizer 'adamm': did you mean Adam"):

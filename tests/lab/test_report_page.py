@@ -111,7 +111,7 @@ def header(page, name):
     return section(page).get_by_role("columnheader").filter(has_text=re.compile(f"^{name}"))
 
 
-def test_headings_sort_by_number_and_rows_without_a_number_come_last(page):
+def test_headings_sort_by_number_and_rows_without_one_come_last(page):
     assert names(page) == ["SGD", "Adam", "Lion", "Muon"]
     accuracy = header(page, "ours").first
     assert accuracy.get_attribute("aria-sort") == "none"
@@ -127,7 +127,7 @@ def test_headings_sort_by_number_and_rows_without_a_number_come_last(page):
     assert accuracy.get_attribute("aria-sort") == "none"
 
 
-def test_the_table_sorts_by_keyboard_and_shows_where_the_focus_is(page):
+def test_the_table_sorts_by_keyboard_and_shows_the_focus(page):
     button = header(page, "steps").get_by_role("button")
     button.focus()
     page.keyboard.press("Enter")
@@ -138,7 +138,7 @@ def test_the_table_sorts_by_keyboard_and_shows_where_the_focus_is(page):
     assert focused == "solid"
 
 
-def test_the_figures_are_mean_and_deviation_and_what_diverged_is_marked(page):
+def test_figures_are_mean_and_deviation_and_say_what_diverged(page):
     rows = section(page).locator("table.sortable tbody tr")
     assert "97.0 ± 2.8%" in rows.nth(1).inner_text()
     assert "2 of 2 diverged" in rows.nth(2).inner_text()
@@ -209,7 +209,7 @@ def ends(page):
     )
 
 
-def test_higher_accuracy_is_drawn_higher_and_rates_go_to_the_right(page):
+def test_higher_accuracy_is_higher_and_rates_go_to_the_right(page):
     assert ends(page)["Adam"] < ends(page)["SGD"] < ends(page)["Muon"]
     show(page, "accuracy by learning rate")
     x, y = zip(*dots(page, "SGD"), strict=True)
@@ -334,7 +334,7 @@ def test_paper_is_printed_light_and_as_wide_as_a_sheet(page):
     assert_ticks_are(page, palette.DARK["muted"])
 
 
-def test_a_narrow_window_does_not_scroll_sideways_and_keeps_its_letters(page):
+def test_a_narrow_window_does_not_scroll_sideways(page):
     page.set_viewport_size({"width": 360, "height": 800})
     wait_until(page, "() => document.querySelector('.chart .main-svg').clientWidth < 360")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
@@ -345,19 +345,19 @@ def test_the_numbers_are_in_a_file(file):
     numbers = json.loads((file.parent / "results.json").read_text(encoding="utf-8"))
     assert numbers["target"] == pytest.approx(0.95 * 0.97)
     lion = numbers["comparisons"][2]["points"][1]["duels"][0]["ours"]
-    assert (lion["stopped"], lion["validation_accuracy"]) == ("diverged", [0.1, None])
+    assert (lion["stopped"], lion["validation_metric"]) == ("diverged", [0.1, None])
 
 
-def test_tables_of_pandas_have_means_and_what_became_of_each_seed():
+def test_tables_of_pandas_have_means_and_every_seed():
     table = results().table().set_index("name")
-    assert table.loc["Adam", "accuracy"] == pytest.approx(0.97)
-    assert table.loc["Adam", "accuracy_deviation"] == pytest.approx(0.04 / math.sqrt(2))
+    assert table.loc["Adam", "validation_metric"] == pytest.approx(0.97)
+    assert table.loc["Adam", "validation_metric_deviation"] == pytest.approx(0.04 / math.sqrt(2))
     assert list(table["ended_early"]) == [0, 0, 2, 1, 0]
-    assert math.isnan(table.loc["Lion", "accuracy"])
+    assert math.isnan(table.loc["Lion", "validation_metric"])
     epochs = results().epochs()
     of_adam = epochs[(epochs["name"] == "Adam") & (epochs["learning_rate"] == 0.1)]
     last = of_adam[of_adam["epoch"] == 2]
-    assert dict(zip(last["seed"], last["validation_accuracy"], strict=True)) == {0: 0.95, 1: 0.99}
+    assert dict(zip(last["seed"], last["validation_metric"], strict=True)) == {0: 0.95, 1: 0.99}
 
 
 def test_json_cannot_end_its_element():
