@@ -45,7 +45,7 @@ class Numbers:
     def uses(self, name: str) -> bool:
         """Whether a hyperparameter is in use, in the optimizer or in one of its groups."""
         optimizer = self.optimizer
-        declared = optimizer.declared_arguments[name]
+        declared: Any = optimizer.declared_arguments[name]
         setting = declared.setting(optimizer)
         if setting.variable is not None or name in (optimizer.settable or ()):
             return True
@@ -56,7 +56,7 @@ class Numbers:
 
     def setting(self, name: str, group: int = 0) -> Setting:
         """The setting of a hyperparameter for a combination of groups, 0 being that of none."""
-        declared = self.optimizer.declared_arguments[name]
+        declared: Any = self.optimizer.declared_arguments[name]
         overrides = self.combinations[group].overrides
         if name in overrides:
             return Setting(declared.normalize(overrides[name]))

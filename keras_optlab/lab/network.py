@@ -12,7 +12,6 @@ from keras_optlab.keras_glue.hooks import replace_global_seed_generator
 from keras_optlab.keras_glue.types import to_numpy
 from keras_optlab.lab.data import Dataset
 from keras_optlab.lab.errors import InputError
-from keras_optlab.lab.objective import check_outputs, is_from_logits, probe
 from keras_optlab.lab.user_code import load_function
 
 HIDDEN_UNITS = 32
@@ -127,15 +126,3 @@ def describe(source: ModelSource, model: keras.Model, dataset: Dataset) -> str:
     name = source if isinstance(source, str) else getattr(source, "__qualname__", None)
     count: Any = model.count_params()
     return f"The model of {name or type(source).__name__}, with {count:,} weights"
-
-
-def gives_logits(model: keras.Model, dataset: Dataset) -> bool:
-    """Whether a model's outputs are logits of classes; if not, they are probabilities."""
-    if dataset.is_regression:
-        raise InputError(
-            "expected classes, or a model that its function compiles. Received: numbers to predict"
-        )
-    outputs = probe(model, dataset)
-    logits = is_from_logits(outputs)
-    check_outputs(model, dataset, outputs, logits)
-    return logits

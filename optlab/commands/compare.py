@@ -20,9 +20,9 @@ from optlab.options import (
     Model,
     Optimizers,
     Seed,
-    own,
     parse_list,
     typed,
+    users,
 )
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def compare(
     model: Model = None,
     task: Annotated[
         Literal["classification", "regression"] | None,
-        own(
+        users(
             help="What is learned: classes or numbers. Numbers are standardized, unless --model is "
             "given.",
             show_default="regression if any label is not whole",

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from optlab.backend import start_lab
-from optlab.data import load
 from optlab.options import Backend, BatchSize, Data, Json, Label, Model, Seed
 from optlab.output import print_json, writing
 
@@ -47,6 +46,7 @@ def find_lr(
     check_file(out)
     start_lab(backend)
     from keras_optlab.lab import find_learning_rate, network
+    from keras_optlab.lab.data import load
     from keras_optlab.lab.errors import InputError
 
     with contextlib.redirect_stdout(sys.stderr):
@@ -85,16 +85,13 @@ def check_file(path: Path) -> None:
 
 def compiled(model: "keras.Model", dataset: "Dataset", optimizer: str | None) -> "keras.Model":
     """The model with the optimizer that is asked for, or the one it has."""
-    import keras
-
     from keras_optlab import optimizers
-    from keras_optlab.lab import network
     from keras_optlab.lab.errors import pick_one
+    from keras_optlab.lab.objective import Objective
 
     if model.compiled and optimizer is None:
         return model
     algorithm = getattr(optimizers, pick_one(optimizer or "Adam", optimizers.__all__, "optimizer"))
-    cross_entropy = keras.losses.SparseCategoricalCrossentropy
-    loss = model.loss or cross_entropy(from_logits=network.gives_logits(model, dataset))
+    loss = model.loss or Objective(model, dataset).loss_of(model)
     model.compile(algorithm(), loss)
     return model

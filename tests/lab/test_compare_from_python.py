@@ -11,6 +11,7 @@ import pytest
 import keras_optlab.lab
 from keras_optlab.lab import data, network, training
 from keras_optlab.lab.errors import InputError
+from keras_optlab.lab.objective import Objective
 from keras_optlab.lab.results import Run
 from keras_optlab.lab.training import Examiner, Task
 from optlab import command
@@ -199,7 +200,7 @@ def test_a_model_that_cannot_be_compared_is_refused(model, message):
 )
 def test_a_model_may_be_unbuilt_or_compiled(model):
     built = network.build(model, DATASET, 0)
-    assert network.gives_logits(built, DATASET) is (model is not_built)
+    assert Objective(built, DATASET).from_logits is (model is not_built)
 
 
 @pytest.mark.parametrize(
