@@ -7,10 +7,16 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Tests run in as many processes as there are cores; torch's threads would wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import hypothesis
 import keras
 import pytest
 from precision import double_precision
 from training_task import Task
+
+# The same examples each time, so that a test fails at the commit that breaks it;
+# `--hypothesis-profile=default` draws others.
+hypothesis.settings.register_profile("repeatable", derandomize=True)
+hypothesis.settings.load_profile("repeatable")
 
 # JAX compiles only once what several tests have in common; nothing is left behind.
 COMPILED = tempfile.TemporaryDirectory()

@@ -62,7 +62,8 @@ def call(kind, value):
 
 def in_order(items):
     with contextlib.suppress(TypeError, ValueError):
-        return sorted(items)
+        # As floats, since numpy casts a large number to compare it with a half.
+        return sorted(items, key=float)
     return items
 
 
