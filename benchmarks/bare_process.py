@@ -101,7 +101,7 @@ def main() -> None:
 
 def faults_of_a_step(case: Case, shapes: list[problem.Shape], mode: str) -> float:
     """Page faults of one step of the built-in, with ours in memory too."""
-    made = duel.steps.both(case, shapes, mode)
+    made = duel.steps.of_sides(case, shapes, mode)
     counts = []
     for contender in made.values():
         contender.run(3)

@@ -9,7 +9,7 @@ import re
 from typing import Any, final
 
 from benchmarks import backend, figures, options, problem, steps
-from benchmarks.contenders import FLOAT32_BYTES, KERAS, OURS, Case
+from benchmarks.contenders import FLOAT32_BYTES, KERAS, OF_KERAS, OF_MATRICES, OURS, Case
 from benchmarks.report import Report
 from benchmarks.setting import Parser
 
@@ -35,7 +35,7 @@ def main() -> None:
     """Compile and report."""
     parser = options.parser("compiled_program", "What XLA makes of a step, on JAX.")
     options.add_count(parser, "--size", 25_000_000, "elements of the matrix")
-    options.add_cases(parser)
+    options.add_cases(parser, [name for name in OF_KERAS if name not in OF_MATRICES])
     chosen = options.parse(parser)
     check_backend(parser)
     shape = problem.matrix(chosen.size)

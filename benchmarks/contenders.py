@@ -1,9 +1,10 @@
-"""What is measured: one table of optimizers, each as ours and as Keras' own."""
+"""What is measured: optimizers, each as ours and, where there is one, as the built-in."""
 
 import dataclasses
 from typing import Any, final
 
 import keras
+import numpy as np
 
 from benchmarks import backend
 from keras_optlab import optimizers
@@ -19,7 +20,7 @@ class Case:
 
     Args:
         name: What tables call it.
-        class_name: Its class, here and in Keras.
+        class_name: Its class, here and in Keras if it has one.
         slots: Full-size slots that a step reads and writes.
         written_slots: Full-size slots that a step writes without reading.
         arguments: Arguments of both constructors.
@@ -32,6 +33,11 @@ class Case:
     written_slots: int = 0
     arguments: dict[str, Any] = dataclasses.field(default_factory=dict)
     same: bool = True
+
+    @property
+    def sides(self) -> tuple[str, ...]:
+        """`KERAS` if it has a built-in, and `OURS`."""
+        return (KERAS, OURS) if hasattr(keras.optimizers, self.class_name) else (OURS,)
 
     @property
     def bytes_per_element(self) -> int:
@@ -53,7 +59,13 @@ class Case:
         return getattr(optimizers, self.class_name)(**self.arguments, **more)
 
 
-CASES = {
+def with_defaults(name: str) -> Case:
+    """The case of an algorithm with its default arguments, and without a built-in to compare."""
+    slots = getattr(optimizers, name)().slots(keras.Variable(np.zeros((2, 2), "float32")))
+    return Case(name, name, sum(slot.shape is None for slot in slots.values()), same=False)
+
+
+OF_KERAS = {
     case.name: case
     for case in (
         Case("SGD momentum", "SGD", 1, arguments={"momentum": 0.9}),
@@ -70,6 +82,15 @@ CASES = {
         Case("Lamb", "Lamb", 2),
         Case("Adafactor", "Adafactor", 0, written_slots=1),
         Case("Ftrl", "Ftrl", 2),
+        Case("Muon", "Muon", 1),
         Case("ScheduleFreeAdamW", "ScheduleFreeAdamW", 2, same=False),
     )
 }
+BEYOND_KERAS = {
+    name: with_defaults(name)
+    for name in optimizers.__all__
+    if name not in {case.class_name for case in OF_KERAS.values()}
+}
+CASES = OF_KERAS | BEYOND_KERAS
+# Their products of matrices take minutes for a matrix of 25 million elements.
+OF_MATRICES = ("Muon", "SOAP")

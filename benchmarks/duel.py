@@ -66,7 +66,7 @@ def time_steps(
         stream: What measures the bandwidth.
         with_rival: Whether the backend's other library takes part.
     """
-    contenders = steps.both(case, shapes, chosen.mode)
+    contenders = steps.of_sides(case, shapes, chosen.mode)
     difference = steps.difference(contenders, shapes) if case.same else None
     rival = backend.rival(case.name, shapes) if with_rival else None
     if rival:
@@ -95,7 +95,7 @@ def report(
     others = others_of(results)
     rows = []
     for name, result in results.items():
-        times = (milliseconds(result.median(side)) for side in (KERAS, OURS))
+        times = [milliseconds(result.median(side)) for side in (KERAS, OURS)]
         rows.append([name, *times, *(ratio(result.ratio(other)) for other in others)])
     if len(results) > 1:
         means = [mean_ratio([r.ratio(other) for r in results.values()]) for other in others]

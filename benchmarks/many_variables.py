@@ -8,7 +8,7 @@ import functools
 import itertools
 
 from benchmarks import backend, bandwidth, duel, measure, options, problem
-from benchmarks.contenders import KERAS, OURS, Case
+from benchmarks.contenders import CASES, Case
 from benchmarks.problem import Shape
 
 SHAPES = ((64, 64), (64,))
@@ -27,14 +27,14 @@ def main() -> None:
         action="store_true",
         help="the time to the first step: build, trace, compile, run",
     )
-    options.add_cases(parser, DEFAULT_CASES)
+    options.add_cases(parser, DEFAULT_CASES, among=CASES)
     options.add_batch_seconds(parser)
     chosen = options.parse(parser)
     shapes = list(itertools.islice(itertools.cycle(SHAPES), chosen.variables))
     key = ["many_variables", backend.NAME, chosen.mode]
     if chosen.first_step:
         what, key = "Time to the first step", [*key, "first_step"]
-        for side in (KERAS, OURS):
+        for side in chosen.cases[0].sides:
             # Loads what only a process's first step needs.
             first_step(chosen.cases[0], side, shapes, chosen.mode)
         results = {case.name: first_steps(case, shapes, chosen) for case in chosen.cases}
@@ -59,8 +59,7 @@ def main() -> None:
 def first_steps(case: Case, shapes: list[Shape], chosen: argparse.Namespace) -> duel.Result:
     """Times to the first step."""
     contenders = {
-        side: functools.partial(first_step, case, side, shapes, chosen.mode)
-        for side in (KERAS, OURS)
+        side: functools.partial(first_step, case, side, shapes, chosen.mode) for side in case.sides
     }
     return duel.Result(measure.in_turns(contenders, chosen.rounds))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import backend, origin
-from benchmarks.contenders import CASES
+from benchmarks.contenders import OF_KERAS, Case
 from benchmarks.setting import BACKENDS, Parser
 
 RESULTS = Path("build/benchmarks")
@@ -45,9 +45,14 @@ def parser(module: str, summary: str, *, rounds: int | None = None, modes: bool 
     return made
 
 
-def add_cases(made: Parser, default: Sequence[str] = (), flag: str = "--cases") -> None:
-    """Add the choice of optimizers, by default all."""
-    add_names(made, flag, CASES, default, find=CASES.__getitem__)
+def add_cases(
+    made: Parser,
+    default: Sequence[str] = (),
+    flag: str = "--cases",
+    among: dict[str, Case] = OF_KERAS,
+) -> None:
+    """Add the choice of optimizers, by default all; mostly among those that Keras has too."""
+    add_names(made, flag, among, default, find=among.__getitem__)
 
 
 def add_names(

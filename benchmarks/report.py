@@ -61,9 +61,9 @@ class Report:
         console.print(f"Written: {path}, {self.file(options.out, '.png').name}", soft_wrap=True)
 
 
-def milliseconds(seconds: float) -> str:
-    """A time as a cell."""
-    return digits(1000 * seconds)
+def milliseconds(seconds: float | None) -> str:
+    """A time as a cell; empty where there is none."""
+    return "" if seconds is None else digits(1000 * seconds)
 
 
 def digits(value: float) -> str:

@@ -4,13 +4,15 @@ python -m benchmarks.step_time --backend torch --mode compiled
 """
 
 from benchmarks import backend, bandwidth, duel, options, problem
+from benchmarks.contenders import CASES, OF_MATRICES
 
 
 def main() -> None:
     """Measure and report."""
     parser = options.parser("step_time", "Step time for one matrix.", rounds=3, modes=True)
     options.add_count(parser, "--size", 25_000_000, "elements of the matrix")
-    options.add_cases(parser)
+    default = [name for name in CASES if name not in OF_MATRICES]
+    options.add_cases(parser, default, among=CASES)
     options.add_batch_seconds(parser)
     chosen = options.parse(parser)
     shapes = [problem.matrix(chosen.size)]

@@ -38,9 +38,9 @@ def new(
     return backend.Step(optimizer, problem.variables(shapes), held, mode)
 
 
-def both(case: Case, shapes: list[Shape], mode: str) -> dict[str, Any]:
-    """Steps of both sides."""
-    return {side: new(case, side, shapes, mode) for side in (KERAS, OURS)}
+def of_sides(case: Case, shapes: list[Shape], mode: str) -> dict[str, Any]:
+    """Steps of ours and, where there is one, the built-in."""
+    return {side: new(case, side, shapes, mode) for side in case.sides}
 
 
 def difference(steps: dict[str, Any], shapes: list[Shape]) -> float:
