@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from selection import EXHAUSTIVE, KINDS, REPRESENTATIVE, SLOW_ON_ONE, quick
+from selection import EXHAUSTIVE, KINDS, REPRESENTATIVE, quick
 
 import keras_optlab
 from keras_optlab import ParameterGroup, optimizers
@@ -438,7 +438,7 @@ OURS = [
 @pytest.mark.parametrize(
     ("optimizer", "name"),
     quick(
-        quick(OURS, lambda optimizer, _: optimizer in KINDS, SLOW_ON_ONE),
+        quick(OURS, lambda optimizer, _: optimizer in KINDS, EXHAUSTIVE),
         lambda optimizer, name: optimizer == "Lamb" and name not in SLOW,
     ),
 )

@@ -29,6 +29,8 @@ ALGORITHMS = [name for name in OF_KERAS if hasattr(MODULE, name)]
 # For uses where the formula can hardly matter: one without slots, one that is elementwise,
 # one that needs whole variables, and one that trains and evaluates at different points.
 FEW = [name for name in ("SGD", "Adam", "Adafactor", "ScheduleFreeAdamW") if name in ALGORITHMS]
+# Of these, one that is elementwise, and one that trains and evaluates at different points.
+TWO = [name for name in ("Adam", "ScheduleFreeAdamW") if name in ALGORITHMS]
 
 # All classes run compiled in `test_check_optimizer.py`, and all uses with all of them where the
 # exhaustive tests run.
@@ -56,7 +58,7 @@ def use(
     algorithms: Iterable[str] = ALGORITHMS,
     quick: bool = False,
     compiled: tuple[bool, ...] = (False, True),
-    compiled_for: Iterable[str] = FEW,
+    compiled_for: Iterable[str] = TWO,
     dynamo: Iterable[str] = (),
 ) -> pytest.MarkDecorator:
     """Run a test with each algorithm, in each mode.
