@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Tests run in as many processes as there are cores; torch's threads would wait for each other.
@@ -26,6 +27,27 @@ if keras.backend.backend() == "jax":
     jax.config.update("jax_compilation_cache_dir", COMPILED.name)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+
+
+TESTS = Path(__file__).parent
+# What users meet, which CI runs on all backends, slow or not.
+GATE = (
+    "contexts/",
+    "devices/",
+    "everyday/",
+    "optimizers/test_authors_numbers.py",
+    "optimizers/test_digits.py",
+    "test_check_optimizer.py",
+)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of `GATE`, before `-m` selects."""
+    for item in items:
+        is_here = item.path.is_relative_to(TESTS)
+        if is_here and item.path.relative_to(TESTS).as_posix().startswith(GATE):
+            item.add_marker(pytest.mark.gate)
 
 
 @pytest.fixture

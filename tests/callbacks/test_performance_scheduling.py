@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras_versions import needs_multi_optimizer
 from linear_training import START, Interrupt, InterruptionError, fit, linear_model, weights
-from selection import quick
+from selection import EXHAUSTIVE, quick
 
 import keras_optlab
 from keras_optlab.callbacks import PerformanceScheduling
@@ -56,7 +56,7 @@ def scheduling(variant):
     return PerformanceScheduling("score", **{"mode": "min", **variant})
 
 
-@pytest.mark.parametrize("variant", quick(VARIANTS, ["as it is"]))
+@pytest.mark.parametrize("variant", quick(VARIANTS, ["as it is"], EXHAUSTIVE))
 def test_reduces_when_reduce_lr_on_plateau_does(variant):
     expected = keras_rates(VARIANTS[variant])
     assert len(set(expected)) > 2

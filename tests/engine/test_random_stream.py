@@ -202,8 +202,7 @@ def test_float64_variables_get_the_same_numbers_in_float64(float64):
         np.testing.assert_allclose(value, expected, rtol=0, atol=3e-6)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("how", CONTEXTS)
+@pytest.mark.parametrize("how", quick(quick(CONTEXTS, ["eager", "compiled"], EXHAUSTIVE), []))
 def test_each_hook_and_each_draw_has_its_own_numbers(how):
     optimizer = InAllHooks()
     written(optimizer, how)

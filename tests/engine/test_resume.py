@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
-from selection import quick
+from selection import EXHAUSTIVE, quick
 
 from keras_optlab import ParameterGroup, callbacks, optimizers, schedules
 
@@ -267,7 +267,7 @@ def test_training_starts_at_weights_set_after_a_restore(task, tmp_path):
     np.testing.assert_array_equal(model.get_weights()[0], kernel)
 
 
-@pytest.mark.parametrize("name", quick(CONFIGURATIONS, ["schedule-free"]))
+@pytest.mark.parametrize("name", quick(CONFIGURATIONS, ["schedule-free"], EXHAUSTIVE))
 def test_by_a_state_tree(task, tmp_path, name):
     assert_same_run(CONFIGURATIONS[name], task, "float32", resume_from_tree, tmp_path)
 

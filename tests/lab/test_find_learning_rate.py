@@ -8,7 +8,7 @@ import re
 import keras
 import numpy as np
 import pytest
-from selection import quick
+from selection import EXHAUSTIVE, quick
 
 from keras_optlab import callbacks, find_learning_rate, optimizers, schedules
 from keras_optlab.lab import LearningRateRange
@@ -230,6 +230,7 @@ SETTINGS = {
             pytest.param("function", True, False, marks=seconds_to_compile),
         ],
         ["ScheduleFreeAdamW"],
+        EXHAUSTIVE,
     ),
 )
 def test_training_goes_on_as_if_it_had_not_been_called(name, trained, compiled):

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 from keras_versions import BEYOND_KERAS
-from selection import quick
+from selection import SLOW_ON_ONE, quick
 from sklearn.datasets import load_digits
 
 from keras_optlab import optimizers, transforms
@@ -37,6 +37,6 @@ def test_an_algorithm_learns_with_its_default_rate(name):
     assert accuracy(getattr(optimizers, name)()) > 0.9
 
 
-@pytest.mark.parametrize("name", quick(transforms.__all__, []))
+@pytest.mark.parametrize("name", quick(transforms.__all__, [], SLOW_ON_ONE))
 def test_adam_learns_with_a_transform(name):
     assert accuracy(optimizers.Adam(3e-3, transforms=[getattr(transforms, name)()])) > 0.9
