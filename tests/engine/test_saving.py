@@ -371,6 +371,7 @@ def test_a_file_of_a_later_version_is_refused(task, tmp_path, monkeypatch):
     assert not np.array_equal(before[0], again[0])
 
 
+@pytest.mark.slow
 def test_a_refused_file_leaves_a_normalization_layer_as_it_was(task, tmp_path):
     models = []
     for factor in (1.0, 3.0):

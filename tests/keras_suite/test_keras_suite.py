@@ -197,6 +197,7 @@ def environment():
     }
 
 
+@pytest.mark.slow
 def test_swap_puts_our_classes_where_the_built_ins_were():
     subprocess.run([sys.executable, "-c", SWAPPED], env=environment(), check=True)
 

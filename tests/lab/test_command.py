@@ -150,6 +150,7 @@ def test_a_missing_typer_is_named_with_what_installs_it(tmp_path):
     assert missing.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_seen_enough_is_no_error():
     read, write = os.pipe()
     os.close(read)
