@@ -2,7 +2,7 @@
 
 import authors
 import pytest
-from selection import SLOW_ON_ONE, quick
+from selection import EXHAUSTIVE, SLOW_ON_ONE, quick
 
 from keras_optlab import optimizers
 
@@ -272,7 +272,7 @@ def test_float64_weights_are_the_authors(algorithm, configuration, float64):
 
 @pytest.mark.parametrize(
     "is_compiled",
-    [pytest.param(False, id="eager"), pytest.param(True, id="compiled")],
+    [pytest.param(False, id="eager", marks=EXHAUSTIVE), pytest.param(True, id="compiled")],
 )
 @pytest.mark.parametrize(("algorithm", "configuration"), quick(CONFIGURATIONS, [], SLOW_ON_ONE))
 def test_float32_weights_are_as_near_as_the_oracle(algorithm, configuration, is_compiled):

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from selection import SLOW_ON_ONE, quick
+from selection import EXHAUSTIVE, SLOW_ON_ONE, quick
 
 from keras_optlab import optimizers, transforms
 from keras_optlab.testing import NotApplicable, check_transform, transform_checks
@@ -137,9 +137,17 @@ OURS = [
 ]
 
 
+# One that acts on the step, and one on the parameter.
+KINDS = ("Cautious", "Lookahead")
+
+
 @pytest.mark.parametrize(
     ("name", "check"),
-    quick(OURS, lambda name, check: name == "Lookahead" and check not in SLOW, SLOW_ON_ONE),
+    quick(
+        quick(OURS, KINDS, EXHAUSTIVE),
+        lambda name, check: name == "Lookahead" and check not in SLOW,
+        SLOW_ON_ONE,
+    ),
 )
 def test_our_transforms_pass(name, check):
     checks_of(name)[check]()
