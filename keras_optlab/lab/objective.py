@@ -74,7 +74,7 @@ class Objective:
         return wanted if wanted == "loss" else self.names(outputs, wanted)[0]
 
     def names(self, outputs: np.ndarray, wanted: str = "that of the model") -> list[str]:
-        """The names of the metrics that the model is compiled with."""
+        """The names of the metrics that the model is compiled with, in the order of `compile`."""
         try:
             measured = self.measured(self.dataset.y_validation[: len(outputs)], outputs)
         except Exception as error:
@@ -83,7 +83,15 @@ class Objective:
                 f"{outputs.shape[1:]}. Received: {wanted}, of which Keras says "
                 f"{type(error).__name__}: {error}"
             ) from error
-        return [name for name in measured if name != "loss"]
+        # Keras 3.12 returns them in alphabetical order.
+        order = [metric.name for metric in self.metrics()]
+        found = [name for name in measured if name != "loss"]
+        return sorted(found, key=lambda name: order.index(name) if name in order else len(order))
+
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The metrics of the model, those inside of Keras' groups too."""
+        groups = self.model.metrics
+        return [one for group in groups for one in (group, *getattr(group, "metrics", ()))]
 
     def measured(self, targets: np.ndarray, outputs: np.ndarray) -> dict[str, float]:
         """Each metric of the model."""
@@ -98,12 +106,11 @@ class Objective:
             return asked
         if name == "loss":
             return False
-        for group in self.model.metrics:
-            for metric in (group, *getattr(group, "metrics", ())):
-                # As callbacks with `mode="auto"` find it.
-                says = getattr(metric, "_direction", None)
-                if metric.name == name and says is not None:
-                    return says == "up"
+        for metric in self.metrics():
+            # As callbacks with `mode="auto"` find it.
+            says = getattr(metric, "_direction", None)
+            if metric.name == name and says is not None:
+                return says == "up"
         raise InputError(
             f"Keras does not say whether a higher {name} is better: give --higher-is-better or "
             "--lower-is-better (`higher_is_better=True` or `False`)"
