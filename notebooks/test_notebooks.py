@@ -79,5 +79,5 @@ def test_it_runs_from_top_to_bottom(path, monkeypatch, tmp_path):
         if output.output_type == "stream" and output.name == "stdout"
     )
     assert "NOT AS DOCUMENTED" not in printed
-    verdicts = re.findall(r"^(holds|does not hold as told):", printed, re.MULTILINE)
+    verdicts = re.findall(r"^(holds|does not hold as claimed):", printed, re.MULTILINE)
     assert len(verdicts) == sum("claims.measure(" in cell.source for cell in code_cells(notebook))

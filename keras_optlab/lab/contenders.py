@@ -79,7 +79,7 @@ def usual_rate(kind: str, name: str) -> float:
 def contender(
     kind: str, name: str, rate: float, steps: int, arguments: Arguments = ()
 ) -> Contender:
-    """A contender at a learning rate, in a training of so many steps."""
+    """A contender at a learning rate, in a training of a number of steps."""
     if kind == "optimizer":
         return optimizer_contender(name, rate, arguments)
     if name == CONSTANT:
@@ -166,7 +166,7 @@ def one_cycle_contender(rate: float, steps: int) -> Contender:
 
 
 def schedule_arguments(rate: float, steps: int) -> dict[str, dict[str, Any]]:
-    """Arguments of each schedule that bring a rate down by the last of so many steps."""
+    """Arguments of each schedule that bring a rate down by the last of a number of steps."""
 
     def part(share: int) -> int:
         return max(1, steps // share)

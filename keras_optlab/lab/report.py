@@ -95,7 +95,7 @@ def write(results: Results, folder: Path) -> None:
 
 
 def finite(value: Any) -> Any:
-    """The same with None in place of NaN and infinity, which JSON does not have."""
+    """The same with None for NaN and infinity, which JSON does not have."""
     if isinstance(value, dict):
         return {name: finite(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -16,7 +16,7 @@ LOSSES = {"validation_loss": "validation loss", "training_loss": "training loss"
 SWEEP = "sweep"
 TUNING = "tuning"
 MOST_TICKS = 12
-# Losses so many times above the middle one leave the picture.
+# Losses this many times above the middle one leave the picture.
 FAR = 30
 
 # A place across, the mean there, the lowest and the highest seed.

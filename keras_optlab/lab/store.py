@@ -26,7 +26,7 @@ from keras_optlab.lab.user_code import load_function
 from keras_optlab.lab.versions import versions
 
 FORMAT = 2
-# So many rows tell one model from another.
+# Enough rows to tell one model from another.
 PROBE = 64
 Made = TypeVar("Made")
 NAME = re.compile(r"[0-9a-f]{32}\.json")

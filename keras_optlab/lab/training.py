@@ -132,7 +132,7 @@ class Trainee:
 def reason_to_stop(
     objective: Objective, epochs: tuple[int, int], score: tuple[float, float], training_loss: float
 ) -> str:
-    """Why a training has no prospect after so many epochs, or an empty string.
+    """Why a training has no prospect after some epochs, or an empty string.
 
     It has diverged if a loss, the metric or an output is NaN or infinite. It is hopeless if, when
     half of the epochs and at least two are over, both its loss and its metric are no better than

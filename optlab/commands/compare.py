@@ -84,7 +84,7 @@ def compare(
             min=0,
             metavar="TRIALS",
             help="Search for the best learning rate, decay rates, weight decay and similar "
-            "arguments of each row in so many trials, by Optuna; those that fall behind end early.",
+            "arguments of each row by Optuna, in this many trials; it ends those that fall behind.",
         ),
     ] = 0,
     metric: Annotated[

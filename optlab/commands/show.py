@@ -60,7 +60,7 @@ def print_description(description: "Description", shared: Iterable["ArgumentEntr
     ]
     if inherited:
         print_arguments("Arguments of every optimizer", description, inherited)
-    print_heading("Beside Keras")
+    print_heading("Next to Keras")
     for sentence in description.beside_keras:
         print_wrapped(sentence)
     print()

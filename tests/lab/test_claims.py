@@ -32,7 +32,7 @@ def made_up(value, expected=True, number=1):
     [
         (2.0, True, True, "holds"),
         (0.5, True, False, "NOT AS DOCUMENTED"),
-        (0.5, False, False, "does not hold as told"),
+        (0.5, False, False, "does not hold as claimed"),
         (2.0, False, True, "NOT AS DOCUMENTED"),
         (math.nan, True, False, "NOT AS DOCUMENTED"),
         (math.nan, False, False, "NOT AS DOCUMENTED"),
@@ -110,7 +110,7 @@ def test_a_larger_friction_damps_the_swing():
 def test_nesterov_is_not_sooner_than_momentum_at_their_best():
     one = momentum.nesterov_on_a_bowl(rates=30, momentums=12)
     assert one.is_as_documented and not one.holds
-    assert "Not as told" in one.text
+    assert "Not as claimed" in one.text
 
 
 def test_bias_correction_is_measured():

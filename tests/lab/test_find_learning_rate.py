@@ -88,7 +88,7 @@ def test_on_a_quadratic_the_largest_stable_rate_is_bracketed(library, curvature)
     found = find_learning_rate(
         model, x, y, start=stable / 5.03, end=stable * 5.03, steps=60, smoothing=0.0
     )
-    # Each loss is that before the update with the rate beside it.
+    # Each loss is that before the update with the rate next to it.
     losses, rates = np.array(found.losses), np.array(found.learning_rates)
     np.testing.assert_allclose(rates, np.geomspace(stable / 5.03, stable * 5.03, 60)[: len(rates)])
     lowest = losses.argmin()

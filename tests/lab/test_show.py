@@ -39,7 +39,7 @@ def test_everything_is_there(name, capsys):
         meaning = re.search(rf"^{re.escape(first)}\n    (\S.+)", arguments, re.MULTILINE)
         assert meaning, parameter.name
     assert re.match(r"    \S", sections["Source"])
-    assert re.match(r"    \S", sections["Beside Keras"])
+    assert re.match(r"    \S", sections["Next to Keras"])
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_everything_is_there(name, capsys):
 )
 def test_the_arguments_that_keras_lacks_are_named(name, capsys):
     _, sections = shown(name, capsys)
-    sentence = re.search(r"does not have the arguments(.+?)\.\n", sections["Beside Keras"], re.S)
+    sentence = re.search(r"does not have the arguments(.+?)\.\n", sections["Next to Keras"], re.S)
     named = set(re.findall(r"`(\w+)`", sentence[1]))
     theirs = inspect.signature(getattr(keras.optimizers, name).__init__).parameters
     ours = inspect.signature(getattr(optimizers, name)).parameters
@@ -66,7 +66,7 @@ def test_the_arguments_that_keras_lacks_are_named(name, capsys):
 )
 def test_what_differs_is_said(name, sentence, capsys):
     _, sections = shown(name, capsys)
-    assert sentence in " ".join(sections["Beside Keras"].split())
+    assert sentence in " ".join(sections["Next to Keras"].split())
 
 
 def test_a_default_that_differs_is_named(capsys, monkeypatch):
@@ -76,7 +76,7 @@ def test_a_default_that_differs_is_named(capsys, monkeypatch):
 
     monkeypatch.setattr(keras.optimizers, "Adam", Adam)
     _, sections = shown("Adam", capsys)
-    assert "`learning_rate` is 0.001 by default, in Keras 0.5." in sections["Beside Keras"]
+    assert "`learning_rate` is 0.001 by default, in Keras 0.5." in sections["Next to Keras"]
 
 
 def test_json_has_the_arguments_and_their_meanings(capsys):

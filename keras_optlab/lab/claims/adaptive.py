@@ -55,7 +55,7 @@ def adagrad(steps: int = 2000, directions: int = 360) -> Evidence:
         ),
         f"A feature seen one time in {RARE} gets steps {rare:.2f} times as large (√10 = 3.16). "
         f"Over all starts the first step is {ours:.0f}° off the optimum, that of gradient descent "
-        f"{plain:.0f}°. Not as told: in a bowl turned by 45° it is {ours_turned:.0f}° against "
+        f"{plain:.0f}°. Not as claimed: in a bowl turned by 45° it is {ours_turned:.0f}° against "
         f"{plain_turned:.0f}°, since AdaGrad scales axes. After a cliff, with η = {ADAGRAD_RATE}, "
         f"{left:.0%} of the way is left after {steps:,} steps; a larger rate ({enough:.2g} and up) "
         "gets there, so it is the rate that must allow for the sum.",
@@ -208,9 +208,9 @@ def adamax_and_nadam(steps: int = 240, seeds: int = 8) -> Evidence:
         f"{largest['AdaMax']:.2f} η and Adam's {largest['Adam']:.1f} η; but 500 steps later "
         f"AdaMax still takes only {after['AdaMax']:.4f} η, Adam {after['Adam']:.2f} η. Nadam is "
         f"sooner on the digits, with {best['digits']:.2f} of Adam's steps if each has its best "
-        f"rate. Not as told: on a bowl without noise it needs {best['bowl']:.2f} times Adam's, and "
-        f"at the same small η = 0.01 {same['bowl']:.2f} times on the bowl, {same['digits']:.2f} "
-        "times on the digits.",
+        f"rate. Not as claimed: on a bowl without noise it needs {best['bowl']:.2f} times Adam's, "
+        f"and at the same small η = 0.01 {same['bowl']:.2f} times on the bowl, "
+        f"{same['digits']:.2f} times on the digits.",
         "Left: at the spike Adam's line jumps up and AdaMax's does not; then both creep. The "
         "others show steps for each learning rate, lowest is best: on the bowl Nadam's lowest "
         "point is above Adam's, on the digits it is below, at a larger rate.",

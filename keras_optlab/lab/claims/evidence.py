@@ -103,7 +103,7 @@ class Evidence:
         """The outcome in a few words."""
         if not self.is_as_documented:
             return "NOT AS DOCUMENTED"
-        return "holds" if self.holds else "does not hold as told"
+        return "holds" if self.holds else "does not hold as claimed"
 
 
 def draw(evidence: Evidence, path: str | Path, dpi: int = 110) -> None:

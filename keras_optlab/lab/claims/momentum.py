@@ -165,7 +165,7 @@ def nesterov_on_a_bowl(rates: int = 60, momentums: int = 34) -> Evidence:
         ),
         f"With the same η = 0.01 and β = 0.9 Nesterov needs {steps['Nesterov']:.0f} steps and "
         f"momentum {steps['momentum']:.0f}, and it swings across the valley {1 / swing:.1f} times "
-        f"less. Not as told: with the best η and β for each, momentum needs {heavy:.0f} steps "
+        f"less. Not as claimed: with the best η and β for each, momentum needs {heavy:.0f} steps "
         f"(β = {heavy_beta:.2f}) and Nesterov {ahead:.0f} (β = {ahead_beta:.2f}), as Polyak's "
         "theory of quadratics has it. Nesterov forgives a β that is too large.",
         "Left: both start at the right; momentum zigzags across the valley, Nesterov turns into "

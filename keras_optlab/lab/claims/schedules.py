@@ -98,7 +98,7 @@ def every_schedule(steps: int = 1400, seeds: int = 16) -> Evidence:
             for name in order
         ),
         f"The best constant rate ends at a loss of {constant:.3f}. Schedules that end on a small "
-        f"rate reach {lower[0]:.2f} to {lower[-1]:.2f} times that. Not as told: "
+        f"rate reach {lower[0]:.2f} to {lower[-1]:.2f} times that. Not as claimed: "
         + "; ".join(f"{name} ends at {ratio[name]:.2f} times" for name in failing)
         + ". What counts is that the rate is small when training ends.",
         "Each bar is the final loss in units of the best constant rate's: shorter than 1 is "
@@ -202,8 +202,8 @@ def super_convergence(examples: int = 10_000) -> Evidence:
             Measurement(digits_name, cycled_digits / constant_digits, "<", 1, expected=False),
         ),
         f"On {examples:,} noisy shapes 1cycle reaches 81.5 % in {cycled:.0f} epochs with momentum "
-        f"cycled and {uncycled:.0f} without, the best constant rate in {constant:.0f}. Not as told "
-        "everywhere: on the digits, which are easy, the constant rate needs "
+        f"cycled and {uncycled:.0f} without, the best constant rate in {constant:.0f}. Not as "
+        "claimed everywhere: on the digits, which are easy, the constant rate needs "
         f"{constant_digits:.0f} epochs to 96.3 % and 1cycle {cycled_digits:.0f}. Cycling momentum "
         "makes little difference, and nowhere is it the tenfold of the paper, whose networks were "
         "deep.",
@@ -313,9 +313,9 @@ def reduce_on_plateau(steps: int = 700, seeds: int = 32, epoch: int = 20) -> Evi
         f"The loss has stalled at step {stalled}. A cut at a third of that leaves {early:.1f} "
         f"times the loss {soon} steps later, a cut at the stall {at_stall:.2f} times, and the "
         f"callback, which cuts at step {by_callback}, {callback_gain:.2f} times. Not exactly as "
-        f"told: a cut helps from step {even} on already, or {late_even} if one waits {late} steps "
-        f"for the outcome; at step {even} the loss is still at {uncut[even] / floor:.1f} times its "
-        "floor.",
+        f"claimed: a cut helps from step {even} on already, or {late_even} if one waits {late} "
+        f"steps for the outcome; at step {even} the loss is still at {uncut[even] / floor:.1f} "
+        "times its floor.",
         "Left: the loss falls until the noise holds it. Right: above 1 the cut did harm, below it "
         "helped; the lines cross 1 shortly before the loss has stalled, and stay below.",
         (
