@@ -481,6 +481,7 @@ def test_what_cannot_run_says_why():
 
 
 @pytest.mark.skipif(bool(SLOW), reason="the whole kit takes long on torch, see the single checks")
+@pytest.mark.slow
 def test_the_whole_kit_returns_what_could_not_run():
     reasons = check_optimizer(Healthy, momentum=0.5)
     assert reasons["resting_rows"] == "it does not say that a zero gradient changes nothing"
@@ -488,6 +489,7 @@ def test_the_whole_kit_returns_what_could_not_run():
     assert set(reasons) == {"pure_step", "resting_rows"} | expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "function", [optimizer_checks, *([] if SLOW else [check_optimizer])], ids=lambda f: f.__name__
 )

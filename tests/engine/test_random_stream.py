@@ -176,7 +176,7 @@ CONTEXTS = {
 
 
 @pytest.mark.parametrize("jit_compile", ["auto", False])
-@pytest.mark.parametrize("how", CONTEXTS)
+@pytest.mark.parametrize("how", quick(CONTEXTS, ["eager"]))
 def test_numbers_are_those_of_numpy_in_all_contexts(how, jit_compile):
     found = written(Uniform(jit_compile=jit_compile), how)
     for n, (shape, value) in enumerate(zip(SHAPES, found, strict=True)):
@@ -220,6 +220,7 @@ def test_each_hook_and_each_draw_has_its_own_numbers(how):
             np.testing.assert_array_equal(slots[name], expected)
 
 
+@pytest.mark.slow
 def test_a_hook_that_is_run_again_gets_the_same_numbers():
     optimizer = Measuring(transforms=[NoisyGradient()])
     written(optimizer, CONTEXTS[-1])
@@ -339,7 +340,7 @@ MAKE = {
 }
 
 
-@pytest.mark.parametrize("name", quick(MAKE, ["algorithm"]))
+@pytest.mark.parametrize("name", quick(MAKE, []))
 def test_a_training_goes_on_from_a_file_with_the_same_numbers(name, tmp_path):
     make = MAKE[name]
     keras.utils.set_random_seed(1)

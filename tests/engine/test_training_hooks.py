@@ -37,6 +37,7 @@ def printed(program, folder, name="program.py"):
     return done.stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_hooks_are_there_once_an_optimizer_needs_them(tmp_path):
     program = REPLACED + (
         "print(replaced())\n"
