@@ -30,6 +30,8 @@ def test_subclassed_model(task, make_optimizer, jit_compile):
 
 @use(FEW)
 def test_functional_model_with_two_outputs(task, make_optimizer, jit_compile):
+    # A bias that "mae" trains moves by multiples of 1/16 of the rate, and may come back to 0.
+    keras.utils.set_random_seed(3)
     x = keras.Input((4,))
     hidden = keras.layers.Dense(6, activation="tanh")(x)
     outputs = {name: keras.layers.Dense(1, name=name)(hidden) for name in ("left", "right")}
