@@ -50,7 +50,7 @@ class Objective:
         self.metric = Metric(name, self.direction(name, choice.higher_is_better))
         # The accuracy and the cross-entropy of classes are computed here, in float64.
         self.in_float64 = (
-            not dataset.is_regression and is_cross_entropy and name in (ACCURACY, "acc")
+            not dataset.is_regression and is_cross_entropy and self.is_accuracy_of_keras(name)
         )
         self.guess = self.guessed(outputs)
 
@@ -99,6 +99,11 @@ class Objective:
         y, y_pred = map(keras.ops.convert_to_tensor, (targets, outputs))
         values = self.model.compute_metrics(None, y, y_pred)
         return {name: float(np.mean(to_numpy(value))) for name, value in values.items()}
+
+    def is_accuracy_of_keras(self, name: str) -> bool:
+        """Whether a metric is Keras' accuracy of classes, not the user's of the same name."""
+        kind = keras.metrics.SparseCategoricalAccuracy
+        return any(type(one) is kind and one.name == name for one in self.metrics())
 
     def direction(self, name: str, asked: bool | None) -> bool:
         """Whether a metric is better where it is higher: what is asked for, or what Keras says."""

@@ -1,5 +1,6 @@
 """Comparisons of models for regression and series, with the metric that the user chooses."""
 
+import functools
 import json
 
 import keras
@@ -64,6 +65,24 @@ def test_the_metric_is_asked_for_or_the_first_of_the_model(
     better = True if name == "within_half" else None
     objective = Objective(build(), regression(), Choice(asked, better))
     assert (objective.metric.name, objective.metric.higher_is_better) == (name, higher_is_better)
+
+
+def accuracy(targets, outputs):
+    """A metric of the user's that is called as one of Keras'."""
+    return keras.ops.full((keras.ops.shape(outputs)[0],), 0.25)
+
+
+def test_a_users_metric_called_accuracy_is_the_one_computed():
+    build = functools.partial(linear, 2, (6, 2))
+    dataset = data.from_arrays("x", (SERIES, LAST), 0, True)
+    outputs = np.zeros((len(dataset.y_validation), 2), "float32")
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    theirs = Objective(build(loss=loss, metrics=[accuracy]), dataset, Choice(None, True))
+    assert theirs.metric.name == "accuracy"
+    assert theirs.score(outputs)[1] == 0.25
+    ours = Objective(build(), dataset)
+    assert ours.in_float64
+    assert ours.score(outputs)[1] == np.mean(dataset.y_validation == 0)
 
 
 @pytest.fixture
