@@ -11,7 +11,8 @@ from benchmarks import backend, origin
 from benchmarks.contenders import OF_KERAS, Case
 from benchmarks.setting import BACKENDS, Parser
 
-RESULTS = Path("build/benchmarks")
+# Text, which argparse hands to `folder` as if it had been typed: the folder is made.
+RESULTS = "build/benchmarks"
 
 
 def parser(module: str, summary: str, *, rounds: int | None = None, modes: bool = False) -> Parser:
