@@ -38,9 +38,10 @@ def check_together(optimizer: "Optimizer") -> None:
                 f"{type(optimizer).__name__} cannot have `{refused}`: {reason}. Received: "
                 f"{refused}={getattr(optimizer, refused)!r}. Leave it out."
             )
-    if optimizer.lazy and optimizer.transforms:
+    around = [each.transform for each in optimizer.placed_transforms]
+    if optimizer.lazy and any(each.acts_on_variables for each in around):
         raise ValueError(
-            "`lazy` and `transforms` exclude each other, since a transform acts on all rows. "
+            "`lazy` and `transforms` exclude each other, since such a transform acts on all rows. "
             f"Received: lazy=True and transforms={optimizer.transforms!r}. Leave one of them out."
         )
     if optimizer.lazy and slots and not slots.is_elementwise:

@@ -12,6 +12,7 @@ from keras_optlab.engine import random_stream
 from keras_optlab.engine.algorithm import Algorithm, Values
 from keras_optlab.engine.groups import Combination
 from keras_optlab.engine.slots import Scalar
+from keras_optlab.engine.transform import Placed
 
 if TYPE_CHECKING:
     from keras_optlab.engine.optimizer import Optimizer
@@ -160,6 +161,25 @@ class Numbers:
     def _group_of_state(self, group: int) -> int:
         """Whose scalars a group has: the group's, or the model's where sums are the model's."""
         return 0 if self.optimizer.model_passes else group
+
+    # All gradients
+
+    def of_clipping(self, name: str) -> dict[str, Any]:
+        """The limit that a clipping argument gives, and what is added to the norm of all."""
+        optimizer = self.optimizer
+        step, dtype = optimizer.step_count, optimizer.dtype
+        h = {name: self.setting(name).tensor(step, dtype), "clip_epsilon": 0.0}
+        if optimizer.global_clip_epsilon:
+            epsilon = self.setting(optimizer.global_clip_epsilon)
+            h["clip_epsilon"] = epsilon.tensor(step, dtype)
+        return h
+
+    def of_all_gradients(self, placed: Placed) -> dict[str, Any]:
+        """What `h` of a transform holds that sees all gradients: no group's numbers."""
+        optimizer = self.optimizer
+        h = self.hyperparameters(0, optimizer.dtype, optimizer.learning_rate)
+        age = ops.add(ops.convert_to_tensor(self.ages[placed.name]), 1)
+        return h | placed.derived(h, ops.cast(age, optimizer.dtype))
 
     # Variables
 

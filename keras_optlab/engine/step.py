@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_optlab.backends import backend
 from keras_optlab.engine import sparse, starting
-from keras_optlab.engine.clipping import clipped
+from keras_optlab.engine.all_gradients import transformed
 from keras_optlab.engine.plan import Plan
 from keras_optlab.engine.update import Update
 
@@ -50,9 +50,9 @@ class Stepper:
         starting.start(updates)
         self._run(self._with_model_sums(updates, learning_rate))
 
-    def clipped(self, gradients: list[Any]) -> list[Any]:
-        """The gradients of a step within the optimizer's limits."""
-        return clipped(self.optimizer, gradients)
+    def transformed(self, gradients: list[Any]) -> list[Any]:
+        """The gradients of a step, clipped and as transforms that see all of them leave them."""
+        return transformed(self.optimizer, gradients)
 
     def update_one(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Update one variable with the present numbers, without weight decay.

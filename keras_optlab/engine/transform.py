@@ -24,6 +24,7 @@ class Transform(Declared, metaclass=ABCMeta):
     A subclass lists its arguments (`argument`) and defines one hook or several. Hooks are pure:
     they get and return tensors, and new slots by name.
 
+        all_gradients(gs, h) -> gs                     first, the gradients of a step as a list
         gradient(g, p, s, h) -> g, new_slots           before the algorithm
         step(step, g, p, s, h) -> step, new_slots      after it; the step is subtracted from p
         parameter(new, p, s, h) -> new, new_slots      after that; `new` is the new parameter
@@ -32,6 +33,10 @@ class Transform(Declared, metaclass=ABCMeta):
     takes and returns a dict of sums, which `h` of `step` has by name. A large variable may then be
     updated in parts; without it, a hook sees all of it (or only an element, if `scope` says so).
     A method that `when` marks takes the same, after all hooks, and returns new slots.
+
+    `all_gradients` is for what concerns the whole model, such as a norm of all gradients. It gets
+    those that are there, of a table with sparse gradients the rows looked up, and returns as many
+    of the same shapes; `h` then has no group's numbers, no shape and no random numbers.
 
     `s` holds the transform's slots, `h` the optimizer's hyperparameters, `h.t`, `h.shape` and
     whatever `derive` adds. `h.age` counts the steps that the transform has seen, from 1: in an
@@ -49,6 +54,7 @@ class Transform(Declared, metaclass=ABCMeta):
     periodic: ClassVar[tuple[Periodic, ...]] = ()
 
     # Optional hooks of a subclass. None where it has no use for them.
+    all_gradients: Callable[..., list[Any]] | None = None
     gradient: Callable[..., tuple[Any, dict[str, Any]]] | None = None
     step: Callable[..., tuple[Any, dict[str, Any]]] | None = None
     parameter: Callable[..., tuple[Any, dict[str, Any]]] | None = None
@@ -90,6 +96,12 @@ class Transform(Declared, metaclass=ABCMeta):
     def evaluates_elsewhere(self) -> bool:
         """Whether the model is to be evaluated at `evaluation_point`."""
         return self.evaluation_point is not None
+
+    @property
+    def acts_on_variables(self) -> bool:
+        """Whether it does anything in the update of a variable, after `all_gradients`."""
+        hooks = (self.gradient, self.step, self.parameter, self.evaluation_point)
+        return any(hook is not None for hook in hooks) or bool(self.periodic)
 
     def slots(self, variable: Any) -> dict[str, Slot]:
         """The slots of a variable, by the name that the hooks know them by."""
@@ -250,5 +262,6 @@ def placed(transforms: Iterable[Transform]) -> tuple[Placed, ...]:
 
 def for_variable(transforms: Iterable[Placed], variable: Any) -> tuple[Placed, ...]:
     """The transforms that act on a variable."""
-    routed = [(each.name, each.transform.route(variable)) for each in transforms]
+    acting = [each for each in transforms if each.transform.acts_on_variables]
+    routed = [(each.name, each.transform.route(variable)) for each in acting]
     return tuple(Placed(name, transform) for name, transform in routed if transform is not None)

@@ -98,8 +98,9 @@ class HookedOptimizer(keras.optimizers.Optimizer, metaclass=ABCMeta):
         return getattr(variable, "_layout", None)
 
     def _clip_gradients(self, grads: list[Any]) -> list[Any]:
-        # Why: Keras bakes the limits into the compiled step.
-        return self.stepper.clipped(grads)
+        # Why: Keras bakes the limits into the compiled step; and the only place that sees the
+        # gradients of a step after they are accumulated.
+        return self.stepper.transformed(grads)
 
     def _apply_weight_decay(self, variables: Sequence[Any]) -> None:
         # Why: the decay is part of the update, one pass over memory less and once a group.

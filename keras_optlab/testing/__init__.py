@@ -137,6 +137,7 @@ def transform_checks(cls: type, **arguments: Any) -> list[tuple[str, Callable[[]
     return [
         (check.__name__, partial(check, problem))
         for check in (
+            hooks.hook_of_all_gradients,
             hooks.hook_results,
             hooks.pure_hooks,
             hooks.claimed_scope_of_hooks,

@@ -51,6 +51,9 @@ class Hook(NamedTuple):
 
 def hooks_of(problem: Problem) -> list[Hook]:
     """The hooks of the problem's transform for each variable, after two steps."""
+    transform = transform_of(problem)
+    if transform.all_gradients and not transform.acts_on_variables:
+        raise NotApplicable("the transform has `all_gradients`, and no hook for a variable")
     optimizer, variables = problem.built()
     try:
         take_steps(optimizer, variables, problem.gradients[:2])
@@ -67,9 +70,49 @@ def hooks_of(problem: Problem) -> list[Hook]:
                 found.append(Hook(name, variable.name, each.transform, tensors, *own))
     if not found:
         raise problem.fault(
-            "the transform has no hook for any variable: define `gradient`, `step` or `parameter`."
+            "the transform has no hook for any variable: define `gradient`, `step`, `parameter` or "
+            "`all_gradients`."
         )
     return found
+
+
+def transform_of(problem: Problem) -> Any:
+    """The transform of the problem's optimizer."""
+    return problem.arguments["transforms"][0]
+
+
+def hook_of_all_gradients(problem: Problem) -> None:
+    """`all_gradients` returns one for each, of the same shape and dtype, and changes none."""
+    hook = transform_of(problem).all_gradients
+    if hook is None:
+        raise NotApplicable("the transform has no hook `all_gradients`")
+    optimizer, _ = problem.built()
+    (placed,) = optimizer.placed_transforms
+    h = placed.numbers(SimpleNamespace(**optimizer.numbers.of_all_gradients(placed)))
+    dtype = arithmetic_dtype(problem.dtype)
+    given = [ops.cast(ops.convert_to_tensor(each), dtype) for each in problem.gradients[0]]
+    before = [numpy(each) for each in given]
+    try:
+        with no_gradient():
+            result = hook(list(given), h)
+    except Exception as error:
+        raise problem.fault(f"`all_gradients` raises {first_line(error)}.") from error
+    if not isinstance(result, list) or len(result) != len(given):
+        raise problem.fault(
+            f"`all_gradients` must return a list of {len(given)} gradients, one for each that it "
+            f"gets. Received: {result!r}"
+        )
+    for n, (new, old) in enumerate(zip(result, before, strict=True)):
+        found = tuple(new.shape), keras.backend.standardize_dtype(new.dtype)
+        if found != (old.shape, dtype):
+            raise problem.fault(
+                f"`all_gradients` returns {found[1]} of shape {found[0]} for gradient {n}, where "
+                f"{dtype} of shape {old.shape} is expected."
+            )
+        if not np.array_equal(old, numpy(given[n]), equal_nan=True):
+            raise problem.fault(
+                f"`all_gradients` changes gradient {n} in place. Compute a new tensor."
+            )
 
 
 def hook_results(problem: Problem) -> None:

@@ -109,6 +109,31 @@ class Counts(Scaled):
         return step * (1 + vars(self)["count"]), {"sum": s.sum + step}
 
 
+class Normalized(Transform):
+    """Scales all gradients by one factor, to a norm of `norm` together."""
+
+    norm: float = argument(POSITIVE, default=1.0)
+
+    def all_gradients(self, gs, h):
+        found = ops.sqrt(sum(ops.sum(ops.square(g)) for g in gs))
+        return [g * (self.norm / (found + 1e-12)) for g in gs]
+
+
+class LosesOne(Normalized):
+    def all_gradients(self, gs, h):
+        return super().all_gradients(gs, h)[1:]
+
+
+class HalfGradients(Normalized):
+    def all_gradients(self, gs, h):
+        return [ops.cast(g, "float16") for g in gs]
+
+
+class AllInPlace(Normalized):
+    def all_gradients(self, gs, h):
+        return [g.mul_(0.5) for g in gs]
+
+
 FAULTS = {
     StepNormClaimed: r"`scope = Scope.ELEMENT` is wrong: `step` of `matrix`",
     NormBesideSums: r"`step` of `matrix` gives something else for the two halves",
@@ -116,9 +141,12 @@ FAULTS = {
     Undeclared: r"returns the new slot 'total', which is not declared",
     OtherShape: r"its result of `step` of `matrix` is float32 of shape \(\)",
     NoHook: r"has no hook for any variable",
+    LosesOne: r"`all_gradients` must return a list of 5 gradients",
+    HalfGradients: r"`all_gradients` returns float16 of shape",
 }
 if BACKEND == "torch":
     FAULTS[InPlace] = r"changes in place what it is given"
+    FAULTS[AllInPlace] = r"`all_gradients` changes gradient 0 in place"
 else:
     FAULTS[Counts] = r"differs between two runs from the same state"
 
@@ -158,6 +186,13 @@ def test_our_transforms_pass(name, check):
 def test_a_transform_of_the_users_passes(cls):
     reasons = check_transform(cls, factor=0.5)
     assert "hook_results" not in reasons
+
+
+@pytest.mark.slow
+def test_one_that_sees_all_gradients_passes():
+    reasons = check_transform(Normalized)
+    assert "hook_of_all_gradients" not in reasons
+    assert "no hook for a variable" in reasons["hook_results"]
 
 
 @pytest.mark.parametrize("jit_compile", ["auto", True])

@@ -1,0 +1,67 @@
+"""The gradients of a step as clipping and the transforms that see all of them leave them."""
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import keras
+from keras import ops
+
+from keras_optlab.engine import sparse
+from keras_optlab.engine.clipping import CLIPPING
+from keras_optlab.engine.transform import Transform
+
+if TYPE_CHECKING:
+    from keras_optlab.engine.optimizer import Optimizer
+
+
+def transformed(optimizer: "Optimizer", gradients: Sequence[Any]) -> list[Any]:
+    """The gradients as every hook `all_gradients` leaves them, clipping first.
+
+    Hooks get them in the dtype of the optimizer's numbers, at least float32: the square of a
+    float16 overflows at 256.
+
+    Args:
+        optimizer: The optimizer, which may not be built yet.
+        gradients: Gradients of any dtype; of a table the values of the rows looked up are taken.
+
+    Raises:
+        ValueError: If a hook returns other gradients than a list of as many, of the same shapes.
+    """
+    clips = [name for name in CLIPPING if optimizer.uses(name)]
+    placed = [each for each in optimizer.placed_transforms if each.transform.all_gradients]
+    if not (clips or placed):
+        return list(gradients)
+    values = [ops.convert_to_tensor(sparse.values_of(each)) for each in gradients]
+    dtypes = [keras.backend.standardize_dtype(value.dtype) for value in values]
+    values = [ops.cast(value, optimizer.dtype) for value in values]
+    for name in clips:
+        h = SimpleNamespace(**optimizer.numbers.of_clipping(name))
+        values = CLIPPING[name].all_gradients(values, h)
+    for each in placed:
+        h = SimpleNamespace(**optimizer.numbers.of_all_gradients(each))
+        hook: Any = each.transform.all_gradients
+        values = _as_given(values, hook(values, each.numbers(h)), each.transform)
+    narrow = [ops.cast(value, dtype) for value, dtype in zip(values, dtypes, strict=True)]
+    return [sparse.with_values(*pair) for pair in zip(gradients, narrow, strict=True)]
+
+
+def _as_given(values: list[Any], changed: Any, transform: Transform) -> list[Any]:
+    """What a hook returns, where it is one gradient for each that it was given."""
+    is_list = isinstance(changed, list) and len(changed) == len(values)
+    if not (is_list and all(map(_fits, values, changed))):
+        shapes = [tuple(each.shape) for each in values]
+        found = [tuple(each.shape) for each in changed] if isinstance(changed, list) else changed
+        raise ValueError(
+            "`all_gradients` must return a list with a gradient for each that it gets, of the same "
+            f"shape. Received: from {transform!r}, shapes {found!r} for {shapes}."
+        )
+    return changed
+
+
+def _fits(value: Any, changed: Any) -> bool:
+    # Either may be of unknown size while a graph is traced.
+    sizes, found = tuple(value.shape), tuple(changed.shape)
+    return len(sizes) == len(found) and all(
+        size == other or None in (size, other) for size, other in zip(sizes, found, strict=True)
+    )
