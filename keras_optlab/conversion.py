@@ -84,9 +84,9 @@ def from_keras(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimi
         )
     parts = built_in_parts(optimizer)
     converted = ours[name].from_config(optimizer.get_config())
-    vars(converted)["exclusions"] = Exclusions(parts.excluded, parts.excluded_pattern)
+    converted.engine.exclusions = Exclusions(parts.excluded, parts.excluded_pattern)
     if optimizer.built:
         converted.build(parts.variables)
     state = [np.array(keras.ops.convert_to_numpy(variable)) for variable in optimizer.variables]
-    converted.saved_state.assign(state)
+    converted.engine.saved_state.assign(state)
     return converted

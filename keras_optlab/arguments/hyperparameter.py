@@ -212,7 +212,7 @@ class LearningRate(Hyperparameter):
     def read(self, instance: Any) -> Any:
         held = instance.held_learning_rate
         if isinstance(held, LearningRateSchedule):
-            scale = instance.numbers.scale
+            scale = instance.engine.numbers.scale
             factor = scale.value if scale.variable is None else scale.variable
             return held(instance.step_count) * factor
         return held() if callable(held) and not isinstance(held, keras.Variable) else held
@@ -222,7 +222,7 @@ class LearningRate(Hyperparameter):
         if isinstance(value, LearningRateSchedule) or (
             callable(value) and not isinstance(value, keras.Variable)
         ):
-            if instance.compiled:
+            if instance.engine.compiled:
                 raise TypeError(
                     "The learning rate cannot become a schedule in a step that is compiled "
                     f"already. Received: learning_rate={value!r}. Make a new optimizer with it."

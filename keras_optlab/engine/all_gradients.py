@@ -29,17 +29,17 @@ def transformed(optimizer: "Optimizer", gradients: Sequence[Any]) -> list[Any]:
         ValueError: If a hook returns other gradients than a list of as many, of the same shapes.
     """
     clips = [name for name in CLIPPING if optimizer.uses(name)]
-    placed = [each for each in optimizer.placed_transforms if each.transform.all_gradients]
+    placed = [each for each in optimizer.engine.transforms if each.transform.all_gradients]
     if not (clips or placed):
         return list(gradients)
-    values = [ops.convert_to_tensor(sparse.values_of(each)) for each in gradients]
+    values: list[Any] = [ops.convert_to_tensor(sparse.values_of(each)) for each in gradients]
     dtypes = [keras.backend.standardize_dtype(value.dtype) for value in values]
-    values = [ops.cast(value, optimizer.dtype) for value in values]
+    values = [ops.cast(value, optimizer.engine.dtype) for value in values]
     for name in clips:
-        h = SimpleNamespace(**optimizer.numbers.of_clipping(name))
+        h = SimpleNamespace(**optimizer.engine.numbers.of_clipping(name))
         values = CLIPPING[name].all_gradients(values, h)
     for each in placed:
-        h = SimpleNamespace(**optimizer.numbers.of_all_gradients(each))
+        h = SimpleNamespace(**optimizer.engine.numbers.of_all_gradients(each))
         hook: Any = each.transform.all_gradients
         values = _as_given(values, hook(values, each.numbers(h)), each.transform)
     narrow = [ops.cast(value, dtype) for value, dtype in zip(values, dtypes, strict=True)]

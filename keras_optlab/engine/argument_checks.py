@@ -38,7 +38,7 @@ def check_together(optimizer: "Optimizer") -> None:
                 f"{type(optimizer).__name__} cannot have `{refused}`: {reason}. Received: "
                 f"{refused}={getattr(optimizer, refused)!r}. Leave it out."
             )
-    around = [each.transform for each in optimizer.placed_transforms]
+    around = [each.transform for each in optimizer.engine.transforms]
     if optimizer.lazy and any(each.acts_on_variables for each in around):
         raise ValueError(
             "`lazy` and `transforms` exclude each other, since such a transform acts on all rows. "
@@ -49,7 +49,7 @@ def check_together(optimizer: "Optimizer") -> None:
             "`lazy` needs slots of which single rows can be stored. Received: lazy=True and "
             f"slot_dtype={optimizer.slot_dtype!r}. Leave one of them out."
         )
-    optimizer.points.check()
+    optimizer.engine.points.check()
     if optimizer.lazy and optimizer.gradient_accumulation_steps:
         raise ValueError(
             "`lazy` and `gradient_accumulation_steps` exclude each other, since accumulated "

@@ -26,24 +26,25 @@ def build(
     A state that was loaded before is taken over.
     """
     check_together(optimizer)
-    optimizer.numbers.combinations, groups = plan.assign_groups(optimizer, variables)
+    optimizer.engine.numbers.combinations, groups = plan.assign_groups(optimizer, variables)
     build_of_keras(variables)
     plans = plan.make_plans(optimizer, variables, groups)
     backend.prepare(plans, variables, held_value)
-    optimizer.keep(plans=plans, dtype=widest(arithmetic_dtype(v) for v in variables))
-    state = optimizer.extra_state
+    engine, state = optimizer.engine, optimizer.extra_state
+    engine.plans = plans
+    engine.dtype = widest(arithmetic_dtype(variable) for variable in variables)
     with keras.name_scope(optimizer.name, caller=optimizer):
-        optimizer.numbers.build(groups)
+        engine.numbers.build(groups)
         if optimizer.evaluates_elsewhere:
-            optimizer.keep(evaluating=state.add("evaluating", 0.0, "float32"))
+            engine.evaluating = state.add("evaluating", 0.0, "float32")
         if any(isinstance(each.formula.storages.parameter, Stochastic) for each in plans):
             seed = random.randrange(LARGEST_SEED)
-            optimizer.keep(rounding_seed=state.add("rounding_seed", seed, "float32"))
+            engine.rounding_seed = state.add("rounding_seed", seed, "float32")
         if any(random_stream.NUMBER in each.slots for each in plans):
             seed = random.randrange(LARGEST_SEED)
-            optimizer.keep(random_seed=state.add("random_seed", seed, "float32"))
+            engine.random_seed = state.add("random_seed", seed, "float32")
         if optimizer.nonfinite != "apply":
-            optimizer.keep(faults=Faults(state))
+            engine.faults = Faults(state)
     # The one attribute that is set in the open, since `tf.train.Checkpoint` follows attributes.
     optimizer.checkpointed = backend.checkpointed(state.variables)
     state.checkpointed = optimizer.checkpointed
@@ -52,7 +53,7 @@ def build(
 
 def _take_pending(optimizer: "Optimizer") -> None:
     """Take over the state of a file that was read before the optimizer was built."""
-    saved = optimizer.saved_state
+    saved = optimizer.engine.saved_state
     if not saved.pending:
         return
     extra = optimizer.extra_state.contents()

@@ -23,7 +23,7 @@ def describe(optimizer: "Optimizer") -> str:
     if not optimizer.built:
         return f"<{text}, not built>"
     size = _readable(sum(map(_size, optimizer.variables)))
-    count = len(optimizer.plans)
+    count = len(optimizer.engine.plans)
     return f"<{text}, {count} variable{'' if count == 1 else 's'}, {size} of state>"
 
 

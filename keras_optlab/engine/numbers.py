@@ -101,23 +101,23 @@ class Numbers:
         """
         optimizer = self.optimizer
         if backend.to_host(optimizer.step_count) is None:
-            optimizer.keep(compiled=True)
+            optimizer.engine.compiled = True
         used = {plan.key: plan for plan in plans if not plan.frozen}
         ages = {name: ops.add(ops.convert_to_tensor(age), 1) for name, age in self.ages.items()}
         values = {}
         for key, plan in used.items():
             h = self._derived(plan.group, plan.dtype, learning_rate, plan.formula.algorithm)
-            for each in optimizer.placed_transforms:
+            for each in optimizer.engine.transforms:
                 h |= each.derived(h, ops.cast(ages[each.name], plan.dtype))
             if optimizer.evaluates_elsewhere:
                 # A copy, since the variable is set back before the formula reads this.
-                h["evaluating"] = ops.copy(optimizer.evaluating)
-            if optimizer.rounding_seed is not None:
+                h["evaluating"] = ops.copy(optimizer.engine.evaluating)
+            if optimizer.engine.rounding_seed is not None:
                 # A copy, since TensorFlow would take a variable for an argument of another kind.
-                h["rounding_seed"] = ops.copy(optimizer.rounding_seed)
-            if optimizer.random_seed is not None:
+                h["rounding_seed"] = ops.copy(optimizer.engine.rounding_seed)
+            if optimizer.engine.random_seed is not None:
                 step = optimizer.iterations + 1
-                h[random_stream.KEY] = random_stream.key_of_step(optimizer.random_seed, step)
+                h[random_stream.KEY] = random_stream.key_of_step(optimizer.engine.random_seed, step)
             values[key] = h
         if not optimizer.model_passes:
             for group in sorted({plan.group for plan in used.values()}):
@@ -129,7 +129,7 @@ class Numbers:
             for name, age in ages.items():
                 optimizer.assign(self.ages[name], age)
         if optimizer.evaluates_elsewhere:
-            optimizer.assign(optimizer.evaluating, 0.0)
+            optimizer.assign(optimizer.engine.evaluating, 0.0)
         return values
 
     def _derived(
@@ -149,7 +149,7 @@ class Numbers:
         state = self.scalars[self._group_of_state(group)]
         if not state:
             return {}
-        h = self._derived(group, optimizer.dtype, learning_rate, optimizer)
+        h = self._derived(group, optimizer.engine.dtype, learning_rate, optimizer)
         old = {name: h[name] for name in state}
         # That of an algorithm with scalars is defined, or no optimizer could be made.
         advance: Any = optimizer.advance
@@ -167,7 +167,7 @@ class Numbers:
     def of_clipping(self, name: str) -> dict[str, Any]:
         """The limit that a clipping argument gives, and what is added to the norm of all."""
         optimizer = self.optimizer
-        step, dtype = optimizer.step_count, optimizer.dtype
+        step, dtype = optimizer.step_count, optimizer.engine.dtype
         h = {name: self.setting(name).tensor(step, dtype), "clip_epsilon": 0.0}
         if optimizer.global_clip_epsilon:
             epsilon = self.setting(optimizer.global_clip_epsilon)
@@ -177,9 +177,9 @@ class Numbers:
     def of_all_gradients(self, placed: Placed) -> dict[str, Any]:
         """What `h` of a transform holds that sees all gradients: no group's numbers."""
         optimizer = self.optimizer
-        h = self.hyperparameters(0, optimizer.dtype, optimizer.learning_rate)
+        h = self.hyperparameters(0, optimizer.engine.dtype, optimizer.learning_rate)
         age = ops.add(ops.convert_to_tensor(self.ages[placed.name]), 1)
-        return h | placed.derived(h, ops.cast(age, optimizer.dtype))
+        return h | placed.derived(h, ops.cast(age, optimizer.engine.dtype))
 
     # Variables
 
@@ -193,8 +193,8 @@ class Numbers:
         for group in sorted({0, *groups}):
             self.scalars[group] = self._build_scalars(group)
         self._build_hyperparameters()
-        for each in optimizer.placed_transforms:
-            age = optimizer.extra_state.add(f"{each.name}_age", 0.0, optimizer.dtype)
+        for each in optimizer.engine.transforms:
+            age = optimizer.extra_state.add(f"{each.name}_age", 0.0, optimizer.engine.dtype)
             self.ages[each.name] = age
 
     def _build_scalars(self, group: int) -> dict[str, keras.Variable]:
@@ -206,19 +206,21 @@ class Numbers:
                 state[name] = optimizer.add_variable(
                     shape=(),
                     initializer=initializer,
-                    dtype=optimizer.dtype,
+                    dtype=optimizer.engine.dtype,
                     name=name,
                 )
             else:
                 members = self.combinations[group].members
                 saved_as = "_".join(["group", *map(str, members), name]) if group else name
-                state[name] = optimizer.extra_state.add(saved_as, scalar.initial, optimizer.dtype)
+                state[name] = optimizer.extra_state.add(
+                    saved_as, scalar.initial, optimizer.engine.dtype
+                )
         return state
 
     def _build_hyperparameters(self) -> None:
         """Make the variables of all hyperparameters that are in use and no schedules."""
         optimizer = self.optimizer
-        state, dtype = optimizer.extra_state, optimizer.dtype
+        state, dtype = optimizer.extra_state, optimizer.engine.dtype
         for name, declared in optimizer.hyperparameters().items():
             setting = declared.setting(optimizer)
             if not self.uses(name) or setting.value is None or setting.is_schedule:

@@ -15,21 +15,18 @@ from keras_optlab.engine import building, sparse
 from keras_optlab.engine.algorithm import Algorithm
 from keras_optlab.engine.argument_checks import check_together
 from keras_optlab.engine.description import describe
+from keras_optlab.engine.engine import Engine
 from keras_optlab.engine.exclusions import Exclusions
 from keras_optlab.engine.groups import path_of
-from keras_optlab.engine.numbers import Numbers
-from keras_optlab.engine.parts import Parts
-from keras_optlab.engine.points import Points
-from keras_optlab.engine.saved_state import SavedState
 from keras_optlab.engine.shared_arguments import SharedArguments
 from keras_optlab.engine.state import ExtraState
-from keras_optlab.engine.step import Stepper
-from keras_optlab.engine.storage import arithmetic_dtype, widest
+from keras_optlab.engine.storage import arithmetic_dtype
 from keras_optlab.engine.transform import placed
-from keras_optlab.keras_glue.hooks import HookedOptimizer, is_attached
+from keras_optlab.engine.two_points import TwoPoints
+from keras_optlab.keras_glue.hooks import HookedOptimizer
 
 
-class Optimizer(SharedArguments, Algorithm, Parts, HookedOptimizer):
+class Optimizer(SharedArguments, Algorithm, TwoPoints):
     """Base class of all optimizers of this package; abstract.
 
     A subclass is a formula. It lists its arguments (`learning_rate`, `hyperparameter`,
@@ -44,6 +41,10 @@ class Optimizer(SharedArguments, Algorithm, Parts, HookedOptimizer):
     are tensors of at least float32; nothing in the formula casts, looks up or assigns.
     """
 
+    # All of the work; and the state that built-ins do not have, where Keras' savers look for it.
+    engine: Engine
+    extra_state: ExtraState
+
     # Called with each new optimizer; where more of Keras has to be hooked into, this is the moment.
     when_made: ClassVar[list[Callable[["Optimizer"], None]]] = []
 
@@ -57,26 +58,12 @@ class Optimizer(SharedArguments, Algorithm, Parts, HookedOptimizer):
         rate, name = values.pop("learning_rate"), values.pop("name")
         decay = values["weight_decay"]
         HookedOptimizer.__init__(self, learning_rate=rate, name=name, weight_decay=decay)
-        saved_state = SavedState(self)
-        self.keep(
-            saved_state=saved_state,
-            extra_state=ExtraState(formula_name(type(self)), saved_state.reject),
-            exclusions=Exclusions(),
-            plans=[],
-            dtype=widest([keras.config.floatx()]),
-            placed_transforms=(),
-            numbers=Numbers(self),
-            stepper=Stepper(self),
-            points=Points(self),
-            compiled=False,
-            built_in_trace=False,
-            rounding_seed=None,
-            random_seed=None,
-            faults=None,
-        )
+        engine = Engine(self)
+        extra_state = ExtraState(formula_name(type(self)), engine.saved_state.reject)
+        self.keep(engine=engine, extra_state=extra_state)
         for argument_name, value in values.items():
             setattr(self, argument_name, value)
-        self.keep(placed_transforms=placed(self.transforms or ()))
+        engine.transforms = placed(self.transforms or ())
         check_together(self)
         for called in self.when_made:
             called(self)
@@ -84,7 +71,7 @@ class Optimizer(SharedArguments, Algorithm, Parts, HookedOptimizer):
     @property
     def learning_rate_scale(self) -> float:
         """Factor on a learning rate that is a schedule; 1.0 unless it was set."""
-        return self.numbers.scale.current()
+        return self.engine.numbers.scale.current()
 
     @learning_rate_scale.setter
     def learning_rate_scale(self, value: float) -> None:
@@ -94,11 +81,11 @@ class Optimizer(SharedArguments, Algorithm, Parts, HookedOptimizer):
                 f"Received: learning_rate_scale={value!r} where it is a number. Set "
                 "`learning_rate` itself."
             )
-        self.numbers.scale.store(NON_NEGATIVE.check("learning_rate_scale", value))
+        self.engine.numbers.scale.store(NON_NEGATIVE.check("learning_rate_scale", value))
 
     def uses(self, name: str) -> bool:
         """Whether a hyperparameter is in use, in the optimizer or in one of its groups."""
-        return self.numbers.uses(name)
+        return self.engine.numbers.uses(name)
 
     # Building
 
@@ -128,7 +115,7 @@ class Optimizer(SharedArguments, Algorithm, Parts, HookedOptimizer):
                 "built. Make a new optimizer, or call it before the first step."
             )
         identities = {self.identity(variable) for variable in var_list or ()}
-        self.keep(exclusions=Exclusions.of(identities, var_names))
+        self.engine.exclusions = Exclusions.of(identities, var_names)
 
     @backend.as_written
     def build(self, variables: Iterable[Any]) -> None:
@@ -139,7 +126,7 @@ class Optimizer(SharedArguments, Algorithm, Parts, HookedOptimizer):
         """
         if self.built:
             return
-        self.keep(built_in_trace=backend.in_trace())
+        self.engine.built_in_trace = backend.in_trace()
         # Keras may build in the middle of tracing, where a saved state could not be taken over.
         with backend.outside_trace():
             building.build(self, list(variables), super().build)
@@ -182,7 +169,7 @@ class Optimizer(SharedArguments, Algorithm, Parts, HookedOptimizer):
             trainable_variables: List of variables, which builds the optimizer where it is not
                 built yet. None for those that it was built with.
         """
-        self.saved_state.before_load = None
+        self.engine.saved_state.before_load = None
         if trainable_variables is not None:
             trainable_variables = list(trainable_variables)
         variables = trainable_variables or (self.built_on if self.built else [])
@@ -193,17 +180,17 @@ class Optimizer(SharedArguments, Algorithm, Parts, HookedOptimizer):
         if guards and not self.built:
             with keras.name_scope(self.name, caller=self):
                 self.build(variables)
-        if not (guards and self.faults):
+        if not (guards and self.engine.faults):
             super().apply(grads, trainable_variables)
             return
-        self.faults.guard(self, super().apply, list(grads), variables)
+        self.engine.faults.guard(self, super().apply, list(grads), variables)
         if backend.to_host(self.step_count) is not None:
             self.report_faults()
 
     @property
     def skipped_steps(self) -> int:
         """How many steps were left out because a gradient was not finite; saved with the state."""
-        return self.faults.count() if self.faults else 0
+        return self.engine.faults.count() if self.engine.faults else 0
 
     def report_faults(self) -> None:
         """Warn of the first step that was skipped, or raise, as `nonfinite` says.
@@ -214,8 +201,8 @@ class Optimizer(SharedArguments, Algorithm, Parts, HookedOptimizer):
         Raises:
             ValueError: With `nonfinite="raise"`, if a gradient was not finite; once for each.
         """
-        if self.faults:
-            self.faults.report(self.built_on, self.nonfinite == "raise")
+        if self.engine.faults:
+            self.engine.faults.report(self.built_on, self.nonfinite == "raise")
 
     @backend.as_written
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
@@ -227,59 +214,18 @@ class Optimizer(SharedArguments, Algorithm, Parts, HookedOptimizer):
             learning_rate: Float or scalar tensor.
         """
         with backend.no_gradient():
-            self.stepper.update_one(gradient, variable, learning_rate)
+            self.engine.stepper.update_one(gradient, variable, learning_rate)
 
-    # Training at one point, evaluating at another
-
-    def to_evaluation_point(self) -> None:
-        """Move the variables to where the model is to be evaluated and saved.
-
-        For the few algorithms and transforms that train elsewhere, such as `ScheduleFreeAdamW` and
-        `Average`; `fit`, `evaluate` and `predict` call it themselves. The training point is kept,
-        to the last bit.
-        """
-        self.points.to_evaluation()
-
-    def to_training_point(self) -> None:
-        """Move the variables back to where training goes on; see `to_evaluation_point`.
-
-        Where somebody has changed a variable in between, training goes on from there.
-        """
-        self.points.to_training()
-
-    def fetch_training_point(self) -> None:
-        """Have the training point here that a restored checkpoint of TensorFlow holds."""
-        self.points.fetch()
-
-    @property
-    def is_evaluating(self) -> bool:
-        """Whether the variables are at the evaluation point, not where training goes on."""
-        return self.points.is_evaluating
-
-    @property
-    def evaluates_elsewhere(self) -> bool:
-        """Whether the model is evaluated elsewhere than it is trained."""
-        return self.points.differ
-
-    def finalize_variable_values(self, var_list: list[Any]) -> None:
-        """Leave the variables as they are to be kept; Keras calls it at the end of `fit`."""
-        # Keras also comes here after an error that left the variables without values (JAX).
-        if not is_attached(self.step_count):
-            return
-        super().finalize_variable_values(var_list)
-        if self.evaluates_elsewhere and not self.use_ema:
-            self.to_evaluation_point()
+    # State
 
     @property
     def slots_by_name(self) -> dict[str, dict[str, keras.Variable]]:
         """The slots of each variable, by the variable's path and the slot's name, once built."""
-        pairs = zip(self.built_on, self.plans, strict=True) if self.built else ()
+        pairs = zip(self.built_on, self.engine.plans, strict=True) if self.built else ()
         return {path_of(variable): dict(own.slots) for variable, own in pairs}
 
     def __repr__(self) -> str:
         return describe(self)
-
-    # Saving
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments with their current values.
@@ -310,7 +256,7 @@ class Optimizer(SharedArguments, Algorithm, Parts, HookedOptimizer):
 
     def save_own_variables(self, store: Any) -> None:
         """Write the variables that a built-in has too, in its layout."""
-        self.saved_state.write(store)
+        self.engine.saved_state.write(store)
 
     def load_own_variables(self, store: Any) -> None:
         """Read what `save_own_variables` of this optimizer or of the built-in wrote.
@@ -320,15 +266,15 @@ class Optimizer(SharedArguments, Algorithm, Parts, HookedOptimizer):
         Raises:
             ValueError: If the state is not that of this optimizer; nothing is changed then.
         """
-        self.saved_state.read(store)
+        self.engine.saved_state.read(store)
 
     def __reduce__(self) -> tuple:
         """Pickling and copying keep the state, for the variables that the copy is built with."""
         arguments = {
             name: declared.original(self) for name, declared in self.declared_arguments.items()
         }
-        contents = self.saved_state.contents()
-        return _rebuild, (type(self), arguments, *contents, self.exclusions.pattern)
+        contents = self.engine.saved_state.contents()
+        return _rebuild, (type(self), arguments, *contents, self.engine.exclusions.pattern)
 
 
 def formula_name(cls: type[Optimizer]) -> str:
@@ -350,9 +296,9 @@ def _rebuild(
     excluded_pattern: re.Pattern | None,
 ) -> Optimizer:
     optimizer = cls(**arguments)
-    optimizer.saved_state.pending = state
+    optimizer.engine.saved_state.pending = state
     optimizer.extra_state.restore(extra)
-    optimizer.keep(exclusions=Exclusions(pattern=excluded_pattern))
+    optimizer.engine.exclusions = Exclusions(pattern=excluded_pattern)
     return optimizer
 
 

@@ -100,7 +100,7 @@ def make_plans(optimizer: "Optimizer", variables: list[Any], groups: list[int]) 
     updated = [not getattr(variable, "overwrite_with_gradient", False) for variable in variables]
     routes = [optimizer.route(variable) for variable in variables]
     around = [
-        for_variable(optimizer.placed_transforms, variable) if is_updated else ()
+        for_variable(optimizer.engine.transforms, variable) if is_updated else ()
         for variable, is_updated in zip(variables, updated, strict=True)
     ]
     declared = [
@@ -129,7 +129,7 @@ def make_plans(optimizer: "Optimizer", variables: list[Any], groups: list[int]) 
             formulas[key] = Formula(*kind)
         plan = Plan(
             group=group,
-            frozen=optimizer.numbers.multiplier(group) == 0.0,
+            frozen=optimizer.engine.numbers.multiplier(group) == 0.0,
             formula=formulas[key],
             slots=slots,
             partial_slots=partial,
@@ -143,7 +143,7 @@ def _decay_name(
     optimizer: "Optimizer", algorithm: Algorithm, variable: Any, group: int
 ) -> str | None:
     """Name of the hyperparameter that decays a variable, or None where nothing does."""
-    if optimizer.exclusions.contain(variable, optimizer.identity(variable)):
+    if optimizer.engine.exclusions.contain(variable, optimizer.identity(variable)):
         return None
     name = algorithm.decay_hyperparameter
-    return None if optimizer.numbers.setting(name, group).value is None else name
+    return None if optimizer.engine.numbers.setting(name, group).value is None else name

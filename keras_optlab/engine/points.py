@@ -31,7 +31,7 @@ class Points:
     @property
     def differ(self) -> bool:
         """Whether the model is evaluated elsewhere than it is trained."""
-        transforms = self.optimizer.placed_transforms
+        transforms = self.optimizer.engine.transforms
         return self.optimizer.evaluation_point is not None or any(
             each.transform.evaluates_elsewhere for each in transforms
         )
@@ -46,7 +46,7 @@ class Points:
         owners = [type(optimizer).__name__] if optimizer.evaluation_point else []
         owners += [
             repr(each.transform)
-            for each in optimizer.placed_transforms
+            for each in optimizer.engine.transforms
             if each.transform.evaluates_elsewhere
         ]
         if len(owners) > 1:
@@ -58,7 +58,7 @@ class Points:
     @property
     def is_evaluating(self) -> bool:
         """Whether the variables are at the evaluation point, not where training goes on."""
-        return self.differ and bool(backend.to_host(self.optimizer.evaluating) > 0)
+        return self.differ and bool(backend.to_host(self.optimizer.engine.evaluating) > 0)
 
     def to_evaluation(self) -> None:
         """Move the variables to the evaluation point, and keep the training point."""
@@ -72,7 +72,7 @@ class Points:
             point = ops.copy(variable)
             optimizer.extra_state.keep(training_point_name(n), point)
             variable.assign(self._evaluation_point(n, point))
-        optimizer.evaluating.assign(1.0)
+        optimizer.engine.evaluating.assign(1.0)
 
     def to_training(self) -> None:
         """Move the variables back to the training point; one that was changed stays as it is."""
@@ -88,7 +88,7 @@ class Points:
                 kept = ops.copy(variable)
                 self._start_slots_from(n, variable)
             variable.assign(kept)
-        optimizer.evaluating.assign(0.0)
+        optimizer.engine.evaluating.assign(0.0)
 
     def fetch(self) -> None:
         """Have the training point here that a restored checkpoint of TensorFlow holds."""
@@ -99,7 +99,7 @@ class Points:
 
     def _start_slots_from(self, n: int, variable: Any) -> None:
         """Set the slots that start from the parameter, as in a first step."""
-        plan = self.optimizer.plans[n]
+        plan = self.optimizer.engine.plans[n]
         declared = dict(plan.formula.algorithm.slots(variable))
         for each in plan.formula.transforms:
             declared |= each.named(each.transform.slots(variable))
@@ -111,7 +111,7 @@ class Points:
 
     def _evaluation_point(self, n: int, point: Any) -> Any:
         """Where variable number `n` is evaluated that is trained at `point`."""
-        plan = self.optimizer.plans[n]
+        plan = self.optimizer.engine.plans[n]
         if plan.frozen or not plan.slots:
             return ops.convert_to_tensor(point)
         p, slots, h = self._given(plan, point)
@@ -120,14 +120,14 @@ class Points:
         for each in plan.formula.transforms:
             evaluation_point = each.transform.evaluation_point
             if evaluation_point is not None:
-                age = ops.cast(self.optimizer.numbers.ages[each.name], plan.dtype)
+                age = ops.cast(self.optimizer.engine.numbers.ages[each.name], plan.dtype)
                 seen = Values(**vars(h) | each.derived(vars(h), age))
                 p = evaluation_point(p, each.own(slots), each.numbers(seen))
         return ops.cast(p, self.optimizer.built_on[n].dtype)
 
     def _training_point(self, n: int, point: Any) -> Any:
         """Where variable number `n` is trained that is evaluated at `point`, where possible."""
-        plan = self.optimizer.plans[n]
+        plan = self.optimizer.engine.plans[n]
         if plan.frozen or not plan.slots or not self.optimizer.training_point:
             return ops.convert_to_tensor(point)
         p, slots, h = self._given(plan, point)
@@ -139,6 +139,6 @@ class Points:
         optimizer = self.optimizer
         with backend.no_gradient():
             rate = optimizer.learning_rate
-            numbers = optimizer.numbers.hyperparameters(plan.group, plan.dtype, rate)
+            numbers = optimizer.engine.numbers.hyperparameters(plan.group, plan.dtype, rate)
             slots = plan.formula.storages.decode_slots(plan.slots, plan.dtype)
             return ops.cast(point, plan.dtype), slots, Values(**numbers)

@@ -144,7 +144,7 @@ class SavedState:
         """The slots that are stored in several variables, by the identity of the main one."""
         return {
             id(plan.slots[name]): SlotInParts(plan, name)
-            for plan in self.optimizer.plans
+            for plan in self.optimizer.engine.plans
             for name, others in plan.formula.storages.others.items()
             if others and name in plan.slots
         }
@@ -234,6 +234,6 @@ class SavedState:
         """Start the state that built-ins lack afresh; a file of ours restores it right after."""
         optimizer = self.optimizer
         optimizer.extra_state.forget()
-        optimizer.numbers.restart()
+        optimizer.engine.numbers.restart()
         if optimizer.evaluates_elsewhere:
-            optimizer.evaluating.assign(0.0)
+            optimizer.engine.evaluating.assign(0.0)

@@ -152,7 +152,7 @@ def _slot(
     """A slot of the algorithm, or its main part."""
     dtype = storage.parts(_shape(variable, slot))[MAIN].dtype
     # A variable that is made in a trace has no value yet: the first step takes it.
-    takes_variable = callable(slot.initial) and not optimizer.built_in_trace
+    takes_variable = callable(slot.initial) and not optimizer.engine.built_in_trace
 
     def first(shape: tuple, dtype: str | None = None) -> Any:
         # A copy: a slot that shares the variable's memory would be updated with it.
@@ -170,7 +170,9 @@ def _slot(
 def _first(optimizer: "Optimizer", variable: Any, slot: Slot, storage: Storage) -> dict[str, Any]:
     """What is stored of a slot before the first step."""
     if callable(slot.initial):
-        value = ops.zeros_like(variable) if optimizer.built_in_trace else slot.initial(variable)
+        value = (
+            ops.zeros_like(variable) if optimizer.engine.built_in_trace else slot.initial(variable)
+        )
     else:
         value = ops.full(_shape(variable, slot), slot.initial)
     return storage.encode(ops.cast(value, arithmetic_dtype(variable)))

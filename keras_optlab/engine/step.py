@@ -41,7 +41,7 @@ class Stepper:
     ) -> None:
         """Update all variables of a step."""
         plans = self._plans_of(variables)
-        values = self.optimizer.numbers.of_step(plans, learning_rate, advances=True)
+        values = self.optimizer.engine.numbers.of_step(plans, learning_rate, advances=True)
         updates = [
             Update(variable, gradient, plan, values[plan.key])
             for variable, gradient, plan in zip(variables, gradients, plans, strict=True)
@@ -67,8 +67,8 @@ class Stepper:
                 "update one of them. Call `apply` with the gradients of all."
             )
         gradient = sparse.of_variable(gradient, variable)
-        plan = optimizer.plans[optimizer.position(variable)].undecayed()
-        values = optimizer.numbers.of_step([plan], learning_rate, advances=False)
+        plan = optimizer.engine.plans[optimizer.position(variable)].undecayed()
+        values = optimizer.engine.numbers.of_step([plan], learning_rate, advances=False)
         if not plan.frozen:
             update = Update(variable, gradient, plan, values[plan.key])
             starting.start([update])
@@ -86,11 +86,11 @@ class Stepper:
             found: dict[str, Any] = {}
             for part in parts:
                 for name, x in part.items():
-                    x = ops.cast(x, optimizer.dtype)
+                    x = ops.cast(x, optimizer.engine.dtype)
                     found[name] = found[name] + x if name in found else x
             sums |= found
             if number == len(passes) - 1:
-                found |= optimizer.numbers.advanced(0, learning_rate, sums, keeps=True)
+                found |= optimizer.engine.numbers.advanced(0, learning_rate, sums, keeps=True)
             updates = [
                 update._replace(
                     h=update.h | {name: ops.cast(x, update.plan.dtype) for name, x in found.items()}
@@ -114,7 +114,7 @@ class Stepper:
     def _plans_of(self, variables: Sequence[Any]) -> list[Plan]:
         """The plans of the variables of a step, which mostly are those that there are."""
         optimizer = self.optimizer
-        plans, built_on = optimizer.plans, optimizer.built_on
+        plans, built_on = optimizer.engine.plans, optimizer.built_on
         if len(variables) == len(plans) and all(map(operator.is_, variables, built_on)):
             return plans
         return [plans[optimizer.position(variable)] for variable in variables]

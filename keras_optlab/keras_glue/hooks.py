@@ -36,8 +36,8 @@ class Saveable(KerasSaveable):
 class HookedOptimizer(keras.optimizers.Optimizer, metaclass=ABCMeta):
     """Keras' optimizer, its private parts under public names; abstract."""
 
-    # Takes the steps: the engine's `Stepper`.
-    stepper: Any
+    # Whose stepper takes the steps.
+    engine: Any
 
     def keep(self, **values: Any) -> None:
         """Set attributes of ours.
@@ -100,7 +100,7 @@ class HookedOptimizer(keras.optimizers.Optimizer, metaclass=ABCMeta):
     def _clip_gradients(self, grads: list[Any]) -> list[Any]:
         # Why: Keras bakes the limits into the compiled step; and the only place that sees the
         # gradients of a step after they are accumulated.
-        return self.stepper.transformed(grads)
+        return self.engine.stepper.transformed(grads)
 
     def _apply_weight_decay(self, variables: Sequence[Any]) -> None:
         # Why: the decay is part of the update, one pass over memory less and once a group.
@@ -112,7 +112,7 @@ class HookedOptimizer(keras.optimizers.Optimizer, metaclass=ABCMeta):
         # Why: the only place that runs once a step, before the step is split into variables. Under
         # tf.distribute each replica updates its copy of them.
         with backend.no_gradient():
-            self.stepper.update_all(grads, trainable_variables, learning_rate)
+            self.engine.stepper.update_all(grads, trainable_variables, learning_rate)
 
     def _update_model_variables_moving_average(self, trainable_variables: Sequence[Any]) -> None:
         # Why: Keras computes in the dtype of the variable, where a half-precision average of many

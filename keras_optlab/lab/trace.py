@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 
+from keras_optlab.engine.optimizer import Optimizer
 from keras_optlab.keras_glue.hooks import parts_to_build
 from keras_optlab.lab.random_state import host_copy, random_state
 
@@ -65,8 +66,9 @@ def note_state(undo: ExitStack, model: keras.Model) -> None:
         note_torch_modules(undo, model)
     for optimizer in optimizers:
         # Ours note whether a step was compiled, after which a number cannot become a schedule.
-        if "compiled" in vars(optimizer):
-            undo.callback(vars(optimizer).update, compiled=vars(optimizer)["compiled"])
+        if isinstance(optimizer, Optimizer):
+            engine = optimizer.engine
+            undo.callback(setattr, engine, "compiled", engine.compiled)
     for state in extra:
         # The last first, so that they are put back in their order.
         for name, array in reversed(state.arrays.items()):

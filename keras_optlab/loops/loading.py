@@ -25,7 +25,7 @@ def whole_or_not_at_all(model: keras.Model) -> Iterator[None]:
     try:
         with contextlib.ExitStack() as transactions:
             for optimizer in optimizers:
-                transactions.enter_context(optimizer.saved_state.transaction())
+                transactions.enter_context(optimizer.engine.saved_state.transaction())
             yield
     except BaseException as error:
         put_back()

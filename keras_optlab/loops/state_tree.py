@@ -58,7 +58,7 @@ def extra_values(optimizer: Optimizer) -> dict[str, Any]:
 
 def training_point_paths(optimizer: Optimizer) -> list[str]:
     """Paths of the training points, and of the variable that says whether they are in use."""
-    folder = optimizer.evaluating.path.rpartition("/")[0]
+    folder = optimizer.engine.evaluating.path.rpartition("/")[0]
     return [f"{folder}/{training_point_name(n)}" for n in range(len(optimizer.built_on))]
 
 

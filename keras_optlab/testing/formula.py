@@ -119,7 +119,7 @@ def written_slots(problem: Problem) -> None:
     optimizer, variables = problem.built()
     declared = {name for n in range(len(variables)) for name in slot_values(optimizer, n)}
     # What a slot starts from may be all that it is there for.
-    written = {name for plan in optimizer.plans for name in plan.starts}
+    written = {name for plan in optimizer.engine.plans for name in plan.starts}
     take_steps(run_plainly(optimizer, written=written), variables, problem.gradients)
     missing = declared - written
     if missing:

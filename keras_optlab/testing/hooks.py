@@ -87,8 +87,8 @@ def hook_of_all_gradients(problem: Problem) -> None:
     if hook is None:
         raise NotApplicable("the transform has no hook `all_gradients`")
     optimizer, _ = problem.built()
-    (placed,) = optimizer.placed_transforms
-    h = placed.numbers(SimpleNamespace(**optimizer.numbers.of_all_gradients(placed)))
+    (placed,) = optimizer.engine.transforms
+    h = placed.numbers(SimpleNamespace(**optimizer.engine.numbers.of_all_gradients(placed)))
     dtype = arithmetic_dtype(problem.dtype)
     given = [ops.cast(ops.convert_to_tensor(each), dtype) for each in problem.gradients[0]]
     before = [numpy(each) for each in given]

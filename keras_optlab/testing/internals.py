@@ -79,7 +79,7 @@ def run_plainly(
         if written is not None:
             written.update(new_slots)
 
-    optimizer.__dict__["stepper"] = Stepper(optimizer, run, measure)
+    optimizer.engine.stepper = Stepper(optimizer, run, measure)
     return optimizer
 
 
@@ -95,7 +95,7 @@ def hooks_of(optimizer: Optimizer, gradients: list[np.ndarray]) -> list[tuple]:
             for each in update.plan.formula.transforms:
                 found.append((update.variable, update.gradient, each, slots, h))
 
-    optimizer.__dict__["stepper"] = Stepper(optimizer, run)
+    optimizer.engine.stepper = Stepper(optimizer, run)
     optimizer.apply([ops.convert_to_tensor(gradient) for gradient in gradients])
     return found
 
@@ -161,7 +161,7 @@ def numpy(value: Any) -> np.ndarray:
 
 def slot_values(optimizer: Optimizer, number: int) -> dict[str, np.ndarray]:
     """The slots of the variable that stands at a place among those the optimizer is built for."""
-    slots = optimizer.plans[number].slots.items()
+    slots = optimizer.engine.plans[number].slots.items()
     return {name: numpy(slot) for name, slot in slots if name != random_stream.NUMBER}
 
 

@@ -160,7 +160,7 @@ def test_layerwise_decay_falls_by_the_factor_from_the_output():
     assert rates == {"c": 1.0, "b": 0.5, "a": 0.25}
     optimizer = optimizers.Adam(groups=groups)
     optimizer.build(model.trainable_variables)
-    assert [plan.group for plan in optimizer.plans] == [1, 1, 2, 2, 3, 3]
+    assert [plan.group for plan in optimizer.engine.plans] == [1, 1, 2, 2, 3, 3]
 
 
 def test_layerwise_decay_asks_for_a_built_model():

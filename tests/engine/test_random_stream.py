@@ -207,7 +207,9 @@ def test_each_hook_and_each_draw_has_its_own_numbers(how):
     optimizer = InAllHooks()
     written(optimizer, how)
     for n, shape in enumerate(SHAPES):
-        slots = {name: ops.convert_to_numpy(x) for name, x in optimizer.plans[n].slots.items()}
+        slots = {
+            name: ops.convert_to_numpy(x) for name, x in optimizer.engine.plans[n].slots.items()
+        }
         drawn = {
             # In the step, one draw of two numbers for `normal` comes first.
             "first": ("step", 2),
@@ -225,7 +227,9 @@ def test_a_hook_that_is_run_again_gets_the_same_numbers():
     optimizer = Measuring(transforms=[NoisyGradient()])
     written(optimizer, CONTEXTS[-1])
     for n, shape in enumerate(SHAPES):
-        slots = {name: ops.convert_to_numpy(x) for name, x in optimizer.plans[n].slots.items()}
+        slots = {
+            name: ops.convert_to_numpy(x) for name, x in optimizer.engine.plans[n].slots.items()
+        }
         expected = numpy_normal(1, 2, n, "noisy_gradient.gradient", shape=shape)
         for name in ("measured", "stepped", "noisy_gradient.seen"):
             np.testing.assert_allclose(slots[name], expected, rtol=0, atol=3e-6)

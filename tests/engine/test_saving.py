@@ -138,7 +138,7 @@ def test_from_keras_takes_over_exclusions_from_weight_decay(task):
     built_in.exclude_from_weight_decay(var_names=["bias"])
     model = task.network(keras_optlab.from_keras(built_in))
     model.optimizer.build(model.trainable_variables)
-    decays = [plan.formula.weight_decay for plan in model.optimizer.plans]
+    decays = [plan.formula.weight_decay for plan in model.optimizer.engine.plans]
     assert decays == ["weight_decay", None, "weight_decay", None]
 
 
@@ -216,7 +216,7 @@ def everything(model):
     variables = [*model.variables, *model.metrics_variables, *model.optimizer.variables]
     extra = inner.extra_state.contents() | inner.extra_state.pending
     found = [np.asarray(keras.ops.convert_to_numpy(variable)).tobytes() for variable in variables]
-    pending = inner.saved_state.pending
+    pending = inner.engine.saved_state.pending
     pending = pending and [value.tobytes() for value in pending]
     return found, {name: np.asarray(value).tobytes() for name, value in extra.items()}, pending
 

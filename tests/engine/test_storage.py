@@ -164,7 +164,7 @@ def test_a_file_goes_both_ways(task, tmp_path):
     built_in.save_weights(tmp_path / "built_in.weights.h5")
     again.load_weights(tmp_path / "built_in.weights.h5")
     for optimizer in (again.optimizer, from_keras(built_in.optimizer)):
-        plan = optimizer.plans[0]
+        plan = optimizer.engine.plans[0]
         found = plan.formula.storages.decode_slots(plan.slots, "float32")["momentum"]
         largest = np.abs(momentum).max()
         np.testing.assert_allclose(ops.convert_to_numpy(found), momentum, atol=0.02 * largest)

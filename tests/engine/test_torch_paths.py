@@ -38,7 +38,7 @@ def train(name, run=None, **arguments):
     optimizer = getattr(optimizers, name)(0.01, **arguments)
     optimizer.build(variables)
     if run:
-        vars(optimizer)["stepper"] = Stepper(optimizer, run)
+        optimizer.engine.stepper = Stepper(optimizer, run)
     for _ in range(3):
         gradients = [torch.as_tensor(random.normal(size=s), dtype=torch.float32) for s in shapes]
         optimizer.apply(gradients, variables)

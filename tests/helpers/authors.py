@@ -121,6 +121,6 @@ def starting_bases(algorithm, configuration):
                 if key.startswith(f"{configuration}/@Q0/{variable}/"):
                     axis = int(key.rpartition("/")[2])
                     axis = AXES[variable][axis] if variable in AXES else axis
-                    optimizer.plans[number].slots[f"basis_{axis}"].assign(basis)
+                    optimizer.engine.plans[number].slots[f"basis_{axis}"].assign(basis)
 
     return set_bases

@@ -56,7 +56,7 @@ def spread(model: keras.Model) -> list[np.ndarray]:
     found = []
     for number, variable in enumerate(model.trainable_variables):
         value = variable.value
-        plan = model.optimizer.plans[number]
+        plan = model.optimizer.engine.plans[number]
         slots = [slot.value for slot in plan.slots.values() if slot.shape == variable.shape]
         alike = [slot.sharding.is_equivalent_to(value.sharding, value.ndim) for slot in slots]
         part = value.addressable_shards[0].data

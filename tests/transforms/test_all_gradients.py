@@ -67,7 +67,7 @@ def test_it_clips_as_the_built_in_does(arguments, jit_compile):
         trained(ours, jit_compile=jit_compile), trained(theirs, jit_compile=jit_compile)
     )
     # Variables are updated by what updates them without it, such as torch's kernels.
-    assert not ours.plans[0].formula.transforms
+    assert not ours.engine.plans[0].formula.transforms
 
 
 def test_it_sees_the_rows_that_are_looked_up():
