@@ -12,7 +12,7 @@ from selection import EXHAUSTIVE, quick
 
 from keras_optlab import callbacks, find_learning_rate, optimizers, schedules
 from keras_optlab.lab import LearningRateRange
-from keras_optlab.lab.random_state import random_state
+from keras_optlab.lab.trace import random_state
 from optlab import command
 
 BACKEND = keras.backend.backend()
