@@ -3,18 +3,13 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from optlab.backend import start_lab
 from optlab.options import Backend, Optimizers, OutFolder, Seed, parse_list, typed
 from optlab.output import writing
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from keras_optlab.lab.landscape import Landscape
 
 PAGE = "landscape.html"
 
@@ -52,34 +47,31 @@ def landscape(
     Those shown by default are SGD, Momentum, Nesterov, Adagrad, RMSprop and Adam.
     """
     expected = "NAME=RATE with RATE >= 0"
-    rates = parse_list("--learning-rate", learning_rate, named_rate, expected)
+    given = parse_list("--learning-rate", learning_rate, named_rate, expected)
     running = start_lab(backend)
-    from keras_optlab.lab import landscape, landscape_figures, landscape_page
+    from keras_optlab.lab import landscape, landscape_views
     from keras_optlab.lab.errors import pick
     from keras_optlab.lab.surfaces import SURFACES
-    from keras_optlab.lab.terminal import progress_bar, wide_console
+    from keras_optlab.lab.terminal import progress_bar, simple_table, wide_console
 
-    shown = pick(surfaces or SURFACES, SURFACES, "surface")
+    shown = [SURFACES[name] for name in pick(surfaces or SURFACES, SURFACES, "surface")]
     names = pick(optimizers or landscape.DEFAULT_NAMES, landscape.NAMES, "optimizer")
-    settings = landscape.Settings(
-        surfaces=tuple(SURFACES[name] for name in shown),
-        names=tuple(names),
-        built_in=built_in,
-        learning_rates=rates_of(names, rates),
-        steps=steps,
-        seed=seed,
-    )
+    rates = rates_of(names, given)
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
     with progress_bar() as progress:
-        landscapes = landscape.explore(settings, progress)
+        found = landscape.explore(shown, names, built_in, rates, steps, seed, progress)
     with writing(out):
-        for each in landscapes:
-            landscape_figures.draw(each, out / f"{each.surface.name}.png")
-        page = landscape_page.page(landscapes, settings, typed(context, running))
+        for each in found:
+            landscape_views.draw(each, out / f"{each.surface.name}.png")
+        page = landscape_views.page(found, steps, typed(context, running))
         (out / PAGE).write_text(page, encoding="utf-8")
-    wide_console().print(heights_table(landscapes))
-    print(f"\nHeight after {settings.steps} steps. Page: {out / PAGE}")
+    table = simple_table("Algorithm", *(each.surface.name for each in found))
+    for ways in zip(*(each.trajectories for each in found), strict=True):
+        cells = ["diverged" if way.diverged else f"{way.values[-1]:.3g}" for way in ways]
+        table.add_row(ways[0].label, *cells)
+    wide_console().print(table)
+    print(f"\nHeight after {steps} steps. Page: {out / PAGE}")
 
 
 def named_rate(text: str) -> tuple[str, float]:
@@ -104,14 +96,3 @@ def rates_of(names: Sequence[str], given: Sequence[tuple[str, float]]) -> dict[s
             f"{', '.join(names)}"
         )
     return rates
-
-
-def heights_table(landscapes: Sequence["Landscape"]) -> "Table":
-    """How far down each algorithm came on each surface."""
-    from keras_optlab.lab.terminal import simple_table
-
-    table = simple_table("Algorithm", *(each.surface.name for each in landscapes))
-    for ways in zip(*(each.trajectories for each in landscapes), strict=True):
-        cells = ["diverged" if way.diverged else f"{way.values[-1]:.3g}" for way in ways]
-        table.add_row(ways[0].label, *cells)
-    return table
