@@ -82,20 +82,10 @@ def explore(
     seed: int,
     progress: Callable[[str, int, int], None],
 ) -> list[Landscape]:
-    """Go down each surface with each optimizer.
+    """Go down each surface with each optimizer, and its built-in.
 
-    Args:
-        surfaces: Those to show.
-        names: Of algorithms, from `NAMES`.
-        built_in: Whether to show the built-in of each too.
-        learning_rates: For some algorithms, a rate other than the default.
-        steps: Integer >= 1.
-        seed: Of the noise.
-        progress: Gets the title of a surface, its number, and how many there are.
-
-    Raises:
-        InputError: If an optimizer refuses a learning rate that the user gave, or Keras has no
-            built-in of the kind.
+    `learning_rates` has those that are not the defaults; the seed is that of the noise. Raises
+    `InputError` if an optimizer refuses its rate, or Keras has no built-in of the kind.
     """
     landscapes = []
     libraries = (optimizers, keras.optimizers) if built_in else (optimizers,)

@@ -127,8 +127,8 @@ def _points(
 def _line(way: Trajectory) -> graph_objects.Scatter:
     """A way, which ends where a number overflowed, in five digits, more than a screen can show."""
     numbers = np.column_stack([way.points, way.values])
-    finite = np.isfinite(numbers).all(axis=1)
-    end = len(finite) if finite.all() else finite.argmin()
+    overflowed = ~np.isfinite(numbers).all(axis=1)
+    end = int(overflowed.argmax()) if overflowed.any() else None
     x, y, height = ([float(f"{number:.5g}") for number in column] for column in numbers[:end].T)
     colour, lengths = palette.line(way.number)
     return graph_objects.Scatter(

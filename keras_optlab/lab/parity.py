@@ -12,7 +12,7 @@ travelled. That distance is its net displacement: the largest |end - start| of i
 is never more than the length of its path. The error of a case is that of its worst variable.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, final
@@ -41,7 +41,8 @@ FLOAT32_TOLERANCES = {"Muon": 2e-5, "Nadam": 1e-5}
 # which these take, are float32, and on TensorFlow Muon multiplies float64 by float32, which raises.
 NO_FLOAT64_BUILT_IN = {"Adafactor": ("jax", "torch"), "Muon": ("jax", "tensorflow", "torch")}
 
-Gradients = list[list[np.ndarray]]
+# Of each variable.
+Arrays = list[np.ndarray]
 
 
 @final
@@ -61,6 +62,11 @@ class Case:
             for name, value in self.arguments.items()
         ]
         return ", ".join(typed) or "defaults"
+
+    @property
+    def reference(self) -> str:
+        """`"authors"` where their equations stand for a built-in that is not to be followed."""
+        return "authors" if self.algorithm == "ScheduleFreeAdamW" else "keras"
 
     def on(self, library: Any) -> keras.optimizers.Optimizer:
         """The optimizer, of a library."""
@@ -126,10 +132,8 @@ class Result:
     """What `measure` found."""
 
     algorithm: str
-    arguments: str  # As `Case.label` has them
-    # `"keras"`, or `"authors"` where the built-in is not to be followed (`ScheduleFreeAdamW`) and
-    # the authors' equations stand for it.
-    reference: str
+    arguments: str  # `Case.label`
+    reference: str  # `Case.reference`
     dtype: str  # Of the variables
     where: str  # Variable with the largest error, of `SHAPES`
     difference: float  # Largest absolute difference of its elements
@@ -144,15 +148,7 @@ class Result:
 
 
 def cases(names: Iterable[str] | None = None, dtype: str = "float32") -> list[Case]:
-    """The cases, with the defaults first, without those Keras has no reference for on the backend.
-
-    Args:
-        names: Names of algorithms; None for all.
-        dtype: `"float32"` or `"float64"`.
-
-    Raises:
-        ValueError: For a name that is not an algorithm's.
-    """
+    """The cases of all or some algorithms, where Keras has a reference on the backend."""
     choice = Choice(ALGORITHMS)
     backend = keras.backend.backend()
     return [
@@ -160,7 +156,7 @@ def cases(names: Iterable[str] | None = None, dtype: str = "float32") -> list[Ca
         for name in (ALGORITHMS if names is None else names)
         for case in (Case(name, {}), *CASES)
         if case.algorithm == choice.check("names", name)
-        if name == "ScheduleFreeAdamW" or built_in(getattr(optimizers, name)) is not None
+        if case.reference == "authors" or built_in(getattr(optimizers, name)) is not None
         if dtype == "float32" or backend not in NO_FLOAT64_BUILT_IN.get(name, ())
     ]
 
@@ -168,23 +164,16 @@ def cases(names: Iterable[str] | None = None, dtype: str = "float32") -> list[Ca
 def measure(case: Case, seed: int = 0, dtype: str = "float32") -> Result:
     """Run ours and its reference, and compare the weights that training ends on.
 
-    Args:
-        case: `Case`.
-        seed: Integer >= 0, of the start and the gradients.
-        dtype: `"float32"` or `"float64"`, of the variables. On JAX, float64 needs
-            `JAX_ENABLE_X64=1`.
-
-    Raises:
-        ValueError: For a seed, a dtype or constructor arguments that are not allowed.
+    On JAX, variables of float64 need `JAX_ENABLE_X64=1`.
     """
     dtype = Choice(tuple(TOLERANCES)).check("dtype", dtype)
     start, gradients = problem(Integer(0).check("seed", seed), dtype)
     ours = run(case.on(optimizers), start, gradients)
-    if case.algorithm == "ScheduleFreeAdamW":
-        reference, theirs = "authors", _schedule_free_adamw(start, gradients, **case.arguments)
+    if case.reference == "authors":
+        theirs = _schedule_free_adamw(start, gradients, **case.arguments)
     else:
-        reference, theirs = "keras", run(case.on(keras.optimizers), start, gradients)
-    return compare(case, reference, start, ours, theirs, tolerance_of(case.algorithm, dtype))
+        theirs = run(case.on(keras.optimizers), start, gradients)
+    return compare(case, start, ours, theirs)
 
 
 def tolerance_of(algorithm: str, dtype: str = "float32") -> float:
@@ -193,24 +182,20 @@ def tolerance_of(algorithm: str, dtype: str = "float32") -> float:
     return larger.get(algorithm, TOLERANCES[dtype])
 
 
-def problem(seed: int, dtype: str) -> tuple[list[np.ndarray], Gradients]:
+def problem(seed: int, dtype: str) -> tuple[Arrays, list[Arrays]]:
     """Start of each variable, and the gradients of each step."""
     random = np.random.default_rng(seed)
-
-    def normal() -> list[np.ndarray]:
-        return [random.normal(size=shape) for shape in SHAPES.values()]
-
-    start, slopes = normal(), normal()
+    start, slopes, *noise = [
+        [random.normal(size=shape) for shape in SHAPES.values()] for _ in range(2 + STEPS)
+    ]
     gradients = [
-        [np.asarray(slope + noise, dtype) for slope, noise in zip(slopes, normal(), strict=True)]
-        for _ in range(STEPS)
+        [np.asarray(slope + off, dtype) for slope, off in zip(slopes, each, strict=True)]
+        for each in noise
     ]
     return [np.asarray(value, dtype) for value in start], gradients
 
 
-def run(
-    optimizer: keras.optimizers.Optimizer, start: Sequence[np.ndarray], gradients: Gradients
-) -> list[np.ndarray]:
+def run(optimizer: Any, start: Arrays, gradients: list[Arrays]) -> Arrays:
     """The weights that training with these gradients ends on."""
     variables = [
         # A copy, because torch would go on using the memory of the array.
@@ -225,14 +210,7 @@ def run(
     return arrays(variables)
 
 
-def compare(
-    case: Case,
-    reference: str,
-    start: Sequence[np.ndarray],
-    ours: Sequence[np.ndarray],
-    theirs: Sequence[np.ndarray],
-    tolerance: float,
-) -> Result:
+def compare(case: Case, start: Arrays, ours: Arrays, theirs: Arrays) -> Result:
     """The `Result` of two runs from the same start: that of the variable that is furthest off."""
     # On torch, Keras multiplies the weights by 1 - weight_decay * learning_rate in float32, which
     # is off by up to half of its last bit in each step; ours is not (see the formulas in float64).
@@ -248,14 +226,13 @@ def compare(
         excess = np.max(np.maximum(difference - allowed, 0.0))
         distance = np.max(np.abs(other.astype("float64") - begin))
         error = float(excess / distance) if excess else 0.0
-        figures = float(np.max(difference)), float(distance), error, tolerance
-        results.append(Result(case.algorithm, case.label, reference, dtype, name, *figures))
+        figures = float(np.max(difference)), float(distance), error
+        of_case = case.algorithm, case.label, case.reference, dtype, name
+        results.append(Result(*of_case, *figures, tolerance_of(case.algorithm, dtype)))
     return max(results, key=lambda one: (np.nan_to_num(one.error, nan=np.inf), one.difference))
 
 
-def _schedule_free_adamw(
-    start: Sequence[np.ndarray], gradients: Gradients, **arguments: Any
-) -> list[np.ndarray]:
+def _schedule_free_adamw(start: Arrays, gradients: list[Arrays], **arguments: Any) -> Arrays:
     """Point x of Defazio et al., 2024, by the operations of `schedulefree.AdamWScheduleFree`.
 
     In the dtype of the start, because a weight of 1 that moves by 1e-4 loses more to rounding

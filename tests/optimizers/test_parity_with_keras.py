@@ -175,7 +175,7 @@ def test_a_measurement_fails_only_beyond_the_tolerance():
         # The matrix alone is off: by this many steps of 2e-6 of the distance, and 8 ulp.
         off = [w.astype("float64") for w in end]
         off[2][1, 1] += step * 2e-6 + 8 * np.spacing(end[2][1, 1])
-        return parity.compare(case, "keras", start, off, end, 2e-6)
+        return parity.compare(case, start, off, end)
 
     assert result(0.99).passed and result(0.0).error == 0.0
     assert not result(1.01).passed and result(1.01).where == "matrix"
@@ -188,5 +188,5 @@ def test_a_wrong_hyperparameter_is_noticed():
     start, gradients = parity.problem(seed=0, dtype="float32")
     ours = parity.run(optimizers.Adam(beta_2=0.999), start, gradients)
     theirs = parity.run(keras.optimizers.Adam(beta_2=0.99899), start, gradients)
-    result = parity.compare(parity.Case("Adam", {}), "keras", start, ours, theirs, 2e-6)
+    result = parity.compare(parity.Case("Adam", {}), start, ours, theirs)
     assert result.error > 1e-5 and not result.passed
