@@ -224,19 +224,12 @@ class OneCycleResult:
     learning_rate_range: LearningRateRange | None
 
     def plot(self, path: str | PathLike | None = None) -> "Figure":
-        """Draw the loss of each epoch, and the learning rate and the momentum of each update.
+        """Draw the losses of epochs and the rates and momenta of updates, as a matplotlib `Figure`.
 
-        Args:
-            path: File to write, whose ending says the format, or None. Defaults to `None`.
-
-        Returns:
-            The matplotlib `Figure`.
-
-        Raises:
-            ImportError: If matplotlib is not installed.
+        It is also written to `path`, if one is given, whose ending says the format.
         """
         figure = drawing.new_figure(3 if self.momenta else 2, height=2.2)
-        losses, rates, *momenta = figure.axes
+        losses, *others = figure.axes
         for name, label in (("loss", "training"), ("val_loss", "validation")):
             values = self.history.history.get(name, [])
             if values:
@@ -244,11 +237,10 @@ class OneCycleResult:
                 losses.plot(ends, values, marker="o", label=label)
         losses.set_ylabel("loss")
         losses.legend(frameon=False)
-        rates.plot(self.learning_rates, color=drawing.CURVE)
-        rates.set_ylabel("learning rate")
-        for axes in momenta:
-            axes.plot(self.momenta, color=drawing.CURVE)
-            axes.set_ylabel("momentum")
+        curves = (("learning rate", self.learning_rates), ("momentum", self.momenta))
+        for axes, (label, values) in zip(others, curves, strict=False):
+            axes.plot(values, color=drawing.CURVE)
+            axes.set_ylabel(label)
         figure.axes[-1].set_xlabel("update")
         drawing.save(figure, path)
         return figure

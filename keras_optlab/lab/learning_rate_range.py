@@ -78,16 +78,9 @@ class LearningRateRange:
         return "\n".join([*lines, f"suggestion: {last}"])
 
     def plot(self, path: str | PathLike | None = None) -> "Figure":
-        """Draw the loss over the learning rate, with the suggestions.
+        """Draw the loss over the learning rate, with the suggestions, as a matplotlib `Figure`.
 
-        Args:
-            path: File to write, whose ending says the format, or None. Defaults to `None`.
-
-        Returns:
-            The matplotlib `Figure`.
-
-        Raises:
-            ImportError: If matplotlib is not installed.
+        It is also written to `path`, if one is given, whose ending says the format.
         """
         figure = drawing.new_figure()
         axes = figure.axes[0]
