@@ -27,22 +27,11 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
 # by up to ten, so at half the rate it still overshoots, as it should be seen to.
 DESCENT = {"SGD": 1.0, "Momentum": 0.5, "Nesterov": 0.5, "ScheduleFreeSGD": 1.0}
 # The others scale their steps themselves: rates as multiples of the surface's stride, 1 where none
-# is given. Those above 1 belong to steps that shrink (Adagrad, Ftrl), or begin next to nothing
+# is given. Those far above 1 belong to steps that shrink (Adagrad, Ftrl), or begin next to nothing
 # (Adadelta, RAdam).
-STRIDES = {
-    "Adadelta": 300.0,
-    "Adagrad": 8.0,
-    "Adamax": 1.5,
-    "Ftrl": 8.0,
-    "Lamb": 0.5,
-    "Lion": 0.5,
-    "Muon": 4.0,
-    "RMSprop": 0.5,
-    "ScheduleFreeAdamW": 2.0,
-    "LARS": 100.0,
-    "Prodigy": 10.0,
-    "RAdam": 8.0,
-}
+STRIDES = {"Adamax": 1.5, "Lamb": 0.5, "Lion": 0.5, "RMSprop": 0.5, "ScheduleFreeAdamW": 2.0}
+STRIDES |= {"Adadelta": 300.0, "Adagrad": 8.0, "Ftrl": 8.0, "LARS": 100.0, "Muon": 4.0}
+STRIDES |= {"Prodigy": 10.0, "RAdam": 8.0}
 NAMES = [*DESCENT, *(name for name in optimizers.__all__ if name not in DESCENT)]
 DEFAULT_NAMES = ["SGD", "Momentum", "Nesterov", "Adagrad", "RMSprop", "Adam"]
 

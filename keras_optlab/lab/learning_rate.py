@@ -117,9 +117,7 @@ def find_learning_rate(
         DECAY_RATE.check("smoothing", smoothing),
         Real(low=1.0, open_low=True).check("stop_factor", stop_factor),
     )
-    with without_trace(model, x) as all_is_built:
-        _build(model, _rewindable(x), y, batch_size)
-        all_is_built()
+    with without_trace(model, x, lambda: _build(model, _rewindable(x), y, batch_size)):
         model.train_function = None
         model.steps_per_execution = 1
         epochs = sweep.batches_needed()

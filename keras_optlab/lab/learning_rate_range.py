@@ -12,10 +12,6 @@ from keras_optlab import drawing
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# The part of the sweep, from its start, that suggestions leave out: the average of the first few
-# losses says little. As in fastai.
-HEAD = 0.1
-
 
 @final
 @dataclass(frozen=True)
@@ -104,7 +100,8 @@ class LearningRateRange:
 
 def suggest(rates: np.ndarray, losses: np.ndarray) -> dict[str, float | None]:
     """The suggestions, by the names that `LearningRateRange` has for them."""
-    head = int(HEAD * len(losses))
+    # Without the first tenth, as in fastai: the average of the first few losses says little.
+    head = len(losses) // 10
     lowest = head + int(losses[head:].argmin())
     if lowest == head:
         return dict.fromkeys(("steepest", "valley", "minimum_tenth"))

@@ -3,19 +3,16 @@
     for case in parity.cases(["Adam", "Muon"]):
         print(parity.measure(case))
 
-Both are run for `STEPS` steps, compiled as `fit` compiles them. The gradients are a slope for each
-element plus noise.
-
-The error of a variable is the largest difference between ours and the reference, beyond `ULPS`
-units in the last place of the weight in float32, divided by the distance that the variable
-travelled. That distance is its net displacement: the largest |end - start| of its elements, which
-is never more than the length of its path. The error of a case is that of its worst variable.
+Both are run for `STEPS` steps, compiled as `fit` compiles them; the gradients are a slope for each
+element plus noise. The error of a variable is the largest difference between ours and the
+reference, beyond `ULPS` units in the last place of the weight in float32, divided by the distance
+that the variable travelled: the largest |end - start| of its elements, which is never more than
+the length of its path. The error of a case is that of its worst variable.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import keras
 import numpy as np
@@ -46,8 +43,7 @@ Arrays = list[np.ndarray]
 
 
 @final
-@dataclass(frozen=True)
-class Case:
+class Case(NamedTuple):
     """An algorithm with constructor arguments."""
 
     algorithm: str
@@ -127,8 +123,7 @@ ALGORITHMS = tuple(dict.fromkeys(case.algorithm for case in CASES))
 
 
 @final
-@dataclass(frozen=True)
-class Result:
+class Result(NamedTuple):
     """What `measure` found."""
 
     algorithm: str

@@ -1,8 +1,7 @@
 """Functions of two numbers, on which one can watch an optimizer."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import numpy as np
 
@@ -10,8 +9,7 @@ Pair = tuple[float, float]
 
 
 @final
-@dataclass(frozen=True)
-class Surface:
+class Surface(NamedTuple):
     """A function to descend, and where and how fast to do so."""
 
     name: str  # What the user calls it

@@ -25,11 +25,10 @@ SET_BY_EVALUATE = ("stop_evaluating", "test_function")
 
 
 @contextmanager
-def without_trace(model: keras.Model, data: Any = None) -> Iterator[Callable[[], None]]:
+def without_trace(model: keras.Model, data: Any, build: Callable[[], None]) -> Iterator[None]:
     """Put a compiled model, and the random generators, back as they were, however the block ends.
 
-    The block calls the function that it gets once everything is built, before the first step. What
-    has variables by then keeps them, with their values of that moment.
+    What has no variables before, and has some after `build`, keeps them as they are then.
     """
     with ExitStack() as undo:
         undo.callback(random_state(data))
@@ -45,7 +44,9 @@ def without_trace(model: keras.Model, data: Any = None) -> Iterator[Callable[[],
                     undo.callback(operator.setitem, value, slice(None), value[:])
             undo.callback(vars(part).update, dict(vars(part)))
             undo.callback(vars(part).clear)
-        yield lambda: _note_state(undo, model)
+        build()
+        _note_state(undo, model)
+        yield
 
 
 def _do_nothing() -> None:

@@ -1,7 +1,5 @@
 """`optlab parity`: how far each algorithm is from the built-in."""
 
-import dataclasses
-
 from optlab.backend import start_keras
 from optlab.options import Backend, Json, Optimizers, Seed
 from optlab.output import print_json
@@ -30,7 +28,7 @@ def parity(
             results.append(parity.measure(case, seed))
     passed = sum(each.passed for each in results)
     if as_json:
-        print_json([{**dataclasses.asdict(each), "passed": each.passed} for each in results])
+        print_json([{**each._asdict(), "passed": each.passed} for each in results])
     else:
         table = simple_table("Algorithm", "Arguments", "Reference", "Error", "Tolerance", "")
         table.columns[1].justify, table.columns[1].no_wrap = "left", False
