@@ -64,9 +64,14 @@ def draw(landscape: Landscape, png: Path) -> None:
 
 def page(landscapes: Sequence[Landscape], steps: int, command: str) -> str:
     """The whole page; the command is what to type to get the same again."""
-    words = ("name", "title", "formula", "lesson")
     surfaces = [
-        {**{word: getattr(each.surface, word) for word in words}, "chart": _chart(each)}
+        {
+            "name": each.surface.name,
+            "title": each.surface.title,
+            "formula": each.surface.formula,
+            "lesson": each.surface.lesson,
+            "chart": _chart(each),
+        }
         for each in landscapes
     ]
     return web.render(
