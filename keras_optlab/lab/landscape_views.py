@@ -142,11 +142,7 @@ def _line(way: Trajectory) -> graph_objects.Scatter:
         customdata=height,
         hovertemplate=f"<b>{way.label}</b><br>{way.setting}<br>step %{{pointNumber}}: "
         "x %{x:.3g}, y %{y:.3g}, height %{customdata:.3g}<extra></extra>",
-        line={
-            "color": colour,
-            "dash": web.dash(lengths),
-            "width": 7 if way.is_built_in else 2,
-        },
+        line={"color": colour, "dash": web.dash(lengths), "width": 7 if way.is_built_in else 2},
         meta={"setting": way.setting},
         mode="lines",
         name=way.label,

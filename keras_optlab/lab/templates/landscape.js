@@ -17,7 +17,7 @@ function height(way) {
   return value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential(1) : value.toPrecision(3);
 }
 
-/* All that depends on the surface, the step and the boxes. A slider of Plotly does not work by keyboard. */
+/* All that depends on the step and the boxes. A slider of Plotly does not work by keyboard. */
 function show() {
   const all = ways();
   const shown = all.filter((way, number) => boxes[number].checked);
@@ -29,18 +29,18 @@ function show() {
   for (const axis of ["x", "y"]) dots[axis] = shown.map((way) => way[axis][reached(way)]);
   dots.marker = { ...dots.marker, color: shown.map((way) => way.line.color) };
   Plotly.react(chart, data, { ...structuredClone(surface.chart.layout), ...theme() }, CONFIG);
-  rows.forEach((row, number) => {
-    row.querySelector(".height").textContent = height(all[number]);
-    // A built-in has the arguments of ours, in the row above.
-    row.querySelector(".setting")?.replaceChildren(all[number].meta.setting);
-  });
-  for (const id of ["title", "formula", "lesson"]) byId(id).textContent = surface[id];
+  rows.forEach((row, number) => { row.querySelector(".height").textContent = height(all[number]); });
   byId("count").textContent = `step ${slider.value} of ${slider.max}`;
   slider.setAttribute("aria-valuetext", byId("count").textContent);
 }
 
 function choose(name) {
   surface = page.surfaces.find((each) => each.name === name);
+  for (const id of ["title", "formula", "lesson"]) byId(id).textContent = surface[id];
+  ways().forEach((way, number) => {
+    // A built-in has the arguments of ours, in the row above.
+    rows[number].querySelector(".setting")?.replaceChildren(way.meta.setting);
+  });
   show();
 }
 
@@ -61,10 +61,12 @@ function play(on) {
 rows.forEach((row, number) => {
   const point = () => {
     const way = ways()[number];
-    Plotly.Fx.hover(chart, [{ curveNumber: surface.chart.data.indexOf(way), pointNumber: reached(way) }]);
+    const curveNumber = surface.chart.data.indexOf(way);
+    Plotly.Fx.hover(chart, [{ curveNumber, pointNumber: reached(way) }]);
   };
+  const leave = () => Plotly.Fx.unhover(chart);
   for (const event of ["pointerenter", "focusin"]) row.addEventListener(event, point);
-  for (const event of ["pointerleave", "focusout"]) row.addEventListener(event, () => Plotly.Fx.unhover(chart));
+  for (const event of ["pointerleave", "focusout"]) row.addEventListener(event, leave);
 });
 for (const box of boxes) box.addEventListener("change", show);
 for (const choice of document.querySelectorAll(".surfaces input")) {
