@@ -11,6 +11,7 @@ the length of its path. The error of a case is that of its worst variable.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, NamedTuple, final
 
@@ -43,7 +44,8 @@ Arrays = list[np.ndarray]
 
 
 @final
-class Case(NamedTuple):
+@dataclass(frozen=True)
+class Case:
     """An algorithm with constructor arguments."""
 
     algorithm: str
