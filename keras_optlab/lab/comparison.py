@@ -15,9 +15,9 @@ from keras_optlab.lab.comparison_plan import NO_SWEEP, SWEEP, Plan, Progress, ch
 from keras_optlab.lab.errors import InputError
 from keras_optlab.lab.farm import Farm
 from keras_optlab.lab.objective import Choice
-from keras_optlab.lab.random_state import random_state
 from keras_optlab.lab.results import Results, Settings
 from keras_optlab.lab.terminal import progress_bar
+from keras_optlab.lab.trace import random_state
 
 
 def compare(

@@ -12,10 +12,6 @@ from keras_optlab import drawing
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# The part of the sweep, from its start, that suggestions leave out: the average of the first few
-# losses says little. As in fastai.
-HEAD = 0.1
-
 
 @final
 @dataclass(frozen=True)
@@ -61,12 +57,9 @@ class LearningRateRange:
 
     def suggestions(self) -> dict[str, float]:
         """The suggested rates, by name; empty if the loss fell at no rate."""
-        found = {
-            "valley": self.valley,
-            "steepest": self.steepest,
-            "a tenth of minimum": self.minimum_tenth,
-        }
-        return {name: rate for name, rate in found.items() if rate is not None}
+        names = ("valley", "steepest", "a tenth of minimum")
+        rates = (self.valley, self.steepest, self.minimum_tenth)
+        return {name: rate for name, rate in zip(names, rates, strict=True) if rate is not None}
 
     def tried(self) -> str:
         """The rates that were tried, in words."""
@@ -81,16 +74,9 @@ class LearningRateRange:
         return "\n".join([*lines, f"suggestion: {last}"])
 
     def plot(self, path: str | PathLike | None = None) -> "Figure":
-        """Draw the loss over the learning rate, with the suggestions.
+        """Draw the loss over the learning rate, with the suggestions, as a matplotlib `Figure`.
 
-        Args:
-            path: File to write, whose ending says the format, or None. Defaults to `None`.
-
-        Returns:
-            The matplotlib `Figure`.
-
-        Raises:
-            ImportError: If matplotlib is not installed.
+        It is also written to `path`, if one is given, whose ending says the format.
         """
         figure = drawing.new_figure()
         axes = figure.axes[0]
@@ -100,9 +86,8 @@ class LearningRateRange:
         looks = (("#0072b2", "o"), ("#f0b040", "s"), ("#009e73", "^"))
         for (name, rate), (colour, marker) in zip(self.suggestions().items(), looks, strict=False):
             loss = np.interp(math.log(rate), np.log(rates), smoothed)
-            label = f"{name}: {rate:.2g}"
             axes.axvline(rate, color=colour, linewidth=0.8)
-            axes.plot([rate], [loss], marker, color=colour, label=label, linestyle="none")
+            axes.plot(rate, loss, marker, color=colour, label=f"{name}: {rate:.2g}", ls="none")
         # A single batch that blew up would press all else flat.
         low, high = min(self.losses), smoothed[: max(1, int(smoothed.argmin()))].max()
         margin = 0.25 * (high - low) or 1.0
@@ -115,29 +100,25 @@ class LearningRateRange:
 
 def suggest(rates: np.ndarray, losses: np.ndarray) -> dict[str, float | None]:
     """The suggestions, by the names that `LearningRateRange` has for them."""
-    head = int(HEAD * len(losses))
+    # Without the first tenth, as in fastai: the average of the first few losses says little.
+    head = len(losses) // 10
     lowest = head + int(losses[head:].argmin())
     if lowest == head:
         return dict.fromkeys(("steepest", "valley", "minimum_tenth"))
-    kept = slice(head, lowest + 1)
-    rates, losses = rates[kept], losses[kept]
+    rates, losses = rates[head : lowest + 1], losses[head : lowest + 1]
     # Where an update was skipped, a rate may stand there twice.
     new = np.append(np.diff(rates) > 0, True)
     rates, losses = rates[new], losses[new]
     slopes = np.diff(losses) / np.diff(np.log(rates))
-    return {
-        "steepest": float(rates[slopes.argmin()]),
-        "valley": float(rates[valley(losses)]),
-        "minimum_tenth": float(rates[-1] / 10),
-    }
-
-
-def valley(losses: np.ndarray) -> int:
-    """Where the middle of the longest fall is: in the second of its three parts, half way."""
     # The length of the longest decreasing subsequence that ends at each loss.
     lengths = np.ones(len(losses), int)
     for n, loss in enumerate(losses):
         lengths[n] = 1 + lengths[:n][losses[:n] > loss].max(initial=0)
-    last = int(lengths.argmax())
-    length = int(lengths[last])
-    return max(0, last - length + length // 3 + length // 6)
+    last, length = int(lengths.argmax()), int(lengths.max())
+    # The middle of the longest fall: half way in the second of its three parts.
+    middle = max(0, last - length + length // 3 + length // 6)
+    return {
+        "steepest": float(rates[slopes.argmin()]),
+        "valley": float(rates[middle]),
+        "minimum_tenth": float(rates[-1] / 10),
+    }

@@ -1,8 +1,7 @@
 """Functions of two numbers, on which one can watch an optimizer."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import numpy as np
 
@@ -10,22 +9,20 @@ Pair = tuple[float, float]
 
 
 @final
-@dataclass(frozen=True)
-class Surface:
+class Surface(NamedTuple):
     """A function to descend, and where and how fast to do so."""
 
     name: str  # What the user calls it
     title: str  # What the picture calls it
     formula: str  # The function as one would write it
-    # Of arrays x and y, by operations that take complex numbers.
-    value: Callable[[Any, Any], Any]
+    value: Callable[[Any, Any], Any]  # Of arrays, by operations that take complex numbers
     lesson: str  # What there is to see
     start: Pair  # Where the descent begins
     horizontal: Pair  # Range of x in the picture
     vertical: Pair  # Range of y
-    minima: tuple[Pair, ...]  # The minima in the picture
     descent_rate: float  # A learning rate that suits plain gradient descent
     stride: float  # A length that suits the step of an algorithm that scales its steps itself
+    minima: tuple[Pair, ...]  # The minima in the picture
     noise: float = 0.0  # Standard deviation of what is added to both derivatives
 
     def gradient(self, x: Any, y: Any) -> tuple[Any, Any]:
@@ -48,112 +45,70 @@ def plateau(x: Any, y: Any) -> Any:
     return slope - 2 * np.exp(-((x - 3) ** 2 + y**2) / 2) + y**2 / 20 - x / 50
 
 
-ALL = (
-    Surface(
-        name="rosenbrock",
-        title="Rosenbrock",
-        formula="(1 − x)² + 100 (y − x²)²",
-        value=lambda x, y: (1 - x) ** 2 + 100 * (y - x**2) ** 2,
-        lesson="A bent valley: its walls are steep, and along its floor there is hardly a "
-        "slope. All get into it at once; who gets along it?",
-        start=(-0.7, 2.6),
-        horizontal=(-2.2, 2.2),
-        vertical=(-1.0, 3.2),
-        minima=((1.0, 1.0),),
-        descent_rate=7e-4,
-        stride=0.1,
+# By name: title, formula, value and lesson.
+FUNCTIONS: dict[str, tuple[Any, ...]] = {
+    "rosenbrock": (
+        "Rosenbrock",
+        "(1 − x)² + 100 (y − x²)²",
+        lambda x, y: (1 - x) ** 2 + 100 * (y - x**2) ** 2,
+        "A bent valley: its walls are steep, and along its floor there is hardly a slope. All get "
+        "into it at once; who gets along it?",
     ),
-    Surface(
-        name="beale",
-        title="Beale",
-        formula="(1.5 − x + xy)² + (2.25 − x + xy²)² + (2.625 − x + xy³)²",
-        value=lambda x, y: (
+    "beale": (
+        "Beale",
+        "(1.5 − x + xy)² + (2.25 − x + xy²)² + (2.625 − x + xy³)²",
+        lambda x, y: (
             (1.5 - x + x * y) ** 2 + (2.25 - x + x * y**2) ** 2 + (2.625 - x + x * y**3) ** 2
         ),
-        lesson="Almost flat in the middle and steep at the corners: a rate that is safe at "
-        "the corners is slow in the middle.",
-        start=(0.8, -1.6),
-        horizontal=(-1.0, 4.5),
-        vertical=(-2.0, 2.2),
-        minima=((3.0, 0.5),),
-        descent_rate=0.01,
-        stride=0.08,
+        "Almost flat in the middle and steep at the corners: a rate that is safe at the corners is "
+        "slow in the middle.",
     ),
-    Surface(
-        name="himmelblau",
-        title="Himmelblau",
-        formula="(x² + y − 11)² + (x + y² − 7)²",
-        value=lambda x, y: (x**2 + y - 11) ** 2 + (x + y**2 - 7) ** 2,
-        lesson="Four minima, all of them 0. From a start near a watershed, algorithms that "
-        "scale each coordinate come to another one than gradient descent.",
-        start=(0.15, -0.9),
-        horizontal=(-5.5, 5.5),
-        vertical=(-5.5, 5.5),
-        minima=(
-            (3.0, 2.0),
-            (-2.8051181, 3.1313125),
-            (-3.7793103, -3.2831860),
-            (3.5844283, -1.8481265),
-        ),
-        descent_rate=0.01,
-        stride=0.15,
+    "himmelblau": (
+        "Himmelblau",
+        "(x² + y − 11)² + (x + y² − 7)²",
+        lambda x, y: (x**2 + y - 11) ** 2 + (x + y**2 - 7) ** 2,
+        "Four minima, all of them 0. From a start near a watershed, algorithms that scale each "
+        "coordinate come to another one than gradient descent.",
     ),
-    Surface(
-        name="bowl",
-        title="Elongated bowl",
-        formula="(x² + 30 y²) / 2",
-        value=lambda x, y: (x**2 + 30 * y**2) / 2,
-        lesson="Thirty times as steep one way as the other. Gradient descent zigzags, "
-        "momentum overshoots, Nesterov overshoots less.",
-        start=(-9.0, 2.0),
-        horizontal=(-10.0, 6.0),
-        vertical=(-3.0, 3.0),
-        minima=((0.0, 0.0),),
-        descent_rate=0.06,
-        stride=0.2,
+    "bowl": (
+        "Elongated bowl",
+        "(x² + 30 y²) / 2",
+        lambda x, y: (x**2 + 30 * y**2) / 2,
+        "Thirty times as steep one way as the other. Gradient descent zigzags, momentum "
+        "overshoots, Nesterov overshoots less.",
     ),
-    Surface(
-        name="plateau",
-        title="Plateau",
-        formula="ln(1 + e^(−2(x + 3))) − 2 e^(−((x − 3)² + y²)/2) + y²/20 − x/50",
-        value=plateau,
-        lesson="A slope, then next to none, then a hollow. Momentum carries across what "
-        "stops gradient descent.",
-        start=(-4.5, 1.5),
-        horizontal=(-5.5, 5.5),
-        vertical=(-3.0, 3.0),
-        minima=((3.0100065, 0.0),),
-        descent_rate=0.15,
-        stride=0.08,
+    "plateau": (
+        "Plateau",
+        "ln(1 + e^(−2(x + 3))) − 2 e^(−((x − 3)² + y²)/2) + y²/20 − x/50",
+        plateau,
+        "A slope, then next to none, then a hollow. Momentum carries across what stops gradient "
+        "descent.",
     ),
-    Surface(
-        name="saddle",
-        title="Saddle",
-        formula="x² − y² + y⁴/4",
-        value=lambda x, y: x**2 - y**2 + y**4 / 4,
-        lesson="Started next to the ridge: the way down begins with a tiny slope, which "
-        "algorithms that scale each coordinate take at full speed.",
-        start=(-2.2, 0.001),
-        horizontal=(-2.6, 2.6),
-        vertical=(-2.2, 2.2),
-        minima=((0.0, 2**0.5), (0.0, -(2**0.5))),
-        descent_rate=0.04,
-        stride=0.05,
+    "saddle": (
+        "Saddle",
+        "x² − y² + y⁴/4",
+        lambda x, y: x**2 - y**2 + y**4 / 4,
+        "Started next to the ridge: the way down begins with a tiny slope, which algorithms that "
+        "scale each coordinate take at full speed.",
     ),
-    Surface(
-        name="noisy-valley",
-        title="Noisy valley",
-        formula="x²/10 + 2 y², noise of 2 on each derivative",
-        value=lambda x, y: x**2 / 10 + 2 * y**2,
-        lesson="As with small batches, each gradient is off at random. Near the minimum a "
-        "constant rate does not come to rest; a larger one rests farther away.",
-        start=(-8.0, 2.0),
-        horizontal=(-9.5, 5.0),
-        vertical=(-3.0, 3.0),
-        minima=((0.0, 0.0),),
-        descent_rate=0.1,
-        stride=0.2,
-        noise=2.0,
+    "noisy-valley": (
+        "Noisy valley",
+        "x²/10 + 2 y², noise of 2 on each derivative",
+        lambda x, y: x**2 / 10 + 2 * y**2,
+        "As with small batches, each gradient is off at random. Near the minimum a constant rate "
+        "does not come to rest; a larger one rests farther away.",
     ),
-)
-SURFACES = {surface.name: surface for surface in ALL}
+}
+HIMMELBLAU = ((3.0, 2.0), (-2.8051181, 3.1313125), (-3.7793103, -3.283186), (3.5844283, -1.8481265))
+SADDLE = ((0.0, 2**0.5), (0.0, -(2**0.5)))
+# By name: start, horizontal, vertical, descent rate, stride, minima, and the noise if there is any.
+NUMBERS: dict[str, tuple[Any, ...]] = {
+    "rosenbrock": ((-0.7, 2.6), (-2.2, 2.2), (-1.0, 3.2), 7e-4, 0.1, ((1.0, 1.0),)),
+    "beale": ((0.8, -1.6), (-1.0, 4.5), (-2.0, 2.2), 0.01, 0.08, ((3.0, 0.5),)),
+    "himmelblau": ((0.15, -0.9), (-5.5, 5.5), (-5.5, 5.5), 0.01, 0.15, HIMMELBLAU),
+    "bowl": ((-9.0, 2.0), (-10.0, 6.0), (-3.0, 3.0), 0.06, 0.2, ((0.0, 0.0),)),
+    "plateau": ((-4.5, 1.5), (-5.5, 5.5), (-3.0, 3.0), 0.15, 0.08, ((3.0100065, 0.0),)),
+    "saddle": ((-2.2, 0.001), (-2.6, 2.6), (-2.2, 2.2), 0.04, 0.05, SADDLE),
+    "noisy-valley": ((-8.0, 2.0), (-9.5, 5.0), (-3.0, 3.0), 0.1, 0.2, ((0.0, 0.0),), 2.0),
+}
+SURFACES = {name: Surface(name, *FUNCTIONS[name], *NUMBERS[name]) for name in FUNCTIONS}

@@ -1,95 +1,129 @@
 """Training that leaves no trace: a model and all that it trains with, afterwards as before.
 
-What each function notes is put back when the stack `undo` is closed, the last first.
+What is noted on the stack `undo` is put back when the stack is closed, the last first.
 """
 
 import operator
+import random
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_optlab.engine.optimizer import Optimizer
-from keras_optlab.keras_glue.hooks import parts_to_build
-from keras_optlab.lab.random_state import host_copy, random_state
+from keras_optlab.keras_glue.hooks import (
+    global_seed_generator,
+    parts_to_build,
+    replace_global_seed_generator,
+)
 
 # What `fit` and `evaluate` set on a model.
-ATTRIBUTES = (
-    "history",
-    "steps_per_execution",
-    "stop_evaluating",
-    "stop_training",
-    "test_function",
-    "train_function",
-)
+SET_BY_FIT = ("history", "steps_per_execution", "stop_training", "train_function")
+SET_BY_EVALUATE = ("stop_evaluating", "test_function")
 
 
 @contextmanager
-def without_trace(model: keras.Model, data: Any = None) -> Iterator[Callable[[], None]]:
+def without_trace(model: keras.Model, data: Any, build: Callable[[], None]) -> Iterator[None]:
     """Put a compiled model, and the random generators, back as they were, however the block ends.
 
-    The block calls the function that it gets once everything is built, before the first step. What
-    has variables by then keeps them, with their values of that moment.
+    What has no variables before, and has some after `build`, keeps them as they are then.
     """
     with ExitStack() as undo:
         undo.callback(random_state(data))
-        note_attributes(undo, model)
+        _note_attributes(undo, model, SET_BY_FIT + SET_BY_EVALUATE)
+        if isinstance(data, keras.utils.PyDataset):
+            # It does not learn of epochs, and so cannot reorder itself.
+            names = ("on_epoch_begin", "on_epoch_end")
+            _note_attributes(undo, data, names)
+            vars(data).update(dict.fromkeys(names, _do_nothing))
         for part in parts_to_build(model):
-            note_unbuilt(undo, part)
-        yield lambda: note_state(undo, model)
+            for value in vars(part).values():
+                if isinstance(value, list):
+                    undo.callback(operator.setitem, value, slice(None), value[:])
+            undo.callback(vars(part).update, dict(vars(part)))
+            undo.callback(vars(part).clear)
+        build()
+        _note_state(undo, model)
+        yield
 
 
-def note_attributes(undo: ExitStack, model: keras.Model) -> None:
-    """What `fit` and `evaluate` set on a model."""
-    held = model.__dict__
-    undo.callback(held.update, {name: held[name] for name in ATTRIBUTES if name in held})
-    for name in ATTRIBUTES:
+def _do_nothing() -> None:
+    pass
+
+
+def _note_attributes(undo: ExitStack, owner: Any, names: tuple[str, ...]) -> None:
+    held = vars(owner)
+    undo.callback(held.update, {name: held[name] for name in names if name in held})
+    for name in names:
         undo.callback(held.pop, name, None)
 
 
-def note_unbuilt(undo: ExitStack, part: Any) -> None:
-    """An object that was not built yet."""
-    held = vars(part)
-    for value in held.values():
-        if isinstance(value, list):
-            undo.callback(operator.setitem, value, slice(None), value[:])
-    undo.callback(held.update, dict(held))
-    undo.callback(held.clear)
-
-
-def note_state(undo: ExitStack, model: keras.Model) -> None:
+def _note_state(undo: ExitStack, model: Any) -> None:
     """The variables of a model and its optimizers, and what else they hold."""
-    optimizers = all_optimizers(model)
-    extra = [each.extra_state for each in optimizers if hasattr(each, "extra_state")]
     if keras.backend.backend() == "torch":
-        note_torch_modules(undo, model)
+        for module in model.modules():
+            undo.callback(setattr, module, "training", module.training)
+        for buffer in model.buffers():
+            undo.callback(buffer.detach().copy_, buffer.detach().clone())
+    optimizers = [model.optimizer]
+    optimizers += [each.inner_optimizer for each in optimizers if hasattr(each, "inner_optimizer")]
+    optimizers += [inner for each in optimizers for inner in getattr(each, "optimizers", ())]
+    variables = [*model.variables, *model.metrics_variables, *model.optimizer.variables]
     for optimizer in optimizers:
         # Ours note whether a step was compiled, after which a number cannot become a schedule.
         if isinstance(optimizer, Optimizer):
-            engine = optimizer.engine
-            undo.callback(setattr, engine, "compiled", engine.compiled)
-    for state in extra:
-        # The last first, so that they are put back in their order.
-        for name, array in reversed(state.arrays.items()):
-            undo.callback(state.keep, name, host_copy(array))
-        undo.callback(state.forget)
-    variables = [*model.variables, *model.metrics_variables, *model.optimizer.variables]
-    variables += [variable for state in extra for variable in state.variables.values()]
+            undo.callback(setattr, optimizer.engine, "compiled", optimizer.engine.compiled)
+        if hasattr(optimizer, "extra_state"):
+            state = optimizer.extra_state
+            # The last first, so that they are put back in their order.
+            for name, array in reversed(state.arrays.items()):
+                undo.callback(state.keep, name, _host_copy(array))
+            undo.callback(state.forget)
+            variables += state.variables.values()
     for variable in {id(variable): variable for variable in variables}.values():
-        undo.callback(variable.assign, host_copy(variable))
+        undo.callback(variable.assign, _host_copy(variable))
 
 
-def all_optimizers(model: keras.Model) -> list[Any]:
-    """A model's optimizer, and those inside it."""
-    outer = [model.optimizer]
-    outer += [each.inner_optimizer for each in outer if hasattr(each, "inner_optimizer")]
-    return outer + [inner for each in outer for inner in getattr(each, "optimizers", ())]
+def _host_copy(value: Any) -> np.ndarray:
+    """A copy that no later step can write to, or give to a device."""
+    return np.array(keras.ops.convert_to_numpy(value))
 
 
-def note_torch_modules(undo: ExitStack, model: Any) -> None:
-    """The mode and the buffers of torch's modules, which a model on torch may hold."""
-    for module in model.modules():
-        undo.callback(setattr, module, "training", module.training)
-    for buffer in model.buffers():
-        undo.callback(buffer.detach().copy_, buffer.detach().clone())
+def random_state(data: Any = None) -> Callable[[], None]:
+    """Note where all random generators stand that `keras.utils.set_random_seed` sets.
+
+    They are Python's, NumPy's, that of `keras.random`, and those of TensorFlow and torch if they
+    are imported, whatever the backend: data may come from either. If the data is a torch
+    `DataLoader`, so are its generators. What is returned puts them back.
+    """
+    undo = ExitStack()
+    undo.callback(random.setstate, random.getstate())
+    undo.callback(np.random.set_state, np.random.get_state())
+    generator = global_seed_generator()
+    if generator is not None:
+        undo.callback(generator.state.assign, _host_copy(generator.state))
+    undo.callback(replace_global_seed_generator, generator)
+    if "tensorflow" in sys.modules:
+        from tensorflow.python.eager import context
+
+        # TensorFlow has no public way to it, and `tf.random.set_seed` starts it anew.
+        eager: Any = context.context()
+        held = vars(eager)
+        if held.get("_rng") is not None:
+            # An operation that was seeded alike before would go on where it stopped.
+            undo.callback(eager.clear_kernel_cache)
+            undo.callback(held.update, _seed=held["_seed"], _rng=held["_rng"])
+            undo.callback(held["_rng"].setstate, held["_rng"].getstate())
+    if "torch" in sys.modules:
+        import torch
+
+        undo.callback(torch.set_rng_state, torch.get_rng_state())
+        undo.callback(torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all())
+        for owner in (data, getattr(data, "sampler", None)):
+            its_generator = getattr(owner, "generator", None)
+            if isinstance(its_generator, torch.Generator):
+                undo.callback(its_generator.set_state, its_generator.get_state())
+    return undo.close

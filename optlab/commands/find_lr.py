@@ -4,18 +4,13 @@ import contextlib
 import dataclasses
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from optlab.backend import start_lab
 from optlab.options import Backend, BatchSize, Data, Json, Label, Model, Seed
 from optlab.output import print_json, writing
-
-if TYPE_CHECKING:
-    import keras
-
-    from keras_optlab.lab.data import Dataset
 
 
 def find_lr(
@@ -43,25 +38,30 @@ def find_lr(
 
     A model that its function compiles keeps its optimizer and loss.
     """
-    check_file(out)
+    if out.suffix.lower() not in (".pdf", ".png", ".svg"):
+        message = f"expected a .png, .svg or .pdf file. Received: {out}"
+        raise typer.BadParameter(message, param_hint="--out")
+    if not out.parent.is_dir():
+        raise typer.TyperException(f"cannot write to {out}: there is no folder {out.parent}")
     start_lab(backend)
+    from keras_optlab import optimizers
     from keras_optlab.lab import find_learning_rate, network
     from keras_optlab.lab.data import load
-    from keras_optlab.lab.errors import InputError
+    from keras_optlab.lab.errors import InputError, pick_one
+    from keras_optlab.lab.objective import Objective
 
     with contextlib.redirect_stdout(sys.stderr):
         dataset = load(data, label, seed, standardize=model is None)
-        trained = compiled(network.build(model, dataset, seed), dataset, optimizer)
+        trained = network.build(model, dataset, seed)
+        if optimizer or not trained.compiled:
+            name = pick_one(optimizer or "Adam", optimizers.__all__, "optimizer")
+            loss = trained.loss or Objective(trained, dataset).loss_of(trained)
+            trained.compile(getattr(optimizers, name)(), loss)
         network.set_seed(seed)
+        rates = {"start": start, "end": end, "steps": steps}
         try:
             found = find_learning_rate(
-                trained,
-                dataset.x_train,
-                dataset.y_train,
-                start=start,
-                end=end,
-                steps=steps,
-                batch_size=batch_size,
+                trained, dataset.x_train, dataset.y_train, batch_size=batch_size, **rates
             )
         except ValueError as error:
             raise InputError(str(error)) from error
@@ -72,26 +72,3 @@ def find_lr(
         print_json(dataclasses.asdict(found) | numbers)
     else:
         print(f"{type(trained.optimizer).__name__} on {dataset.name}: {found}\nPicture: {out}")
-
-
-def check_file(path: Path) -> None:
-    """Refuse a picture that could not be written, before any work is done for it."""
-    if path.suffix.lower() not in (".pdf", ".png", ".svg"):
-        message = f"expected a .png, .svg or .pdf file. Received: {path}"
-        raise typer.BadParameter(message, param_hint="--out")
-    if not path.parent.is_dir():
-        raise typer.TyperException(f"cannot write to {path}: there is no folder {path.parent}")
-
-
-def compiled(model: "keras.Model", dataset: "Dataset", optimizer: str | None) -> "keras.Model":
-    """The model with the optimizer that is asked for, or the one it has."""
-    from keras_optlab import optimizers
-    from keras_optlab.lab.errors import pick_one
-    from keras_optlab.lab.objective import Objective
-
-    if model.compiled and optimizer is None:
-        return model
-    algorithm = getattr(optimizers, pick_one(optimizer or "Adam", optimizers.__all__, "optimizer"))
-    loss = model.loss or Objective(model, dataset).loss_of(model)
-    model.compile(algorithm(), loss)
-    return model

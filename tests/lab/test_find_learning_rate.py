@@ -12,7 +12,7 @@ from selection import EXHAUSTIVE, quick
 
 from keras_optlab import callbacks, find_learning_rate, optimizers, schedules
 from keras_optlab.lab import LearningRateRange
-from keras_optlab.lab.random_state import random_state
+from keras_optlab.lab.trace import random_state
 from optlab import command
 
 BACKEND = keras.backend.backend()
@@ -327,6 +327,9 @@ def test_a_dataset_does_not_reorder_itself():
     keras.utils.set_random_seed(1)
     find_learning_rate(network("sgd"), data, **{**SHORT, "steps": 20, "batch_size": None})
     np.testing.assert_array_equal(data.order, np.arange(48))
+    # Afterwards it learns of epochs again.
+    data.on_epoch_end()
+    assert (data.order != np.arange(48)).any()
 
 
 def test_random_generators_are_put_back():

@@ -98,7 +98,7 @@ def test_the_plot_shows_losses_rates_and_momenta(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"max_lr": 0.1}, TypeError, "Received: max_lr, which neither has"),
+        ({"max_lr": 0.1}, TypeError, "of OneCycle and of `fit`: .*'max_lr'"),
         ({"pct_start": 2.0}, ValueError, "`pct_start` must be"),
         ({"max_learning_rate": -1.0}, ValueError, "`max_learning_rate` must be"),
     ],

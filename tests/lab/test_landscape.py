@@ -17,15 +17,13 @@ pytestmark = pytest.mark.slow
 BACKEND = keras.backend.backend()
 
 
-def settings(names, surfaces=("bowl",), **changed):
+def explore(names, surfaces=("bowl",), **changed):
     """Few steps on one surface."""
-    chosen = tuple(SURFACES[name] for name in surfaces)
-    values = {"built_in": False, "learning_rates": {}, "steps": 5, "seed": 0, **changed}
-    return landscape.Settings(surfaces=chosen, names=tuple(names), **values)
-
-
-def explore(*arguments, **changed):
-    return landscape.explore(settings(*arguments, **changed), lambda *progress: None)
+    settings = {"built_in": False, "learning_rates": {}, "steps": 5, "seed": 0, **changed}
+    chosen = [SURFACES[name] for name in surfaces]
+    return landscape.explore(
+        chosen, list(names), **settings, progress=lambda title, done, to_do: None
+    )
 
 
 # Surfaces
@@ -92,7 +90,7 @@ def test_built_ins_stand_beside_ours_and_go_the_same_way():
     names = ["Adam", "RMSprop", "Muon"]
     (result,) = explore(names, ("noisy-valley",), built_in=True)
     ours, theirs = result.trajectories[::2], result.trajectories[1::2]
-    assert [way.library for way in result.trajectories] == ["keras-optlab", "Keras"] * 3
+    assert [way.is_built_in for way in result.trajectories] == [False, True] * 3
     for mine, built_in in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(mine.points, built_in.points, atol=1e-5)
 
@@ -133,7 +131,7 @@ def test_default_rates_get_every_algorithm_down_every_surface():
         start = result.surface.value(*result.surface.start)
         for way in result.trajectories:
             assert not way.diverged
-            assert way.values.min() < start - 0.05 * abs(start), (result.surface.name, way.name)
+            assert way.values.min() < start - 0.05 * abs(start), (result.surface.name, way.label)
 
 
 @pytest.mark.skipif(BACKEND != "torch", reason="rates do not depend on the backend")
@@ -181,7 +179,7 @@ def test_pictures_and_a_page_are_written(folder):
 
 def ways(surface):
     """The ways of a surface, by name, as the page has them."""
-    return {trace["name"]: trace for trace in surface["ways"]["data"] if "name" in trace}
+    return {trace["name"]: trace for trace in surface["chart"]["data"] if "name" in trace}
 
 
 @pytest.mark.parametrize(
@@ -283,12 +281,9 @@ def test_the_slider_moves_the_ways_and_their_dots(page):
 
 
 def test_the_levels_of_the_surface_lie_under_the_ways(page):
-    levels = page.locator("#ground .contourlayer .contourlevel")
+    levels = page.locator("#ways .contourlayer .contourlevel")
     assert levels.count() > 10
-    ground, above = (
-        page.locator(f"#{name} .nsewdrag").bounding_box() for name in ("ground", "ways")
-    )
-    assert ground == above
+    assert page.locator("#ways .contourlayer ~ .scatterlayer").count() == 1
 
 
 def test_toggles_hide_and_surfaces_change_by_keyboard(page):
@@ -335,7 +330,7 @@ def test_hyperparameters_show_on_hover_and_focus(page):
     assert "SGDlearning_rate=0.05step 1: x -8.55, y -1.00, height" in label.text_content()
 
 
-def test_zooming_the_ways_zooms_the_levels(page):
+def test_dragging_over_the_picture_zooms(page):
     box = page.locator("#ways .nsewdrag").bounding_box()
     start = box["x"] + box["width"] / 4, box["y"] + box["height"] / 4
     page.mouse.move(*start)
@@ -343,15 +338,10 @@ def test_zooming_the_ways_zooms_the_levels(page):
     page.mouse.move(start[0] + box["width"] / 2, start[1] + box["height"] / 2, steps=4)
     page.mouse.up()
     horizontal, vertical = (np.array(each) for each in (SURFACES["bowl"].horizontal, (-3, 3)))
-    for name in ("ways", "ground"):
-        axes = page.evaluate(
-            """name => ["xaxis", "yaxis"].map(
-                axis => document.getElementById(name).layout[axis].range)""",
-            name,
-        )
-        for found, whole in zip(axes, (horizontal, vertical), strict=True):
-            expected = whole + np.array([1, -1]) * np.ptp(whole) / 4
-            np.testing.assert_allclose(found, expected, atol=0.02 * np.ptp(whole))
+    axes = page.evaluate('["xaxis", "yaxis"].map(axis => chart.layout[axis].range)')
+    for found, whole in zip(axes, (horizontal, vertical), strict=True):
+        expected = whole + np.array([1, -1]) * np.ptp(whole) / 4
+        np.testing.assert_allclose(found, expected, atol=0.02 * np.ptp(whole))
 
 
 def test_play_runs_to_the_end_and_can_be_paused(folder, browser_page):

@@ -1,16 +1,14 @@
-/* The ways down a surface upon a chart of its levels, which would take too long to draw each step. */
+/* Optimizers on their way down a surface: one chart, drawn anew for each step. */
 const SECONDS = 10;
 const byId = (id) => document.getElementById(id);
-const ground = byId("ground");
 const chart = byId("ways");
 const slider = byId("step");
 const boxes = [...document.querySelectorAll(".algorithms input")];
 const rows = boxes.map((box) => box.closest("tr"));
-let surface, timer = null;
+let surface, timer;
 
 /* The traces of the ways, in the order of the table; a way ends where a number overflowed. */
-const ways = () => boxes.map((box) => surface.ways.data.find((trace) => trace.name === box.value));
-const place = (way) => surface.ways.data.indexOf(way);
+const ways = () => boxes.map((box) => surface.chart.data.find((trace) => trace.name === box.value));
 const reached = (way) => Math.min(Number(slider.value), way.x.length - 1);
 
 function height(way) {
@@ -22,17 +20,15 @@ function height(way) {
 /* All that depends on the step and the boxes. A slider of Plotly does not work by keyboard. */
 function show() {
   const all = ways();
-  const checked = boxes.map((box) => box.checked);
-  const shown = all.filter((way, number) => checked[number]);
-  const upTo = (axis) => all.map((way) => way[axis].slice(0, reached(way) + 1));
-  const ends = (axis) => shown.map((way) => way[axis][reached(way)]);
-  const changes = {
-    x: [...upTo("x"), ends("x")],
-    y: [...upTo("y"), ends("y")],
-    visible: [...checked, true],
-    "marker.color": [...all.map(() => undefined), shown.map((way) => way.line.color)],
-  };
-  Plotly.restyle(chart, changes, [...all.map(place), surface.ways.data.length - 1]);
+  const shown = all.filter((way, number) => boxes[number].checked);
+  const upTo = (way, axis) => way[axis].slice(0, reached(way) + 1);
+  const data = surface.chart.data.map((trace) => all.includes(trace)
+    ? { ...trace, x: upTo(trace, "x"), y: upTo(trace, "y"), visible: shown.includes(trace) }
+    : { ...trace });
+  const dots = data.at(-1);
+  for (const axis of ["x", "y"]) dots[axis] = shown.map((way) => way[axis][reached(way)]);
+  dots.marker = { ...dots.marker, color: shown.map((way) => way.line.color) };
+  Plotly.react(chart, data, { ...structuredClone(surface.chart.layout), ...theme() }, CONFIG);
   rows.forEach((row, number) => { row.querySelector(".height").textContent = height(all[number]); });
   byId("count").textContent = `step ${slider.value} of ${slider.max}`;
   slider.setAttribute("aria-valuetext", byId("count").textContent);
@@ -41,31 +37,23 @@ function show() {
 function choose(name) {
   surface = page.surfaces.find((each) => each.name === name);
   for (const id of ["title", "formula", "lesson"]) byId(id).textContent = surface[id];
-  // A built-in has the arguments of ours, in the row above.
-  ways().forEach((way, number) => rows[number].querySelector(".setting")?.replaceChildren(way.meta.setting));
-  Plotly.react(ground, surface.levels.data, { ...surface.levels.layout, ...theme() }, { responsive: true });
-  // A copy, since `restyle` writes into the traces.
-  Plotly.react(chart, surface.ways.data.map((trace) => ({ ...trace })), { ...surface.ways.layout, ...theme() }, CONFIG);
+  ways().forEach((way, number) => {
+    // A built-in has the arguments of ours, in the row above.
+    rows[number].querySelector(".setting")?.replaceChildren(way.meta.setting);
+  });
   show();
 }
 
-function stop() {
+function play(on) {
   clearInterval(timer);
-  timer = null;
-  byId("play").textContent = "Play";
-  byId("play").ariaPressed = "false";
-}
-
-function play() {
-  if (timer !== null) return stop();
+  byId("play").textContent = on ? "Pause" : "Play";
+  byId("play").ariaPressed = String(on);
+  if (!on) return;
   if (slider.value === slider.max) slider.value = 0;
-  byId("play").textContent = "Pause";
-  byId("play").ariaPressed = "true";
-  const stride = Math.max(1, Math.round(slider.max / 200));
   timer = setInterval(() => {
-    slider.value = Number(slider.value) + stride;
+    slider.value = Number(slider.value) + Math.max(1, Math.round(slider.max / 200));
     show();
-    if (slider.value === slider.max) stop();
+    if (slider.value === slider.max) play(false);
   }, Math.max(50, 1000 * SECONDS / slider.max));
 }
 
@@ -73,20 +61,17 @@ function play() {
 rows.forEach((row, number) => {
   const point = () => {
     const way = ways()[number];
-    Plotly.Fx.hover(chart, [{ curveNumber: place(way), pointNumber: reached(way) }]);
+    const curveNumber = surface.chart.data.indexOf(way);
+    Plotly.Fx.hover(chart, [{ curveNumber, pointNumber: reached(way) }]);
   };
+  const leave = () => Plotly.Fx.unhover(chart);
   for (const event of ["pointerenter", "focusin"]) row.addEventListener(event, point);
-  for (const event of ["pointerleave", "focusout"]) row.addEventListener(event, () => Plotly.Fx.unhover(chart));
+  for (const event of ["pointerleave", "focusout"]) row.addEventListener(event, leave);
 });
 for (const box of boxes) box.addEventListener("change", show);
 for (const choice of document.querySelectorAll(".surfaces input")) {
   choice.addEventListener("change", () => choose(choice.value));
 }
-slider.addEventListener("input", () => { if (timer !== null) stop(); show(); });
-byId("play").addEventListener("click", play);
+slider.addEventListener("input", () => { play(false); show(); });
+byId("play").addEventListener("click", () => play(byId("play").ariaPressed === "false"));
 choose(page.surfaces[0].name);
-/* What zooms or moves the ways does the same to the levels. */
-chart.on("plotly_relayout", () => {
-  const { xaxis, yaxis } = chart.layout;
-  Plotly.relayout(ground, { "xaxis.range": [...xaxis.range], "yaxis.range": [...yaxis.range] });
-});
