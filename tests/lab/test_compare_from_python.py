@@ -318,7 +318,7 @@ def test_what_goes_wrong_in_functions_of_the_user_is_one_line(arguments, message
 
 
 def test_data_of_a_function_are_standardized_for_the_network(user):
-    dataset = data.call("mine.py:four", 0, standardize=True)
+    dataset = data.load("mine.py:four", None, 0, standardize=True)
     np.testing.assert_allclose(dataset.x_train.mean(axis=0), 0, atol=1e-6)
     np.testing.assert_allclose(dataset.x_train.std(axis=0), 1, atol=1e-5)
 
@@ -331,7 +331,7 @@ def test_integers_stay_integers_for_a_model_of_the_user():
         dataset = data.from_arrays("x", (given, labels, given, labels), 0, standardize=False)
         assert dataset.x_train.dtype == kept
         np.testing.assert_array_equal(dataset.x_train, given)
-    with pytest.raises(InputError, match="must fit into 32 bits"):
+    with pytest.raises(InputError, match="too large for int32"):
         data.from_arrays("x", (tokens + 2**40, labels), 0, standardize=False)
     with pytest.raises(InputError, match="too large for float32"):
         data.from_arrays("x", (tokens * 1e300, labels), 0, standardize=False)
