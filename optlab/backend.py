@@ -10,6 +10,8 @@ from collections.abc import Iterator
 import typer
 
 BACKENDS = ("tensorflow", "jax", "torch")
+# Of what the extra `lab` brings, besides `typer`.
+LAB_MODULES = ("jinja2", "matplotlib", "pandas", "plotly", "rich", "sklearn")
 
 
 def start_keras(wanted: str | None) -> str:
@@ -45,9 +47,11 @@ def start_keras(wanted: str | None) -> str:
 
 def start_lab(wanted: str | None) -> str:
     """`start_keras`, and check that the packages of the extra `lab` are there."""
-    running = start_keras(wanted)
-    importlib.import_module("keras_optlab.lab.terminal").require_lab()
-    return running
+    missing = [name for name in LAB_MODULES if not importlib.util.find_spec(name)]
+    if missing:
+        needed = 'pip install "keras-optlab[lab]" brings what this command needs'
+        raise typer.TyperException(f"{', '.join(missing)} not installed: {needed}")
+    return start_keras(wanted)
 
 
 @contextlib.contextmanager

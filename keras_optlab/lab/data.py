@@ -15,7 +15,8 @@ CLASSIFICATION = "classification"
 REGRESSION = "regression"
 TASKS = (CLASSIFICATION, REGRESSION)
 
-# Whole numbers of which each occurs less often may be meant as numbers, not as classes.
+# Classes have two rows each or more. Whole numbers of which each occurs less often than this may be
+# meant as numbers, where the task is not given.
 FEW = 3
 # Up to here every integer is a float64 of its own.
 EXACT = 2**53
@@ -75,19 +76,10 @@ def digits(seed: int, task: str | None = None) -> Dataset:
 def read(
     path: Path, label: str | None, seed: int, task: str | None = None, scale_targets: bool = True
 ) -> Dataset:
-    """A dataset from a file: its name ends in .npz or .csv.
+    """A dataset from a .npz or .csv file, its features standardized; see `from_arrays`.
 
-    Args:
-        path: The file. An npz has the arrays `x` (or `features`) and `y` (or `labels`); a csv
-            has one example a line, with or without a line of column names first.
-        label: Name of the array or column with the labels or targets. None for one called
-            `label`, `target` or `y`, or else the last column.
-        seed: Decides which fifth of the rows validates.
-        task: See `from_arrays`.
-        scale_targets: Whether the targets of a regression are standardized.
-
-    Raises:
-        InputError: If there is no such file, or nothing in it to train on.
+    The label names the array or column with the labels or targets. Where it is None, that is one
+    with a name of `tables`, or the last column.
     """
     if path.suffix.lower() not in READERS:
         raise InputError(
@@ -108,21 +100,11 @@ def from_arrays(
     task: str | None = None,
     scale_targets: bool | None = None,
 ) -> Dataset:
-    """A dataset from arrays.
+    """A dataset from `(x, y)` or `(x_train, y_train, x_validation, y_validation)`.
 
-    Args:
-        name: What to call it in a report.
-        arrays: `(x, y)`, of which a fifth of the rows, at random, validates, or
-            `(x_train, y_train, x_validation, y_validation)`.
-        seed: Decides which fifth.
-        standardize: Whether the features, and the targets of a regression, are standardized, for a
-            model that does not do it.
-        task: `"classification"` or `"regression"`. None for regression if any of `y` is a number
-            that is not whole, and classification otherwise.
-        scale_targets: Whether the targets are standardized; None for as `standardize` says.
-
-    Raises:
-        InputError: If there is nothing in them to train on.
+    Of `(x, y)`, a fifth of the rows validates, at random by the seed. `standardize` is for features
+    and, unless `scale_targets` says otherwise, for the targets of a regression. Where the task is
+    None, it is a regression if any of `y` is a number that is not whole.
     """
     if not isinstance(arrays, (tuple, list)) or len(arrays) not in (2, 4):
         size = f" of {len(arrays)}" if isinstance(arrays, (tuple, list)) else ""
@@ -130,7 +112,7 @@ def from_arrays(
             "expected (x, y) or (x_train, y_train, x_validation, y_validation). "
             f"Received: {type(arrays).__name__}{size}"
         )
-    parts = [as_array(array) for array in arrays]
+    parts = call(lambda: [np.asarray(array) for array in arrays], "making arrays of the data")
     features, labels = parts[0::2], parts[1::2]
     check_shapes(features, labels)
     targets = as_targets(labels, task)
@@ -155,25 +137,19 @@ def from_arrays(
     return Dataset(name, features[0], targets[0], features[1], targets[1], classes, preparation)
 
 
-def as_array(value: Any) -> np.ndarray:
-    """An array of a tensor, a list of rows or an array."""
-    try:
-        return np.asarray(value)
-    except Exception as error:
-        raise InputError(
-            f"expected arrays. Received: {type(value).__name__}, of which NumPy says {error}"
-        ) from None
-
-
 def check_shapes(features: Sequence[np.ndarray], labels: Sequence[np.ndarray]) -> None:
     """Refuse what is not a row of finite numbers for each label."""
     for x, y in zip(features, labels, strict=True):
-        if x.dtype.kind not in "biuf":
-            raise InputError(f"the features are not numbers but {x.dtype}")
-        if x.ndim < 2 or y.ndim < 1 or len(x) != len(y) or 0 in x.shape[1:]:
+        if (
+            x.dtype.kind not in "biuf"
+            or x.ndim < 2
+            or y.ndim < 1
+            or len(x) != len(y)
+            or 0 in x.shape[1:]
+        ):
             raise InputError(
-                "expected features of shape (rows, columns) and as many labels. "
-                f"Received: features {x.shape} and labels {y.shape}"
+                "expected numbers of shape (rows, columns) as features, and as many labels. "
+                f"Received: features {x.shape} of {x.dtype} and labels {y.shape}"
             )
         least, needed = (10, "10 rows are") if len(features) == 1 else (1, "one row is")
         if len(x) < least:
@@ -220,13 +196,9 @@ def as_targets(labels: Sequence[np.ndarray], task: str | None) -> np.ndarray:
 
 
 def as_text(labels: np.ndarray) -> np.ndarray:
-    """Labels as text."""
-    if labels.dtype.kind != "S":
-        return labels.astype(str)
-    try:
-        return np.char.decode(labels, "utf-8")
-    except UnicodeDecodeError:
-        raise InputError("the labels are bytes that are not text in UTF-8") from None
+    """Labels as text; bytes that are not UTF-8 are escaped."""
+    is_bytes = labels.dtype.kind == "S"
+    return np.char.decode(labels, "utf-8", "backslashreplace") if is_bytes else labels.astype(str)
 
 
 def numbered(
@@ -239,16 +211,12 @@ def numbered(
     if (train == train[0]).all():
         only = printable(classes[train[0]])
         raise InputError(f"at least two classes are needed. Received: only {only}")
-    if len(classes) > len(both) // 2:
+    rows_each = FEW if task is None and both.dtype.kind in "iu" else 2
+    if len(classes) > len(both) // rows_each:
         raise InputError(
-            f"the labels must be classes with several rows each. Received: {len(classes)} "
-            f"different labels in {len(both)} rows; if they are numbers to predict, the task is "
-            "regression"
-        )
-    if task is None and both.dtype.kind in "iu" and len(classes) > len(both) // FEW:
-        raise InputError(
-            f"there are {len(classes)} different whole numbers in {len(both)} rows: say by the "
-            "task whether they are classes (classification) or numbers to predict (regression)"
+            f"there are {len(classes)} different labels in {len(both)} rows: say by the task "
+            "whether they are classes of several rows (classification) or numbers to predict "
+            "(regression)"
         )
     return tuple(str(value) for value in classes), [train, validation]
 

@@ -118,7 +118,10 @@ def check_size(size: int, limit: int) -> None:
 def check_numbers(table: np.ndarray, what: str) -> None:
     """Refuse what is missing or infinite, and text that is no number."""
     flat = table.reshape(len(table), math.prod(table.shape[1:]))
-    is_finite = np.isfinite if table.dtype.kind in "biuf" else np.vectorize(is_finite_text, [bool])
+    if table.dtype.kind in "biuf":
+        is_finite = np.isfinite
+    else:
+        is_finite = np.vectorize(lambda cell: is_number(cell) and math.isfinite(float(cell)), "?")
     wrong = np.argwhere(~is_finite(flat))
     if len(wrong):
         row, column = wrong[0]
@@ -126,11 +129,6 @@ def check_numbers(table: np.ndarray, what: str) -> None:
             f"every {what} must be a finite number. Received: "
             f"{printable(repr(flat.item(row, column)), 60)} in row {row + 1}, {what} {column + 1}"
         )
-
-
-def is_finite_text(cell: str) -> bool:
-    """Whether a cell is a number, and neither missing nor infinite."""
-    return is_number(cell) and math.isfinite(float(cell))
 
 
 def is_number(cell: str) -> bool:

@@ -1,30 +1,14 @@
-"""What commands print to a terminal: tables, progress, and what is missing to run them."""
+"""What commands print to a terminal: tables and progress."""
 
 import contextlib
-import importlib.util
 import math
 import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from keras_optlab.lab.errors import InputError
-
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
-
-# Modules of what the extra `lab` brings, besides `typer`.
-LAB_MODULES = ("jinja2", "matplotlib", "pandas", "plotly", "rich", "sklearn")
-
-
-def require_lab() -> None:
-    """Check that the packages of the extra `lab` are there."""
-    missing = [name for name in LAB_MODULES if not importlib.util.find_spec(name)]
-    if missing:
-        raise InputError(
-            f'{", ".join(missing)} not installed: pip install "keras-optlab[lab]" brings what '
-            "this command needs"
-        )
 
 
 def wide_console() -> "Console":

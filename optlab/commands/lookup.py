@@ -14,26 +14,27 @@ from optlab.output import print_json
 if TYPE_CHECKING:
     from keras_optlab.lab.catalogue import ArgumentEntry
 
+MARGIN = " " * 4
+
 
 def list_everything(as_json: Json = False, backend: Backend = None) -> None:
     """List all algorithms, transforms, schedules and callbacks, with arguments and source."""
     start_keras(backend)
     from keras_optlab.lab import catalogue
 
-    groups = {name: map(catalogue.entry, each) for name, each in catalogue.groups().items()}
+    groups = {name: list(map(catalogue.entry, each)) for name, each in catalogue.groups().items()}
     shared = catalogue.argument_entries()
     if as_json:
         every = {**groups, "shared_arguments": shared}
         print_json({name: list(map(dataclasses.asdict, each)) for name, each in every.items()})
         return
     for module, entries in groups.items():
-        print_heading(f"{module.capitalize()}: keras_optlab.{module}", "=", "\n")
+        print(section(f"{module.capitalize()}: keras_optlab.{module}", [""], "="))
         for entry in entries:
-            print(f"{entry.name}: {entry.summary}")
-            print_domains(entry.arguments)
-            print(textwrap.fill(f"Source: {entry.source}.", 100, initial_indent="    "), end="\n\n")
-    print_heading("Arguments of every optimizer", "=", "\n")
-    print_domains(shared)
+            source = textwrap.fill(f"Source: {entry.source}.", 100, initial_indent=MARGIN)
+            lines = f"{entry.name}: {entry.summary}", *map(domain, entry.arguments), source, ""
+            print(*lines, sep="\n")
+    print(section("Arguments of every optimizer", ["", *map(domain, shared)], "="))
 
 
 def show(
@@ -53,54 +54,40 @@ def show(
     try:
         if name is None:
             raise InputError("name an algorithm, transform, schedule or callback")
-        description = catalogue.describe(classes[pick_one(name, classes, "name")])
+        found = catalogue.describe(classes[pick_one(name, classes, "name")])
     except InputError as error:
         raise InputError(f"{error}; there are {', '.join(classes)}") from None
     if as_json:
-        print_json(dataclasses.asdict(description))
+        print_json(dataclasses.asdict(found))
         return
-    entry = description.entry
-    print(f"{entry.name}: {entry.summary}\n{description.path}\n")
-    if description.body:
-        print(f"{description.body}\n")
-    inherited = [
-        argument
-        for argument in catalogue.argument_entries()
-        if argument.name in description.meanings and argument not in entry.arguments
+
+    def meanings(arguments: Iterable["ArgumentEntry"]) -> list[str]:
+        return [f"{each.typed}\n{indented(found.meanings[each.name])}" for each in arguments]
+
+    specific = found.entry.arguments
+    shared = [each for each in catalogue.argument_entries() if each.name in found.meanings]
+    inherited = [each for each in shared if each not in specific]
+    sections = [
+        f"{found.entry.name}: {found.entry.summary}\n{found.path}",
+        found.body,
+        section("Arguments", meanings(specific)),
+        section("Arguments of every optimizer", meanings(inherited)) if inherited else "",
+        section("Next to Keras", map(indented, found.beside_keras)),
+        section("Source", [indented(found.source)]),
     ]
-    print_meanings("Arguments", entry.arguments, description.meanings)
-    if inherited:
-        print_meanings("Arguments of every optimizer", inherited, description.meanings)
-    print_heading("Next to Keras")
-    for sentence in description.beside_keras:
-        print_wrapped(sentence)
-    print()
-    print_heading("Source")
-    print_wrapped(description.source)
+    print(*filter(None, sections), sep="\n\n")
 
 
-def print_heading(text: str, line: str = "-", end: str = "") -> None:
-    """A heading, underlined."""
-    print(f"{text}\n{line * len(text)}{end}")
+def section(heading: str, lines: Iterable[str], underline: str = "-") -> str:
+    """Lines below an underlined heading."""
+    return "\n".join([heading, underline * len(heading), *lines])
 
 
-def print_domains(arguments: Iterable["ArgumentEntry"]) -> None:
-    """Name, default and domain of each, one a line."""
-    for argument in arguments:
-        print(f"    {argument.typed:40} {argument.domain}")
+def domain(argument: "ArgumentEntry") -> str:
+    """Name, default and domain of an argument in a line."""
+    return f"{MARGIN}{argument.typed:40} {argument.domain}"
 
 
-def print_meanings(
-    heading: str, arguments: Iterable["ArgumentEntry"], meanings: dict[str, str]
-) -> None:
-    """A heading, and the name, default and meaning of each argument."""
-    print_heading(heading)
-    for argument in arguments:
-        print(argument.typed)
-        print_wrapped(meanings[argument.name])
-    print()
-
-
-def print_wrapped(text: str) -> None:
+def indented(text: str) -> str:
     """Text in lines that begin with a margin."""
-    print(textwrap.fill(text, 100, initial_indent="    ", subsequent_indent="    "))
+    return textwrap.fill(text, 100, initial_indent=MARGIN, subsequent_indent=MARGIN)
