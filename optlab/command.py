@@ -9,13 +9,9 @@ INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command.
+    """Run the command, with the arguments of this process if there are none.
 
-    Args:
-        arguments: What follows `optlab` on the command line; None for that of this process.
-
-    Returns:
-        The exit code: 0, 1 if a check failed, 2 for wrong input, 130 if interrupted.
+    Returns the exit code: 0, 1 if a check failed, 2 for wrong input, 130 if interrupted.
     """
     try:
         import typer

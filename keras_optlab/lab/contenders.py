@@ -105,30 +105,24 @@ def contender(
 
 def schedule_contender(name: str, rate: float, steps: int) -> Contender:
     """SGD with momentum and a schedule, against that of Keras if there is one."""
-    schedule: Any = schedules.OneCycleLearningRate(rate, steps)
+    cycle, momentum = schedules.OneCycleLearningRate(rate, steps), schedules.OneCycleMomentum(steps)
+    constant = sgd(optimizers, rate), sgd(keras.optimizers, rate)
     if name == CONSTANT:
-        sides = sgd(optimizers, rate), sgd(keras.optimizers, rate)
-        return Contender("schedule", name, shown(rate), *sides, rate_at=lambda step: rate)
+        return Contender("schedule", name, shown(rate), *constant, lambda step: rate)
     if name == ONE_CYCLE:
-        # The callback sets both the rate and momentum, while `fit` runs.
-        ours = Side(sgd(optimizers, rate).optimizer, lambda: [callbacks.OneCycle(rate, steps)])
         setting = f"callback, max_learning_rate={shown(rate)}, total_steps={steps}"
-        return Contender("schedule", name, setting, ours, None, schedule.at)
-    if name == "OneCycleMomentum":
-        ours = sgd(optimizers, schedule, schedules.OneCycleMomentum(steps))
+        ours = Side(constant[0].optimizer, lambda: [callbacks.OneCycle(rate, steps)])
+        theirs, rate_at = None, cycle.at
+    elif name == "OneCycleMomentum":
         setting = f"total_steps={steps}, with OneCycleLearningRate({shown(rate)}, {steps})"
-        return Contender("schedule", name, setting, ours, None, schedule.at)
-    arguments = schedule_arguments(rate, steps)[name]
-    schedule = getattr(schedules, name)(**arguments)
-    theirs = getattr(keras.optimizers.schedules, name, None)
-    return Contender(
-        "schedule",
-        name,
-        typed(arguments),
-        sgd(optimizers, schedule),
-        theirs and sgd(keras.optimizers, theirs(**arguments)),
-        schedule.at,
-    )
+        ours, theirs, rate_at = sgd(optimizers, cycle, momentum), None, cycle.at
+    else:
+        arguments = schedule_arguments(rate, steps)[name]
+        schedule = getattr(schedules, name)(**arguments)
+        setting, ours, rate_at = typed(arguments), sgd(optimizers, schedule), schedule.at
+        theirs = getattr(keras.optimizers.schedules, name, None)
+        theirs = theirs and sgd(keras.optimizers, theirs(**arguments))
+    return Contender("schedule", name, setting, ours, theirs, rate_at)
 
 
 def schedule_arguments(rate: float, steps: int) -> dict[str, dict[str, Any]]:

@@ -13,10 +13,7 @@ class InputError(Exception):
 def pick(names: Iterable[str], there: Iterable[str], what: str) -> list[str]:
     """The names that are meant of those there are, each once, in upper or lower case.
 
-    Args:
-        names: What the user wrote; an item may list several names with commas between them.
-        there: The names that there are.
-        what: What they name, for an `InputError` with the nearest name: `"optimizer"`.
+    Each item may be several with commas between them. An `InputError` says `what` they name.
     """
     by_lower_case = {name.lower(): name for name in there}
     words = list(filter(None, map(str.strip, ",".join(names).split(","))))

@@ -13,14 +13,10 @@ from keras_optlab.lab.errors import InputError
 
 
 def load_function(spec: str, what: str) -> Callable[..., Any]:
-    """The function that the user names, or anything else of that name that can be called.
+    """The function, or anything else that can be called, of `module:function` or `FILE:function`.
 
     Modules are looked for in the current folder too, as `python -m` does, and a file's imports in
-    the folder of the file, as `python FILE` does.
-
-    Args:
-        spec: String, `module:function` or `path/to/file.py:function`.
-        what: String, what needs it, for an `InputError`: `"--model"`.
+    the folder of the file, as `python FILE` does. An `InputError` says `what` needs it.
     """
     source, _, name = spec.rpartition(":")
     if not source or not name:
