@@ -31,7 +31,7 @@ def read_table(path: Path, label: str | None) -> tuple[np.ndarray, np.ndarray]:
     """Features and labels of a file; an `InputError` says why it cannot be read."""
     # A pipe would be waited for.
     if not path.is_file():
-        raise InputError("No such file, or it is a folder or a pipe")
+        raise InputError("no such file, or it is a folder or a pipe")
     try:
         return READERS[path.suffix.lower()](path, label)
     except InputError:

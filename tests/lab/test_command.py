@@ -41,7 +41,7 @@ def run(arguments, capsys):
         (["compare", "--optimizers", "Adamm"], "unknown optimizer 'Adamm': did you mean Adam?"),
         (["compare", "--optimizers", "SGD", "Adam"], "written with commas and no spaces, as in"),
         (["compare", "--schedules", "cosine"], "did you mean CosineDecay?"),
-        (["compare", "--data", "nowhere.csv"], "nowhere.csv: No such file"),
+        (["compare", "--data", "nowhere.csv"], "nowhere.csv: no such file"),
         (["compare", "--label", "kind"], "--label names a column of --data"),
         (["compare", "--seeds", "0"], "Invalid value for '--seeds': "),
         (["compare", "--jobs", "none"], "Invalid value for '--jobs': "),

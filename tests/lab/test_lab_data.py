@@ -186,7 +186,7 @@ def test_what_cannot_be_trained_on_is_refused_by_name(tmp_path, name, content, m
 
 
 def test_unreadable_files_and_missing_columns_are_refused(tmp_path):
-    with pytest.raises(InputError, match="No such file"):
+    with pytest.raises(InputError, match="no such file"):
         data.read(tmp_path / "nowhere.csv", None, 0)
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(InputError, match="it is a folder"):
