@@ -3,8 +3,7 @@
 import inspect
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import final
+from typing import Any
 
 import keras
 
@@ -17,60 +16,21 @@ from keras_optlab.engine.optimizer import Optimizer
 SHARED = tuple(Optimizer.declared_arguments.values())
 
 
-@final
-@dataclass(frozen=True)
-class ArgumentEntry:
-    """One argument of a constructor."""
-
-    name: str
-    # As one would type it; None for a required argument.
-    default: str | None
-    domain: str  # What it may be, in words
-
-    @property
-    def typed(self) -> str:
-        """The name, and the default where there is one."""
-        return self.name if self.default is None else f"{self.name} = {self.default}"
-
-
-@final
-@dataclass(frozen=True)
-class Entry:
-    """An algorithm, transform, schedule or callback."""
-
-    name: str
-    summary: str  # First line of its docstring
-    # Without those that all optimizers share.
-    arguments: tuple[ArgumentEntry, ...]
-    source: str  # The paper or program that it follows
-
-
-@final
-@dataclass(frozen=True)
-class Description:
-    """Everything that the documentation of a class says."""
-
-    entry: Entry
-    path: str  # What to import
-    body: str  # Equations and text between the first line and the arguments
-    # Of each argument, those that all optimizers share included.
-    meanings: dict[str, str]
-    beside_keras: tuple[str, ...]  # Sentences: what differs from Keras, and what does not
-    source: str  # All of the docstring's paragraph on sources
-
-
 def groups() -> dict[str, list[type]]:
     """All classes that declare their arguments, by the module that they are in."""
     modules = optimizers, transforms, schedules, callbacks
     return {m.__name__.rpartition(".")[2]: [getattr(m, n) for n in m.__all__] for m in modules}
 
 
-def entry(cls: type) -> Entry:
-    """The entry of a class that declares its arguments."""
+def entry(cls: type) -> dict[str, Any]:
+    """What `optlab list` says of a class, without the arguments that all optimizers share."""
     texts = sections(cls)
-    summary = texts[""].partition("\n")[0]
-    source = re.split(r"\.(?:\s|$)", texts["Source"])[0]
-    return Entry(cls.__name__, summary, argument_entries(specific_arguments(cls)), source)
+    return {
+        "name": cls.__name__,
+        "summary": texts[""].partition("\n")[0],
+        "arguments": argument_entries(specific_arguments(cls)),
+        "source": re.split(r"\.(?:\s|$)", texts["Source"])[0],
+    }
 
 
 def specific_arguments(cls: type) -> list[Argument]:
@@ -78,30 +38,30 @@ def specific_arguments(cls: type) -> list[Argument]:
     return [argument for argument in cls.declared_arguments.values() if argument not in SHARED]
 
 
-def argument_entries(arguments: Iterable[Argument] = SHARED) -> tuple[ArgumentEntry, ...]:
-    """The entries of declared arguments."""
+def argument_entries(arguments: Iterable[Argument] = SHARED) -> list[dict[str, Any]]:
+    """Name, default as one would type it (None if there is none), and what it may be, in words."""
     entries = []
     for argument in arguments:
         default = None if argument.default is REQUIRED else repr(argument.default)
         domain = argument.domain.describe()
         if isinstance(argument, Hyperparameter):
             domain += ", or a schedule, or None" if argument.optional else ", or a schedule"
-        entries.append(ArgumentEntry(argument.name, default, domain))
-    return tuple(entries)
+        entries.append({"name": argument.name, "default": default, "domain": domain})
+    return entries
 
 
-def describe(cls: type) -> Description:
-    """The description of a class that declares its arguments."""
+def describe(cls: type) -> dict[str, Any]:
+    """What `optlab show` says of a class: all of its documentation, and how it differs."""
     texts, meanings = sections(cls), documented_arguments(cls)
     body, source = texts[""], texts["Source"]
-    return Description(
-        entry=entry(cls),
-        path=f"{cls.__module__.rpartition('.')[0]}.{cls.__name__}",
-        body=body.partition("\n")[2].strip("\n"),
-        meanings={name: meanings[name] for name in cls.declared_arguments},
-        beside_keras=(*compared(cls), *said_of_keras(body), *said_of_keras(source)),
-        source=source,
-    )
+    return {
+        "entry": entry(cls),
+        "path": f"{cls.__module__.rpartition('.')[0]}.{cls.__name__}",
+        "body": body.partition("\n")[2].strip("\n"),
+        "meanings": {name: meanings[name] for name in cls.declared_arguments},
+        "beside_keras": [*compared(cls), *said_of_keras(body), *said_of_keras(source)],
+        "source": source,
+    }
 
 
 def sections(cls: type) -> dict[str, str]:

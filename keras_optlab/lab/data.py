@@ -50,14 +50,13 @@ def load(
 
     The features of files are standardized whatever `standardize` says.
     """
+    is_function = source and ":" in source and Path(source).suffix.lower() not in READERS
+    if label is not None and (source is None or is_function):
+        raise InputError(f"--label names a column of a file. Received: --data {source}")
     if source is None:
-        if label is not None:
-            raise InputError("--label names a column of --data, which is missing")
         return digits(seed, task)
-    if ":" not in source or Path(source).suffix.lower() in READERS:
+    if not is_function:
         return read(Path(source), label, seed, task, scale_targets=standardize)
-    if label is not None:
-        raise InputError("--label names a column of a file, and --data is a function")
     arrays = call(load_function(source, "--data"), f"--data: {source}")
     try:
         return from_arrays(source, arrays, seed, standardize, task)

@@ -1,9 +1,8 @@
 """`optlab list` and `optlab show`: what there is, and one of it with its equations."""
 
-import dataclasses
 import textwrap
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,9 +10,7 @@ from optlab.backend import start_keras
 from optlab.options import Backend, Json
 from optlab.output import print_json
 
-if TYPE_CHECKING:
-    from keras_optlab.lab.catalogue import ArgumentEntry
-
+Argument = dict[str, Any]
 MARGIN = " " * 4
 
 
@@ -25,15 +22,14 @@ def list_everything(as_json: Json = False, backend: Backend = None) -> None:
     groups = {name: list(map(catalogue.entry, each)) for name, each in catalogue.groups().items()}
     shared = catalogue.argument_entries()
     if as_json:
-        every = {**groups, "shared_arguments": shared}
-        print_json({name: list(map(dataclasses.asdict, each)) for name, each in every.items()})
+        print_json({**groups, "shared_arguments": shared})
         return
     for module, entries in groups.items():
         print(section(f"{module.capitalize()}: keras_optlab.{module}", [""], "="))
         for entry in entries:
-            source = textwrap.fill(f"Source: {entry.source}.", 100, initial_indent=MARGIN)
-            lines = f"{entry.name}: {entry.summary}", *map(domain, entry.arguments), source, ""
-            print(*lines, sep="\n")
+            arguments = map(domain, entry["arguments"])
+            source = textwrap.fill(f"Source: {entry['source']}.", 100, initial_indent=MARGIN)
+            print(f"{entry['name']}: {entry['summary']}", *arguments, source, "", sep="\n")
     print(section("Arguments of every optimizer", ["", *map(domain, shared)], "="))
 
 
@@ -58,22 +54,22 @@ def show(
     except InputError as error:
         raise InputError(f"{error}; there are {', '.join(classes)}") from None
     if as_json:
-        print_json(dataclasses.asdict(found))
+        print_json(found)
         return
 
-    def meanings(arguments: Iterable["ArgumentEntry"]) -> list[str]:
-        return [f"{each.typed}\n{indented(found.meanings[each.name])}" for each in arguments]
+    def meanings(arguments: Iterable[Argument]) -> list[str]:
+        return [f"{typed(each)}\n{indented(found['meanings'][each['name']])}" for each in arguments]
 
-    specific = found.entry.arguments
-    shared = [each for each in catalogue.argument_entries() if each.name in found.meanings]
-    inherited = [each for each in shared if each not in specific]
+    entry = found["entry"]
+    shared = [each for each in catalogue.argument_entries() if each["name"] in found["meanings"]]
+    inherited = [each for each in shared if each not in entry["arguments"]]
     sections = [
-        f"{found.entry.name}: {found.entry.summary}\n{found.path}",
-        found.body,
-        section("Arguments", meanings(specific)),
+        f"{entry['name']}: {entry['summary']}\n{found['path']}",
+        found["body"],
+        section("Arguments", meanings(entry["arguments"])),
         section("Arguments of every optimizer", meanings(inherited)) if inherited else "",
-        section("Next to Keras", map(indented, found.beside_keras)),
-        section("Source", [indented(found.source)]),
+        section("Next to Keras", map(indented, found["beside_keras"])),
+        section("Source", [indented(found["source"])]),
     ]
     print(*filter(None, sections), sep="\n\n")
 
@@ -83,9 +79,15 @@ def section(heading: str, lines: Iterable[str], underline: str = "-") -> str:
     return "\n".join([heading, underline * len(heading), *lines])
 
 
-def domain(argument: "ArgumentEntry") -> str:
+def typed(argument: Argument) -> str:
+    """The name, and the default where there is one."""
+    name, default = argument["name"], argument["default"]
+    return name if default is None else f"{name} = {default}"
+
+
+def domain(argument: Argument) -> str:
     """Name, default and domain of an argument in a line."""
-    return f"{MARGIN}{argument.typed:40} {argument.domain}"
+    return f"{MARGIN}{typed(argument):40} {argument['domain']}"
 
 
 def indented(text: str) -> str:
