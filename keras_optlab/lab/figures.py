@@ -23,7 +23,10 @@ from keras_optlab.palette import LIGHT, STYLE
 COLUMNS = 5
 PANEL_WIDTH = 2.2
 
-LINE_WIDTHS = {"context": 0.8, "built-in": 4.5, "ours": 1.6}
+WIDTHS = {"context": 0.8, "built-in": 4.5, "ours": 1.6}
+LINES: dict[str, Any] = {
+    role: {"color": LIGHT[role], "linewidth": width} for role, width in WIDTHS.items()
+}
 
 
 def draw_optimizers(comparisons: Sequence[Comparison], png: Path) -> str:
@@ -72,7 +75,7 @@ def new_figure(
     labels = {"ours": "keras-optlab", "built-in": "Keras built-in", "context": context}
     if not any(comparison.trainings("built_in") for comparison in comparisons):
         del labels["built-in"]
-    lines = [Line2D([], [], label=label, **style(role)) for role, label in labels.items()]
+    lines = [Line2D([], [], label=label, **LINES[role]) for role, label in labels.items()]
     figure.legend(handles=lines, loc="outside upper left", ncols=3, frameon=False)
     return figure, panels
 
@@ -86,11 +89,11 @@ def draw_losses(
     for panel, comparison in zip(panels.flat, comparisons, strict=False):
         ours = loss(comparison, "ours")
         for other in context:
-            panel.plot(loss(other, "ours").mean, **style("context"))
-        panel.plot(loss(comparison, "built_in").mean, **style("built-in"))
+            panel.plot(loss(other, "ours").mean, **LINES["context"])
+        panel.plot(loss(comparison, "built_in").mean, **LINES["built-in"])
         epochs = range(len(ours.mean))
         panel.fill_between(epochs, ours.low, ours.high, color=LIGHT["ours"], alpha=0.2, linewidth=0)
-        panel.plot(ours.mean, **style("ours"))
+        panel.plot(ours.mean, **LINES["ours"])
         panel.set(yscale="log", ylim=limits)
         panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         panel.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
@@ -109,11 +112,6 @@ def label_panels(panels: np.ndarray, used: int, label: str) -> None:
         panel.set_ylabel(label)
     for panel in panels.flat[used:]:
         panel.set_axis_off()
-
-
-def style(role: str) -> dict[str, Any]:
-    """Colour and width of a line."""
-    return {"color": LIGHT[role], "linewidth": LINE_WIDTHS[role]}
 
 
 def loss(comparison: Comparison, side: str) -> Curve:
