@@ -208,6 +208,12 @@ def test_a_number_in_other_digits_is_the_same_class_among_words():
         assert dataset.classes == ("1.0", "2", "auk")
 
 
+def test_bytes_that_are_not_utf_8_are_classes_with_escaped_names():
+    labels = np.array([b"auk", b"\xff", "é".encode(), b"auk"])[np.arange(ROWS) % 4]
+    dataset = data.from_arrays("x", (FEATURES, labels), 0, standardize=True)
+    assert dataset.classes == ("\\xff", "auk", "é")
+
+
 def test_numbers_that_differ_in_the_last_digit_are_two_classes(tmp_path):
     """As float64 they would be one number."""
     labels = np.where(LABELS > 0, 2**53 + 1, 2**53)
