@@ -213,7 +213,7 @@ def test_a_model_may_be_unbuilt_or_compiled(model):
         ({"target": 95}, ValueError, r"target must be a number in the range \(0, 1\] for accuracy"),
         ({"target": float("inf")}, ValueError, "`target` must be a finite number"),
         ({"task": "ranking"}, ValueError, "`task` must be one of classification, regression"),
-        ({"task": "regression"}, ValueError, "targets must be numbers. Received: 'bright"),
+        ({"task": "regression"}, ValueError, "target must be a finite number. Received: 'bright"),
         ({"metric": keras.metrics.AUC()}, TypeError, "`metric` must be a name"),
         ({"metric": "acc1"}, ValueError, "must be one that `compile` takes.*acc1"),
         ({"metric": "os:getcwd2"}, ValueError, "--metric: os has no function 'getcwd2'"),
