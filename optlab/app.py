@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from optlab.commands import claims, compare, find_lr, landscape, listing, parity, show
+from optlab.commands import claims, compare, find_lr, landscape, lookup, parity
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -17,7 +17,7 @@ app = typer.Typer(
 PANELS = {
     "Train a model": {"compare": compare.compare, "find-lr": find_lr.find_lr},
     "See how optimizers work": {"landscape": landscape.landscape, "claims": claims.claims},
-    "Look up": {"list": listing.list_everything, "show": show.show, "parity": parity.parity},
+    "Look up": {"list": lookup.list_everything, "show": lookup.show, "parity": parity.parity},
 }
 for panel, commands in PANELS.items():
     for name, command in commands.items():

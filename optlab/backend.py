@@ -10,16 +10,14 @@ from collections.abc import Iterator
 import typer
 
 BACKENDS = ("tensorflow", "jax", "torch")
+# Of what the extra `lab` brings, besides `typer`.
+LAB_MODULES = ("jinja2", "matplotlib", "pandas", "plotly", "rich", "sklearn")
 
 
 def start_keras(wanted: str | None) -> str:
     """Import Keras and this package, and return the backend that Keras runs on.
 
-    Args:
-        wanted: The backend; None for the one that Keras is configured with.
-
-    Raises:
-        typer.TyperException: If it is not installed, or Keras is too old or runs on another.
+    A `typer.TyperException` says if it is not installed, or Keras is too old or runs on another.
     """
     if "keras" not in sys.modules:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -33,7 +31,14 @@ def start_keras(wanted: str | None) -> str:
             if running is None or running in BACKENDS:
                 importlib.import_module("keras_optlab")
     except ImportError as error:
-        raise typer.TyperException(advice(error)) from error
+        message, name = str(error), (error.name or "").partition(".")[0].removesuffix("lib")
+        if isinstance(error, ModuleNotFoundError) and name in BACKENDS:
+            installed = " or ".join(filter(importlib.util.find_spec, BACKENDS))
+            message = f'the backend {name} is not installed: pip install "keras-optlab[{name}]"'
+            message += f", or take --backend {installed}" if installed else ""
+        elif not message.startswith("keras-optlab needs"):
+            raise
+        raise typer.TyperException(message) from error
     if running not in BACKENDS or wanted not in (running, None):
         expected = wanted or f"{', '.join(BACKENDS)}: take --backend"
         raise typer.TyperException(f"Keras runs on {running} in this process, not on {expected}")
@@ -42,9 +47,11 @@ def start_keras(wanted: str | None) -> str:
 
 def start_lab(wanted: str | None) -> str:
     """`start_keras`, and check that the packages of the extra `lab` are there."""
-    running = start_keras(wanted)
-    importlib.import_module("keras_optlab.lab.terminal").require_lab()
-    return running
+    missing = [name for name in LAB_MODULES if not importlib.util.find_spec(name)]
+    if missing:
+        needed = 'pip install "keras-optlab[lab]" brings what this command needs'
+        raise typer.TyperException(f"{', '.join(missing)} not installed: {needed}")
+    return start_keras(wanted)
 
 
 @contextlib.contextmanager
@@ -58,15 +65,3 @@ def muted_stderr() -> Iterator[None]:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
-
-
-def advice(error: ImportError) -> str:
-    """What to do about a backend that is not installed, or a Keras that is too old."""
-    name = (error.name or "").partition(".")[0].removesuffix("lib")
-    if isinstance(error, ModuleNotFoundError) and name in BACKENDS:
-        installed = " or ".join(filter(importlib.util.find_spec, BACKENDS))
-        other = f", or take --backend {installed}" if installed else ""
-        return f'the backend {name} is not installed: pip install "keras-optlab[{name}]"{other}'
-    if str(error).startswith("keras-optlab needs"):
-        return str(error)
-    raise error

@@ -55,9 +55,8 @@ def parse_list(
     option: str, items: Sequence[str] | None, parse: Callable[[str], Value], expected: str
 ) -> list[Value]:
     """The values of a list with commas; `parse` makes one of a word, or raises a `ValueError`."""
-    words = [word.strip() for word in ",".join(items or ()).split(",")]
     values = []
-    for word in filter(None, words):
+    for word in filter(None, map(str.strip, ",".join(items or ()).split(","))):
         try:
             values.append(parse(word))
         except ValueError:

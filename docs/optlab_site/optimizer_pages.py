@@ -47,7 +47,7 @@ def index() -> str:
     rows = [
         [
             f"[{name}]({name.lower()}.md)",
-            catalogue.entry(getattr(optimizers, name)).summary,
+            catalogue.entry(getattr(optimizers, name))["summary"],
             PROSE[name]["use"],
             f"{state_bytes(getattr(optimizers, name), {}):g}",
         ]
@@ -80,7 +80,7 @@ def page(cls: type[Optimizer]) -> str:
         f"**State:** {state(cls)}",
         f"```{{eval-rst}}\n.. autoclass:: keras_optlab.optimizers.{name}\n```",
         "## What differs",
-        "**From Keras**\n\n" + bullets(described.beside_keras),
+        "**From Keras**\n\n" + bullets(described["beside_keras"]),
     ]
     if PROSE[name]["elsewhere"]:
         parts.append("**From other packages**\n\n" + bullets(PROSE[name]["elsewhere"]))

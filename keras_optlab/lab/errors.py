@@ -13,20 +13,17 @@ class InputError(Exception):
 def pick(names: Iterable[str], there: Iterable[str], what: str) -> list[str]:
     """The names that are meant of those there are, each once, in upper or lower case.
 
-    Args:
-        names: What the user wrote; an item may list several names with commas between them.
-        there: The names that there are.
-        what: What they name, for an `InputError` with the nearest name: `"optimizer"`.
+    Each item may be several with commas between them. An `InputError` says `what` they name.
     """
     by_lower_case = {name.lower(): name for name in there}
-    words = [word.strip() for item in names for word in item.split(",") if word.strip()]
+    words = list(filter(None, map(str.strip, ",".join(names).split(","))))
+    if not words:
+        raise InputError(f"no {what} named: see `optlab list`")
     for word in words:
         if word.lower() not in by_lower_case:
             close = difflib.get_close_matches(word.lower(), by_lower_case, 1)
             hint = f"did you mean {by_lower_case[close[0]]}?" if close else "see `optlab list`"
             raise InputError(f"unknown {what} {word!r}: {hint}")
-    if not words:
-        raise InputError(f"no {what} named: see `optlab list`")
     return list(dict.fromkeys(by_lower_case[word.lower()] for word in words))
 
 

@@ -9,10 +9,10 @@ import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
@@ -23,17 +23,19 @@ from keras_optlab.palette import LIGHT, STYLE
 COLUMNS = 5
 PANEL_WIDTH = 2.2
 
-LINE_WIDTHS = {"context": 0.8, "built-in": 4.5, "ours": 1.6}
+WIDTHS = {"context": 0.8, "built-in": 4.5, "ours": 1.6}
+LINES: dict[str, Any] = {
+    role: {"color": LIGHT[role], "linewidth": width} for role, width in WIDTHS.items()
+}
 
 
 def draw_optimizers(comparisons: Sequence[Comparison], png: Path) -> str:
     """Validation loss of each algorithm, ours upon the built-in's; returns the SVG."""
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": png.stem}):
-        figure, panels = new_figure(len(comparisons), height=1.9)
+        figure, panels = new_figure(comparisons, 1.9, (1,), "the other algorithms, ours")
         draw_losses(panels, comparisons, context=comparisons)
         for panel, comparison in zip(panels.flat, comparisons, strict=False):
             panel.set_title(comparison.name)
-        add_legend(figure, comparisons, "the other algorithms, ours")
         return save(figure, png)
 
 
@@ -43,7 +45,7 @@ def draw_schedules(comparisons: Sequence[Comparison], png: Path, epochs: int) ->
     The first comparison is the constant rate, with which each is compared.
     """
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": png.stem}):
-        figure, grid = new_figure(len(comparisons), height=2.6, shares=(1, 2))
+        figure, grid = new_figure(comparisons, 2.6, (1, 2), f"{comparisons[0].name}, ours")
         rates, losses = grid[::2], grid[1::2]
         draw_losses(losses, comparisons, context=comparisons[:1])
         highest = max(max(comparison.learning_rate) for comparison in comparisons)
@@ -52,28 +54,30 @@ def draw_schedules(comparisons: Sequence[Comparison], png: Path, epochs: int) ->
             steps = np.linspace(0, epochs, len(rate), endpoint=False)
             panel.fill_between(steps, rate, color=LIGHT["context"], alpha=0.35, linewidth=0)
             panel.plot(steps, rate, color=LIGHT["muted"], linewidth=1.2)
-            panel.set_ylim(0, 1.1 * highest)
+            panel.set(ylim=(0, 1.1 * highest), title=comparison.name)
             panel.label_outer()
-            panel.set_title(comparison.name)
-        for panel in rates[:, 0]:
-            panel.set_ylabel("rate")
-        for panel in rates.flat[len(comparisons) :]:
-            panel.set_axis_off()
-        add_legend(figure, comparisons, f"{comparisons[0].name}, ours")
+        label_panels(rates, len(comparisons), "rate")
         return save(figure, png)
 
 
 def new_figure(
-    count: int, height: float, shares: Sequence[int] = (1,)
+    comparisons: Sequence[Comparison], height: float, shares: Sequence[int], context: str
 ) -> tuple[Figure, np.ndarray]:
-    """A figure with a number of panels, each of a height in inches, which shares cut."""
-    columns = min(COLUMNS, max(count, 3))
-    rows = math.ceil(count / columns)
+    """Panels, each of a height in inches, which shares cut, and above them what the lines are."""
+    columns = min(COLUMNS, max(len(comparisons), 3))
+    rows = math.ceil(len(comparisons) / columns)
     size = (PANEL_WIDTH * columns, height * rows + 0.5)
     figure = Figure(figsize=size, layout="constrained")
     heights = {"height_ratios": [*shares] * rows}
-    shape = (len(shares) * rows, columns)
-    return figure, figure.subplots(*shape, sharex=True, squeeze=False, gridspec_kw=heights)
+    panels = figure.subplots(
+        len(shares) * rows, columns, sharex=True, squeeze=False, gridspec_kw=heights
+    )
+    labels = {"ours": "keras-optlab", "built-in": "Keras built-in", "context": context}
+    if not any(comparison.trainings("built_in") for comparison in comparisons):
+        del labels["built-in"]
+    lines = [Line2D([], [], label=label, **LINES[role]) for role, label in labels.items()]
+    figure.legend(handles=lines, loc="outside upper left", ncols=3, frameon=False)
+    return figure, panels
 
 
 def draw_losses(
@@ -83,24 +87,29 @@ def draw_losses(
     limits = loss_limits(comparisons)
     used, columns = len(comparisons), panels.shape[1]
     for panel, comparison in zip(panels.flat, comparisons, strict=False):
-        for other in context:
-            draw_loss(panel, loss(other, "ours"), "context")
-        draw_loss(panel, loss(comparison, "built_in"), "built-in")
         ours = loss(comparison, "ours")
+        for other in context:
+            panel.plot(loss(other, "ours").mean, **LINES["context"])
+        panel.plot(loss(comparison, "built_in").mean, **LINES["built-in"])
         epochs = range(len(ours.mean))
         panel.fill_between(epochs, ours.low, ours.high, color=LIGHT["ours"], alpha=0.2, linewidth=0)
-        draw_loss(panel, ours, "ours")
+        panel.plot(ours.mean, **LINES["ours"])
         panel.set(yscale="log", ylim=limits)
         panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         panel.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         panel.yaxis.set_minor_formatter(NullFormatter())
         panel.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         panel.label_outer()
-    for panel in panels[:, 0]:
-        panel.set_ylabel("validation loss")
+    label_panels(panels, used, "validation loss")
     for panel in panels.flat[max(0, used - columns) : used]:
         panel.set_xlabel("epoch")
         panel.tick_params(labelbottom=True)
+
+
+def label_panels(panels: np.ndarray, used: int, label: str) -> None:
+    """Label the first column, and hide the panels that are not used."""
+    for panel in panels[:, 0]:
+        panel.set_ylabel(label)
     for panel in panels.flat[used:]:
         panel.set_axis_off()
 
@@ -117,24 +126,6 @@ def loss_limits(comparisons: Sequence[Comparison]) -> tuple[float, float]:
     losses = np.concatenate([curve[1:] for curve in curves])
     losses = losses[(losses > 0) & (losses < start)]
     return 0.85 * losses.min(initial=start), 1.2 * losses.max(initial=0.1 * start)
-
-
-def draw_loss(panel: Axes, curve: Curve, role: str) -> None:
-    """One line of validation losses, from before the first epoch: the mean of the seeds."""
-    epochs = range(len(curve.mean))
-    panel.plot(epochs, curve.mean, color=LIGHT[role], linewidth=LINE_WIDTHS[role])
-
-
-def add_legend(figure: Figure, comparisons: Sequence[Comparison], context: str) -> None:
-    """What the lines are, above all panels."""
-    labels = {"ours": "keras-optlab", "built-in": "Keras built-in", "context": context}
-    if not any(comparison.trainings("built_in") for comparison in comparisons):
-        del labels["built-in"]
-    lines = [
-        Line2D([], [], color=LIGHT[role], linewidth=LINE_WIDTHS[role], label=label)
-        for role, label in labels.items()
-    ]
-    figure.legend(handles=lines, loc="outside upper left", ncols=3, frameon=False)
 
 
 def save(figure: Figure, png: Path) -> str:

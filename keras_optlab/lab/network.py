@@ -12,11 +12,11 @@ from keras_optlab.keras_glue.hooks import replace_global_seed_generator
 from keras_optlab.keras_glue.types import to_numpy
 from keras_optlab.lab.data import Dataset
 from keras_optlab.lab.errors import InputError
-from keras_optlab.lab.user_code import load_function
+from keras_optlab.lab.user_code import call, load_function
 
 HIDDEN_UNITS = 32
-# So often a model is built anew to find two that are equal.
-BUILDS = 10
+# So often a model is built to find two in a row that are equal.
+BUILDS = 11
 
 # None for the small network, a function that builds a model, or `module:function`.
 ModelSource = str | Callable[[], keras.Model] | None
@@ -32,17 +32,19 @@ def build(source: ModelSource, dataset: Dataset, seed: int) -> keras.Model:
     if source is None:
         return small_network(dataset, seed)
     function = load_function(source, "--model") if isinstance(source, str) else source
-    model = build_once(function, dataset, seed)
-    state = state_of(model)
+    model, state = None, []
     for _ in range(BUILDS):
-        again = build_once(function, dataset, seed)
-        if again is model:
+        before, state_before = model, state
+        set_seed(seed)
+        model = call(lambda: built(function(), dataset), "the function that builds the model")
+        # All that a model begins with: weights, and the seeds of dropout.
+        state = [to_numpy(variable) for variable in model.variables]
+        if model is before:
             raise InputError(
                 "the function that builds the model must build a new one each time it is called. "
                 "Received: the same one twice"
             )
-        model, before, state = again, state, state_of(again)
-        if len(state) == len(before) and all(map(np.array_equal, state, before)):
+        if len(state) == len(state_before) and all(map(np.array_equal, state, state_before)):
             return model
     raise InputError(
         "the function that builds the model gives other initial weights each time, though the "
@@ -50,24 +52,14 @@ def build(source: ModelSource, dataset: Dataset, seed: int) -> keras.Model:
     )
 
 
-def build_once(function: Callable[[], Any], dataset: Dataset, seed: int) -> keras.Model:
-    """A model of a function, with weights."""
-    set_seed(seed)
-    try:
-        model = function()
-        if isinstance(model, keras.Model) and not model.built:
-            model(keras.ops.convert_to_tensor(dataset.x_train[:1]))
-    except Exception as error:
-        raise InputError(
-            f"the function that builds the model failed: {type(error).__name__}: {error}"
-        ) from error
+def built(model: Any, dataset: Dataset) -> keras.Model:
+    """A model of the user's, with weights."""
     if not isinstance(model, keras.Model):
-        raise InputError(
-            "the function that builds the model must return a keras.Model. "
-            f"Received: {type(model).__name__}"
-        )
+        raise TypeError(f"it must return a keras.Model. Received: {type(model).__name__}")
+    if not model.built:
+        model(keras.ops.convert_to_tensor(dataset.x_train[:1]))
     if not model.trainable_variables:
-        raise InputError("the model has no weights to train")
+        raise ValueError("the model has no weights to train")
     return model
 
 
@@ -86,11 +78,6 @@ def set_seed(seed: int) -> None:
     replace_global_seed_generator(None)
 
 
-def state_of(model: keras.Model) -> list[np.ndarray]:
-    """All that a model begins with: weights, and the seeds of dropout."""
-    return [to_numpy(variable) for variable in model.variables]
-
-
 def small_network(dataset: Dataset, seed: int) -> keras.Model:
     """A network with one hidden layer: logits of the classes, or numbers as the targets are.
 
@@ -100,28 +87,25 @@ def small_network(dataset: Dataset, seed: int) -> keras.Model:
     shape, targets = dataset.x_train.shape[1:], dataset.y_train.shape[1:]
     outputs = math.prod(targets) if dataset.is_regression else len(dataset.classes)
     glorot: list[Any] = [initializers.GlorotUniform(seed=seed + number) for number in (0, 1)]
-    if is_series(dataset):
-        recurrent: Any = initializers.Orthogonal(seed=seed + 2)
+    recurrent: Any = initializers.Orthogonal(seed=seed + 2)
+    model = keras.Sequential([keras.Input(shape)])
+    if len(shape) == 2:
         gru: Any = {"kernel_initializer": glorot[0], "recurrent_initializer": recurrent}
-        hidden = [layers.GRU(HIDDEN_UNITS, **gru)]
+        model.add(layers.GRU(HIDDEN_UNITS, **gru))
     else:
-        flatten = [layers.Flatten()] if len(shape) > 1 else []
-        hidden = [*flatten, layers.Dense(HIDDEN_UNITS, "tanh", kernel_initializer=glorot[0])]
-    head: list[Any] = [layers.Dense(outputs, kernel_initializer=glorot[1])]
+        if len(shape) > 2:
+            model.add(layers.Flatten())
+        model.add(layers.Dense(HIDDEN_UNITS, "tanh", kernel_initializer=glorot[0]))
+    model.add(layers.Dense(outputs, kernel_initializer=glorot[1]))
     if len(targets) > 1:
-        head.append(layers.Reshape(targets))
-    return keras.Sequential([keras.Input(shape), *hidden, *head])
-
-
-def is_series(dataset: Dataset) -> bool:
-    """Whether features have a time axis and channels."""
-    return dataset.x_train.ndim == 3
+        model.add(layers.Reshape(targets))
+    return model
 
 
 def describe(source: ModelSource, model: keras.Model, dataset: Dataset) -> str:
     """What is trained, in words."""
     if source is None:
-        layer = "GRU layer" if is_series(dataset) else "hidden layer"
+        layer = "GRU layer" if dataset.x_train.ndim == 3 else "hidden layer"
         return f"A network with one {layer} of {HIDDEN_UNITS} units"
     name = source if isinstance(source, str) else getattr(source, "__qualname__", None)
     count: Any = model.count_params()

@@ -1,12 +1,9 @@
-"""Reading tables from files that anybody may have written: npz and csv.
+"""Tables from files that anybody may have written: npz and csv."""
 
-Files of CSV are read by `csv`, not pandas, which fills short lines with NaN, takes words such as NA
-for missing numbers, and does not say in which line a wrong cell is.
-"""
-
-import csv
+import io
 import math
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,156 +19,120 @@ NPZ_LIMIT = 2 * 2**30
 CSV_LIMIT = 256 * 2**20
 # An array of text takes the room of its longest item for each.
 LABEL_LIMIT = 200
-# So much of a name that others chose is shown.
-SHOWN = 60
 
 
-def printable(name: object) -> str:
-    """A name as an error message can show it: short, and without what moves a terminal."""
-    shown = "".join(letter if letter.isprintable() else "?" for letter in str(name))
-    return shown if len(shown) <= 4 * SHOWN else f"{shown[: 4 * SHOWN]}..."
+def printable(value: object, limit: int = 240) -> str:
+    """A text of others as an error message can show it: short, and harmless to a terminal."""
+    shown = "".join(letter if letter.isprintable() else "?" for letter in str(value))
+    return shown if len(shown) <= limit else f"{shown[:limit]}..."
 
 
-def names(found: list[str]) -> str:
-    """The names that a file has, the first ones if they are many."""
-    shown = [printable(name)[:SHOWN] for name in found[:10]]
-    return ", ".join(shown + (["..."] if len(found) > 10 else [])) or "none"
-
-
-def check_file(path: Path, limit: int) -> None:
-    """Refuse what is no plain file, or too large."""
-    size = path.stat().st_size
-    if path.exists() and not (path.is_file() or path.is_dir()):
-        raise InputError("not a plain file")
-    if size > limit:
-        raise InputError(too_large(size, limit))
-
-
-def too_large(size: int, limit: int) -> str:
-    """What to say of a file that is too large."""
-    return (
-        f"at most {limit / 2**20:,.0f} MB are read. Received: {size / 2**20:,.0f} MB; give larger "
-        "data by --data module:function"
-    )
+def read_table(path: Path, label: str | None) -> tuple[np.ndarray, np.ndarray]:
+    """Features and labels of a file; an `InputError` says why it cannot be read."""
+    # A pipe would be waited for.
+    if not path.is_file():
+        raise InputError("no such file, or it is a folder or a pipe")
+    try:
+        return READERS[path.suffix.lower()](path, label)
+    except InputError:
+        raise
+    except Exception as error:
+        # What pandas, NumPy, zipfile and the decompressors raise on damage is not a short list.
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise InputError(f"cannot be read: {printable(reason)}") from error
 
 
 def read_npz(path: Path, label: str | None) -> tuple[np.ndarray, np.ndarray]:
     """Features and labels of an npz file."""
-    check_file(path, NPZ_LIMIT)
-    with path.open("rb") as content:
-        if not zipfile.is_zipfile(content):
-            raise InputError("it is not an npz file")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return arrays_of(archive, label)
-    except (InputError, OSError, MemoryError):
-        raise
-    except Exception as error:
-        # What zipfile, the decompressors and NumPy raise on damaged bytes is not a short list.
-        raise InputError("it is damaged") from error
-
-
-def arrays_of(archive: zipfile.ZipFile, label: str | None) -> tuple[np.ndarray, np.ndarray]:
-    """The two arrays of an archive."""
-    members = {item.filename.removesuffix(".npy"): item for item in archive.infolist()}
+    if not zipfile.is_zipfile(path):
+        raise InputError("it is not an npz file")
     label_names = NPZ_LABEL_NAMES if label is None else (label,)
-    chosen = []
-    for wanted in (FEATURE_NAMES, label_names):
-        name = next((name for name in wanted if name in members), None)
-        if name is None:
-            raise InputError(
-                f"no array called {' or '.join(map(printable, wanted))}; its arrays: "
-                f"{names(sorted(members))}"
-            )
-        chosen.append(members[name])
-    size = sum(item.file_size for item in chosen)
-    if size > NPZ_LIMIT:
-        raise InputError(too_large(size, NPZ_LIMIT))
-    features, labels = (read_array(archive, item) for item in chosen)
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        chosen = [
+            found(each, sorted(archive.files), "array") for each in (FEATURE_NAMES, label_names)
+        ]
+        check_size(sum(archive.zip.getinfo(f"{name}.npy").file_size for name in chosen), NPZ_LIMIT)
+        features, labels = (np.asarray(archive[name]) for name in chosen)
     return features, labels
 
 
-def read_array(archive: zipfile.ZipFile, item: zipfile.ZipInfo) -> np.ndarray:
-    """One array, if its header promises no more than the archive holds."""
-    headers = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }
-    with archive.open(item) as file:
-        version = np.lib.format.read_magic(file)
-        if version not in headers:
-            raise InputError("an array is in a format that is not read here: save it again")
-        shape, _, dtype = headers[version](file)
-    if dtype.hasobject:
-        raise InputError("it holds Python objects, not numbers")
-    if math.prod(shape) * dtype.itemsize > item.file_size:
-        raise InputError("it is damaged: an array is larger than the file says")
-    with archive.open(item) as file:
-        return np.lib.format.read_array(file, allow_pickle=False)
-
-
 def read_csv(path: Path, label: str | None) -> tuple[np.ndarray, np.ndarray]:
-    """Features and labels of a csv file, with commas, semicolons or tabs.
+    """Features and labels of a csv file, with commas, semicolons or tabs."""
+    import pandas as pd
 
-    Apart from an `InputError`, an OSError, UnicodeDecodeError or csv.Error says what is wrong.
-    """
-    check_file(path, CSV_LIMIT)
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        separator = max(",;\t", key=file.readline().count)
-        file.seek(0)
-        reader = csv.reader(file, delimiter=separator, skipinitialspace=True)
-        lines = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(row)]
-    if not lines:
-        raise InputError("it is empty")
-    columns = header(lines[0][1], label)
-    if columns:
-        lines = lines[1:]
-    elif label is not None:
-        raise InputError(f"it has no line of column names, so no column called {printable(label)}")
-    width = len(lines[0][1]) if lines else len(columns or ())
-    if width < 2:
+    check_size(path.stat().st_size, CSV_LIMIT)
+    text = path.read_text("utf-8-sig")
+    separator = max(",;\t", key=text.partition("\n")[0].count)
+    # All as text, in which NA is a word. What a short line lacks is empty, and refused below.
+    table = pd.read_csv(
+        io.StringIO(text),
+        sep=separator,
+        header=None,
+        dtype=str,
+        keep_default_na=False,
+        skipinitialspace=True,
+    )
+    cells = table.fillna("").map(str.strip).to_numpy(object)
+    cells = cells[(cells != "").any(axis=1)]
+    columns: list[str] = cells[0].tolist()
+    if len(columns) < 2:
         raise InputError("it has one column; features and a label are needed")
-    columns = columns or [str(number) for number in range(1, width + 1)]
-    position = label_position(columns, label)
-    features, labels = [], []
-    for number, row in lines:
-        if len(row) != len(columns):
-            raise InputError(
-                f"line {number}: expected {len(columns)} columns. Received: {len(row)}"
-            )
-        labels.append(row.pop(position))
-        if len(labels[-1]) > LABEL_LIMIT:
-            raise InputError(
-                f"line {number}: a label has {len(labels[-1]):,} characters, which is no class"
-            )
-        wrong = next((cell for cell in row if not is_number(cell)), None)
-        if wrong is not None:
-            raise InputError(f"line {number}: {printable(wrong)[:SHOWN]!r} is not a number")
-        features.append([float(cell) for cell in row])
-    return np.array(features).reshape(len(features), width - 1), np.array(labels, dtype=str)
+    label_names = [name for name in LABEL_NAMES if name in columns] if label is None else [label]
+    if not set(columns).isdisjoint(label_names) or not any(map(is_number, columns)):
+        cells = cells[1:]
+    name = found(label_names, columns, "column") if label_names else columns[-1]
+    if label_names and columns.count(name) > 1:
+        raise InputError(f"several columns are called {printable(name)}")
+    position = columns.index(name) if label_names else len(columns) - 1
+    features, labels = np.delete(cells, position, axis=1), cells[:, position]
+    if max(map(len, labels), default=0) > LABEL_LIMIT:
+        raise InputError(f"a label has more than {LABEL_LIMIT} characters, which is no class")
+    check_numbers(features, "feature")
+    return features.astype(np.float64), labels.astype(str)
 
 
-def header(row: list[str], label: str | None) -> list[str] | None:
-    """The row, if it holds column names: that of the labels, or no number at all."""
-    known = {*LABEL_NAMES, label}
-    if any(cell in known for cell in row) or not any(is_number(cell) for cell in row):
-        return row
-    return None
+READERS = {".npz": read_npz, ".csv": read_csv}
 
 
-def label_position(columns: list[str], label: str | None) -> int:
-    """Which column has the labels."""
-    wanted = LABEL_NAMES if label is None else (label,)
-    found = [columns.index(name) for name in wanted if name in columns]
-    if not found and label is not None:
-        raise InputError(f"no column called {printable(label)}; its columns: {names(columns)}")
-    if found and columns.count(columns[found[0]]) > 1:
-        raise InputError(f"several columns are called {printable(columns[found[0]])}")
-    return found[0] if found else len(columns) - 1
+def found(wanted: Sequence[str], there: Sequence[str], what: str) -> str:
+    """The first of the wanted names that is there."""
+    for name in wanted:
+        if name in there:
+            return name
+    shown = [printable(name, 60) for name in there[:10]] + ["..."] * (len(there) > 10)
+    raise InputError(
+        f"no {what} called {' or '.join(map(printable, wanted))}; its {what}s: "
+        f"{', '.join(shown) or 'none'}"
+    )
+
+
+def check_size(size: int, limit: int) -> None:
+    """Refuse what is too large."""
+    if size > limit:
+        raise InputError(
+            f"at most {limit / 2**20:,.0f} MB are read. Received: {size / 2**20:,.0f} MB; give "
+            "larger data by --data module:function"
+        )
+
+
+def check_numbers(table: np.ndarray, what: str) -> None:
+    """Refuse what is missing or infinite, and text that is no number."""
+    flat = table.reshape(len(table), math.prod(table.shape[1:]))
+    if table.dtype.kind in "biuf":
+        is_finite = np.isfinite
+    else:
+        is_finite = np.vectorize(lambda cell: is_number(cell) and math.isfinite(float(cell)), "?")
+    wrong = np.argwhere(~is_finite(flat))
+    if len(wrong):
+        row, column = wrong[0]
+        raise InputError(
+            f"every {what} must be a finite number. Received: "
+            f"{printable(repr(flat.item(row, column)), 60)} in row {row + 1}, {what} {column + 1}"
+        )
 
 
 def is_number(cell: str) -> bool:
-    """Whether a cell of a csv file is a number; `1_000`, which Python reads as 1000, is none."""
+    """Whether a cell is a number; `1_000`, which Python reads as 1000, is none."""
     try:
         float(cell)
     except ValueError:

@@ -1,39 +1,14 @@
-"""What commands print to a terminal: tables, progress, and what is missing to run them."""
+"""What commands print to a terminal: tables and progress."""
 
 import contextlib
-import importlib.util
 import math
 import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from keras_optlab.lab.errors import InputError
-
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
-
-# What the extra `lab` brings besides `typer`: module and package.
-LAB_PACKAGES = {
-    "jinja2": "jinja2",
-    "matplotlib": "matplotlib",
-    "pandas": "pandas",
-    "plotly": "plotly",
-    "rich": "rich",
-    "sklearn": "scikit-learn",
-}
-
-
-def require_lab() -> None:
-    """Check that the packages of the extra `lab` are there."""
-    missing = [
-        name for module, name in LAB_PACKAGES.items() if not importlib.util.find_spec(module)
-    ]
-    if missing:
-        raise InputError(
-            f'{", ".join(missing)} not installed: pip install "keras-optlab[lab]" brings what '
-            "this command needs"
-        )
 
 
 def wide_console() -> "Console":
@@ -55,11 +30,9 @@ def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
     columns = (*Progress.get_default_columns(), MofNCompleteColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, **options) as bar:
         task = bar.add_task("")
-
-        def progress(name: str, done: int, to_do: int) -> None:
-            bar.update(task, description=name, completed=done, total=to_do)
-
-        yield progress
+        yield lambda name, done, to_do: bar.update(
+            task, description=name, completed=done, total=to_do
+        )
 
 
 def simple_table(first: str, *headings: str) -> "Table":

@@ -13,14 +13,10 @@ from keras_optlab.lab.errors import InputError
 
 
 def load_function(spec: str, what: str) -> Callable[..., Any]:
-    """The function that the user names, or anything else of that name that can be called.
+    """The function, or anything else that can be called, of `module:function` or `FILE:function`.
 
     Modules are looked for in the current folder too, as `python -m` does, and a file's imports in
-    the folder of the file, as `python FILE` does.
-
-    Args:
-        spec: String, `module:function` or `path/to/file.py:function`.
-        what: String, what needs it, for an `InputError`: `"--model"`.
+    the folder of the file, as `python FILE` does. An `InputError` says `what` needs it.
     """
     source, _, name = spec.rpartition(":")
     if not source or not name:
@@ -28,29 +24,21 @@ def load_function(spec: str, what: str) -> Callable[..., Any]:
             f"{what} takes module:function or path/to/file.py:function. Received: {spec}"
         )
     path = Path(source).resolve() if source.endswith(".py") else None
-    if path and not path.is_file():
-        raise InputError(f"{what}: there is no file {path}")
+    folder = str(path.parent if path else Path.cwd())
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
     try:
-        module = load_file(path) if path else load_module(source)
+        module = load_file(path) if path else importlib.import_module(source)
     except (Exception, SystemExit) as error:
         reason = f"{type(error).__name__}: {error}"
         raise InputError(f"{what}: cannot import {path or source}: {reason}") from error
     function = getattr(module, name, None)
-    if function is None:
-        close = difflib.get_close_matches(name, vars(module), 1)
+    if not callable(function):
+        functions = [each for each, value in vars(module).items() if callable(value)]
+        close = difflib.get_close_matches(name, functions, 1)
         hint = f": did you mean {close[0]}?" if close else ""
         raise InputError(f"{what}: {source} has no function {name!r}{hint}")
-    if not callable(function):
-        raise InputError(
-            f"{what}: {name} of {source} must be a function. Received: {type(function).__name__}"
-        )
     return function
-
-
-def load_module(name: str) -> types.ModuleType:
-    """A module by its name, from the current folder or from what is installed."""
-    put_on_path(Path.cwd())
-    return importlib.import_module(name)
 
 
 def load_file(path: Path) -> types.ModuleType:
@@ -58,7 +46,6 @@ def load_file(path: Path) -> types.ModuleType:
     loaded = sys.modules.get(path.stem)
     if loaded is not None and getattr(loaded, "__file__", None) == str(path):
         return loaded
-    put_on_path(path.parent)
     # A file may have the name of a module that others still need, `keras.py` for one.
     name = f"_user_code_{path.stem}" if loaded is not None else path.stem
     specification: Any = importlib.util.spec_from_file_location(name, path)
@@ -72,7 +59,9 @@ def load_file(path: Path) -> types.ModuleType:
     return module
 
 
-def put_on_path(folder: Path) -> None:
-    """Have imports look into a folder first."""
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
+def call(function: Callable[[], Any], what: str) -> Any:
+    """What a function of the user's returns."""
+    try:
+        return function()
+    except Exception as error:
+        raise InputError(f"{what} failed: {type(error).__name__}: {error}") from error

@@ -570,9 +570,9 @@ def test_the_command_prints_the_suggestions_and_draws_them(tmp_path, capsys, mon
     [
         (["--model", "nothing"], "--model takes module:function or path/to/file.py:function"),
         (["--model", "no_such_module:f"], "--model: cannot import no_such_module"),
-        (["--model", "nowhere.py:f"], "--model: there is no file"),
+        (["--model", "nowhere.py:f"], "No such file or directory"),
         (["--model", "math:no_such"], "--model: math has no function 'no_such'"),
-        (["--model", "math:pi"], "--model: pi of math must be a function. Received: float"),
+        (["--model", "math:pi"], "--model: math has no function 'pi'"),
         (["--optimizer", "Adamm"], "unknown optimizer 'Adamm': did you mean Adam?"),
         (["--start", "2", "--end", "1"], "`start` must be less than `end`"),
         (["--start", "nan"], "`start` must be a finite number > 0"),

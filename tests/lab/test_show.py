@@ -96,7 +96,7 @@ def test_upper_and_lower_case_are_one(name, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "name an algorithm, transform, schedule or callback: there are ADOPT, LARS, "),
+        ([], "name an algorithm, transform, schedule or callback; there are ADOPT, LARS, "),
         (["adamm"], "unknown name 'adamm': did you mean Adam?; there are ADOPT, LARS, "),
         (["xyz"], "unknown name 'xyz': see `optlab list`; there are ADOPT, LARS, "),
         ([""], "there are ADOPT, LARS, "),

@@ -78,7 +78,7 @@ def shapes(examples: int = 2500) -> Dataset:
         curve = np.interp(positions, np.arange(CORNERS), curves[label])
         features[row] += 0.3 * drift
         features[row, start : start + WIDTH] += height * curve
-    return data.split("noisy shapes", features, labels, 0)
+    return data.from_arrays("noisy shapes", (features, labels), 0, standardize=True)
 
 
 @final
