@@ -1,13 +1,13 @@
 """The report folder: written aside and moved into place when all of it is there."""
 
 import contextlib
+import dataclasses
 import json
 import math
 import shutil
-import signal
 import tempfile
-import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,10 @@ from keras_optlab.lab.errors import InputError
 from keras_optlab.lab.report_page import page
 from keras_optlab.lab.results import Results
 
-TABLES = ("results.csv", "epochs.csv", "trials.csv")
-FILES = ("report.html", "results.json", *TABLES, "optimizers.png", "schedules.png")
+FILES = (
+    *("report.html", "results.json", "results.csv", "epochs.csv", "trials.csv"),
+    *("optimizers.png", "schedules.png"),
+)
 
 
 @contextlib.contextmanager
@@ -36,38 +38,22 @@ def replacing(folder: Path) -> Iterator[Path]:
         raise InputError(f"cannot write to {folder}: {reason}") from None
     try:
         yield aside
-        with uninterrupted():
-            for name in FILES:
-                if (aside / name).exists():
-                    (aside / name).replace(folder / name)
-                else:
-                    (folder / name).unlink(missing_ok=True)
+        # In a thread, which Ctrl-C does not interrupt; leaving the block waits for it.
+        with ThreadPoolExecutor() as pool:
+            pool.submit(move, aside, folder).result()
     finally:
         shutil.rmtree(aside, ignore_errors=True)
         if not existed and not any(folder.iterdir()):
             folder.rmdir()
 
 
-@contextlib.contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Ctrl-C waits until the block is done."""
-    before = signal.getsignal(signal.SIGINT)
-    # Where nobody listens to it, as in the background of a shell, nothing has to wait. A handler
-    # that was not set from Python (None) could not be put back.
-    if threading.current_thread() is not threading.main_thread() or before in (
-        signal.SIG_IGN,
-        None,
-    ):
-        yield
-        return
-    pressed = []
-    signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if pressed:
-        raise KeyboardInterrupt
+def move(aside: Path, folder: Path) -> None:
+    """Move a report into a folder, and delete what is left of the one before."""
+    for name in FILES:
+        if (aside / name).exists():
+            (aside / name).replace(folder / name)
+        else:
+            (folder / name).unlink(missing_ok=True)
 
 
 def write(results: Results, folder: Path) -> None:
@@ -75,6 +61,8 @@ def write(results: Results, folder: Path) -> None:
     optimizers, schedules = results.of_kind("optimizer"), results.of_kind("schedule")
     epochs = results.settings.epochs
     drawings = {}
+    numbers = finite(dataclasses.asdict(results) | {"target": results.target})
+    tables = {"results": results.table(), "epochs": results.epochs(), "trials": results.trials()}
     try:
         if optimizers:
             drawings["optimizer"] = figures.draw_optimizers(optimizers, folder / "optimizers.png")
@@ -82,14 +70,11 @@ def write(results: Results, folder: Path) -> None:
             png = folder / "schedules.png"
             drawings["schedule"] = figures.draw_schedules(schedules, png, epochs)
         (folder / "report.html").write_text(page(results, drawings), encoding="utf-8")
-        numbers = finite(results.as_dictionary())
         text = json.dumps(numbers, indent=1, allow_nan=False, ensure_ascii=False)
         (folder / "results.json").write_text(text + "\n", encoding="utf-8")
-        for name, table in zip(
-            TABLES, (results.table(), results.epochs(), results.trials()), strict=True
-        ):
+        for name, table in tables.items():
             if len(table):
-                table.to_csv(folder / name, index=False)
+                table.to_csv(folder / f"{name}.csv", index=False)
     except OSError as error:
         raise InputError(f"cannot write to {folder.parent}: {error.strerror}") from None
 

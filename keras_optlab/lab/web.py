@@ -4,16 +4,14 @@ The `templates` folder holds the pages' words, styles and scripts. The script of
 each page, so that it can be opened anywhere.
 """
 
-import functools
-import json
 import re
 from typing import Any
 
 import jinja2
 from markupsafe import Markup, escape
 from plotly.colors import find_intermediate_color, hex_to_rgb, label_rgb
+from plotly.io.json import to_json_plotly
 from plotly.offline import get_plotlyjs
-from plotly.utils import PlotlyJSONEncoder
 
 from keras_optlab import palette
 
@@ -29,29 +27,21 @@ def render(template: str, data: dict[str, Any], **context: Any) -> str:
         data: What its script needs, figures of Plotly among it.
         **context: What its template needs; `again` and `versions` are for every page.
     """
-    themes = {"light": chart_template(palette.LIGHT), "dark": chart_template(palette.DARK)}
-    page = environment().get_template(template)
-    return page.render(
-        script_data=Markup(as_json({**data, "templates": themes})),
-        plotly=Markup(get_plotlyjs()),
-        light=palette.LIGHT,
-        dark=palette.DARK,
-        **context,
-    )
-
-
-@functools.cache
-def environment() -> jinja2.Environment:
-    """Jinja, which escapes whatever names it is given."""
-    made = jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.PackageLoader("keras_optlab.lab"),
         autoescape=True,
         trim_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    made.filters["code"] = code
-    made.globals["line"] = palette.line
-    return made
+    environment.globals["palette"] = palette
+    environment.filters["code"] = code
+    themes = {"light": chart_template(palette.LIGHT), "dark": chart_template(palette.DARK)}
+    return environment.get_template(template).render(
+        # Without `<`, which could end the script, whatever names it holds.
+        script_data=Markup(to_json_plotly({**data, "templates": themes}, engine="json")),
+        plotly=Markup(get_plotlyjs()),
+        **context,
+    )
 
 
 def code(text: str) -> Markup:
@@ -59,13 +49,10 @@ def code(text: str) -> Markup:
     return Markup(re.sub("`(.+?)`", r"<code>\1</code>", str(escape(text))))
 
 
-def as_json(value: Any) -> str:
-    """JSON that can stand in a `script` element, whatever names it holds."""
-    return json.dumps(value, cls=PlotlyJSONEncoder, allow_nan=False).replace("<", "\\u003c")
-
-
 def chart_template(theme: dict[str, str]) -> dict[str, Any]:
     """Plotly's template for the colours of a page."""
+    font = {"family": FONT, "size": 13, "color": theme["muted"]}
+    ink = {**font, "color": theme["ink"]}
     axis = {
         "automargin": True,
         "gridcolor": theme["rule"],
@@ -75,13 +62,8 @@ def chart_template(theme: dict[str, str]) -> dict[str, Any]:
         "zeroline": False,
     }
     layout = {
-        "colorway": palette.LINES,
-        "font": {"color": theme["muted"], "family": FONT, "size": 13},
-        "hoverlabel": {
-            "align": "left",
-            "bgcolor": theme["panel"],
-            "font": {"color": theme["ink"], "family": FONT},
-        },
+        "font": font,
+        "hoverlabel": {"align": "left", "bgcolor": theme["panel"], "font": ink},
         "margin": {"l": 60, "r": 10, "t": 30, "b": 50},
         "modebar": {"bgcolor": CLEAR, "color": theme["muted"], "activecolor": theme["ours"]},
         "paper_bgcolor": CLEAR,
@@ -101,8 +83,3 @@ def chart_template(theme: dict[str, str]) -> dict[str, Any]:
 def dash(lengths: tuple[float, ...]) -> str:
     """A dash of the palette as Plotly takes it."""
     return ",".join(f"{1.5 * length:g}px" for length in lengths) or "solid"
-
-
-def translucent(colour: str, opacity: float) -> str:
-    """A colour `#rrggbb` that lets others shine through."""
-    return f"rgba{(*hex_to_rgb(colour), opacity)}"

@@ -358,6 +358,6 @@ def test_steps_and_seconds_to_the_target_and_the_default_target():
     assert results.target == pytest.approx(0.95 * final)
     epochs = next(n for n, value in enumerate(duel.ours.validation_metric) if value >= 0.95 * final)
     # 48 rows to train on make two batches of 20.
-    assert results.steps_to_target(comparison).mean == 2 * epochs
-    seconds = 2 * epochs * duel.ours.step_seconds
-    assert results.seconds_to_target(comparison).mean == pytest.approx(seconds)
+    steps, seconds = results.to_target(comparison)
+    assert steps.mean == 2 * epochs
+    assert seconds.mean == pytest.approx(2 * epochs * duel.ours.step_seconds)
