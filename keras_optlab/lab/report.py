@@ -7,7 +7,6 @@ import math
 import shutil
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -38,22 +37,24 @@ def replacing(folder: Path) -> Iterator[Path]:
         raise InputError(f"cannot write to {folder}: {reason}") from None
     try:
         yield aside
-        # In a thread, which Ctrl-C does not interrupt; leaving the block waits for it.
-        with ThreadPoolExecutor() as pool:
-            pool.submit(move, aside, folder).result()
+        written = {file.name for file in aside.iterdir()}
+        try:
+            move(written, aside, folder)
+        finally:  # what Ctrl-C has kept from being moved
+            move(written, aside, folder)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
         if not existed and not any(folder.iterdir()):
             folder.rmdir()
 
 
-def move(aside: Path, folder: Path) -> None:
-    """Move a report into a folder, and delete what is left of the one before."""
+def move(written: set[str], aside: Path, folder: Path) -> None:
+    """Move the files that are still aside, and delete those of an earlier report."""
     for name in FILES:
-        if (aside / name).exists():
-            (aside / name).replace(folder / name)
-        else:
+        if name not in written:
             (folder / name).unlink(missing_ok=True)
+        elif (aside / name).exists():
+            (aside / name).replace(folder / name)
 
 
 def write(results: Results, folder: Path) -> None:

@@ -37,7 +37,14 @@ def figures(results: Results, comparisons: Sequence[Comparison], title: str) -> 
         axis = {"title": "epoch", "dtick": math.ceil(settings.epochs / MOST_TICKS)}
         found[name] = figure(measured, rows, f"{title}: {name} by epoch", axis, name, "epoch %{x}")
     if metric.title != "loss" and results.target is not None:
-        add_target(found[f"validation {metric.title}"], results.target, metric)
+        drawn = found[f"validation {metric.title}"]
+        # With room below for the line and its label.
+        room = 0.01 if metric.is_share else 0.0
+        drawn.update_yaxes(autorangeoptions={"include": results.target - room})
+        text = f"target {metric.shown(results.target)}"
+        label = {"text": text, "textposition": "start", "padding": 6}
+        line = {"color": "gray", "dash": "dot", "width": 1}
+        drawn.add_hline(results.target, layer="below", line=line, label=label)
     final = f"final validation {metric.title}"
     if len(settings.sweep) > 1:
         name = f"{metric.title} by learning rate"
@@ -63,15 +70,12 @@ def curve_points(comparison: Comparison, field: str) -> list[Point]:
 
 def rate_points(comparison: Comparison) -> list[Point]:
     """The final metric at the rates at which a training came to its end."""
-    rates = {
-        point.rate: [duel.ours.final for duel in point.duels if duel.ours.final is not None]
-        for point in comparison.points
-    }
-    return [
-        (rate, statistics.fmean(finals), min(finals), max(finals))
-        for rate, finals in rates.items()
-        if finals
-    ]
+    found = []
+    for point in comparison.points:
+        finals = [duel.ours.final for duel in point.duels if duel.ours.final is not None]
+        if finals:
+            found.append((point.rate, statistics.fmean(finals), min(finals), max(finals)))
+    return found
 
 
 def tuning_points(metric: Metric, comparison: Comparison) -> list[Point]:
@@ -131,12 +135,3 @@ def figure(
             name=name,
         )
     return drawn
-
-
-def add_target(drawn: Figure, target: float, metric: Metric) -> None:
-    """A line across at the target, with room below for it and its label."""
-    room = 0.01 if metric.is_share else 0.0
-    drawn.update_yaxes(autorangeoptions={"include": target - room})
-    label = {"text": f"target {metric.shown(target)}", "textposition": "start", "padding": 6}
-    line = {"color": "gray", "dash": "dot", "width": 1}
-    drawn.add_hline(target, layer="below", line=line, label=label)

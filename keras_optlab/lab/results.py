@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, final
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -26,7 +26,6 @@ HOPELESS = "no better than guessing"
 PRUNED = "pruned"
 
 
-@final
 @dataclass(frozen=True)
 class Metric:
     """The metric by which rows are ordered: what Keras calls it, and its direction."""
@@ -70,7 +69,6 @@ class Metric:
         return (f"{mean:,.0f}" if abs(mean) >= 1000 else f"{mean:.4g}") + spread
 
 
-@final
 @dataclass(frozen=True)
 class Settings:
     """What to compare, and how."""
@@ -91,7 +89,6 @@ class Settings:
 Arguments = tuple[tuple[str, float], ...]
 
 
-@final
 @dataclass(frozen=True)
 class Run:
     """One piece of work: a contender, trained from one seed with one set of arguments."""
@@ -103,7 +100,6 @@ class Run:
     arguments: Arguments = ()  # others, where they were tuned
 
 
-@final
 @dataclass(frozen=True)
 class Search:
     """One piece of work: the search for the best arguments of a contender."""
@@ -114,7 +110,6 @@ class Search:
     seed: int  # of their weights and batches, and of the sampler
 
 
-@final
 @dataclass(frozen=True)
 class Trial:
     """One set of arguments that a search tried."""
@@ -127,7 +122,6 @@ class Trial:
     stopped: str = ""  # why it was ended early, "pruned" for one
 
 
-@final
 @dataclass(frozen=True)
 class Tuning:
     """What a search came to."""
@@ -150,12 +144,11 @@ class Tuning:
     def cost(self) -> dict[str, Any]:
         """What the search found and took; figures of the metric are of the trials that ended."""
         quarters = np.quantile(self.finals, [0.25, 0.5, 0.75]) if self.finals else 3 * [None]
-        ended_early = Counter(trial.stopped for trial in self.trials if trial.stopped)
-        pruned = ended_early.pop(PRUNED, 0)
+        pruned = sum(trial.stopped == PRUNED for trial in self.trials)
         return {
             "trials": len(self.trials),
             "trials_pruned": pruned,
-            "trials_failed": ended_early.total(),
+            "trials_failed": len(self.trials) - len(self.finals) - pruned,
             "trials_best": None if self.best is None else self.best_trial.validation_metric[-1],
             "trials_lower_quartile": quarters[0],
             "trials_median": quarters[1],
@@ -165,7 +158,6 @@ class Tuning:
         }
 
 
-@final
 @dataclass(frozen=True)
 class Training:
     """What one training came to."""
@@ -190,7 +182,6 @@ class Training:
         return next((epoch for epoch, worth in enumerate(worths) if worth >= wanted), None)
 
 
-@final
 @dataclass(frozen=True)
 class Duel:
     """The result of a run: this package's training, and Keras' on the same batches."""
@@ -232,15 +223,6 @@ class Curve(NamedTuple):
     high: tuple[float, ...]
 
 
-def curve(trainings: Sequence[Training], name: str) -> Curve:
-    """The curve of a field of `Training` over the seeds."""
-    epochs = itertools.zip_longest(*(getattr(one, name) for one in trainings), fillvalue=math.nan)
-    seen = [list(filter(math.isfinite, epoch)) for epoch in epochs]
-    seen = [epoch for epoch in seen if epoch]
-    return Curve(*(tuple(map(of, seen)) for of in (statistics.fmean, min, max)))
-
-
-@final
 @dataclass(frozen=True)
 class RatePoint:
     """One learning rate of a sweep, with a duel for each seed."""
@@ -256,14 +238,12 @@ class RatePoint:
     def worth(self, metric: Metric) -> tuple[float, ...]:
         """What rates are ordered by: seeds that came through, metric, loss; more is better."""
         through = [duel.ours for duel in self.duels if not duel.ours.stopped]
-        if not through:
-            return (0,)
-        final = statistics.fmean(one.validation_metric[-1] for one in through)
-        loss = statistics.fmean(one.validation_loss[-1] for one in through)
-        return len(through), metric.worth(final), -loss
+        worths = [
+            (metric.worth(one.validation_metric[-1]), -one.validation_loss[-1]) for one in through
+        ]
+        return len(through), *map(statistics.fmean, zip(*worths, strict=True))
 
 
-@final
 @dataclass(frozen=True)
 class Comparison:
     """One contender's result."""
@@ -294,22 +274,25 @@ class Comparison:
 
     def trainings(self, side: str = "ours") -> list[Training]:
         """The trainings of a side, `"ours"` or `"built_in"`, one of each seed, or none."""
-        return [getattr(duel, side) for duel in self.duels if getattr(duel, side) is not None]
+        return [getattr(duel, side) for duel in self.duels if getattr(duel, side)]
 
     def final(self, side: str = "ours") -> Summary:
         """The final metric of a side."""
         return summary([training.final for training in self.trainings(side)])
 
     def curve(self, side: str, name: str) -> Curve:
-        """A learning curve of a side."""
-        return curve(self.trainings(side), name)
+        """The curve of a field of `Training` over the seeds of a side."""
+        curves = (getattr(training, name) for training in self.trainings(side))
+        epochs = itertools.zip_longest(*curves, fillvalue=math.nan)
+        finite = [list(filter(math.isfinite, epoch)) for epoch in epochs]
+        seen = [epoch for epoch in finite if epoch]
+        return Curve(*(tuple(map(of, seen)) for of in (statistics.fmean, min, max)))
 
     def stopped(self, side: str = "ours") -> dict[str, int]:
         """For each reason to end a training early how many seeds there were."""
         return Counter(one.stopped for one in self.trainings(side) if one.stopped)
 
 
-@final
 @dataclass(frozen=True)
 class Results:
     """All of a comparison."""
@@ -393,10 +376,7 @@ class Results:
         return DataFrame(map(self.row, self.comparisons))
 
     def epochs(self) -> "DataFrame":
-        """A pandas table with a row for each epoch of each training, of all rates and seeds.
-
-        Epoch 0 is before the first step.
-        """
+        """A pandas table with a row for each epoch, from 0 on, of each training of all rates."""
         from pandas import DataFrame, concat
 
         tables = [
@@ -418,7 +398,7 @@ class Results:
             for point in comparison.points
             for duel in point.duels
             for side, library in SIDES.items()
-            if (training := getattr(duel, side)) is not None
+            if (training := getattr(duel, side))
         ]
         return concat(tables, ignore_index=True)
 

@@ -20,13 +20,7 @@ FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif'
 
 
 def render(template: str, data: dict[str, Any], **context: Any) -> str:
-    """A whole page.
-
-    Args:
-        template: Its file in `templates`.
-        data: What its script needs, figures of Plotly among it.
-        **context: What its template needs; `again` and `versions` are for every page.
-    """
+    """A whole page. The data are for its script; every context has `again` and `versions`."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("keras_optlab.lab"),
         autoescape=True,
@@ -35,9 +29,9 @@ def render(template: str, data: dict[str, Any], **context: Any) -> str:
     )
     environment.globals["palette"] = palette
     environment.filters["code"] = code
+    # Without `<`, which could end the script, whatever names it holds.
     themes = {"light": chart_template(palette.LIGHT), "dark": chart_template(palette.DARK)}
     return environment.get_template(template).render(
-        # Without `<`, which could end the script, whatever names it holds.
         script_data=Markup(to_json_plotly({**data, "templates": themes}, engine="json")),
         plotly=Markup(get_plotlyjs()),
         **context,
