@@ -10,15 +10,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from keras_optlab.lab import figures
+from keras_optlab.lab import cells, figures, report_charts, web
 from keras_optlab.lab.errors import InputError
-from keras_optlab.lab.report_page import page
-from keras_optlab.lab.results import Results
+from keras_optlab.lab.results import TARGET_SHARE, Results
 
 FILES = (
     *("report.html", "results.json", "results.csv", "epochs.csv", "trials.csv"),
     *("optimizers.png", "schedules.png"),
 )
+
+TITLES = {"optimizer": "Algorithms", "schedule": "Schedules and 1cycle"}
 
 
 @contextlib.contextmanager
@@ -60,17 +61,33 @@ def move(written: set[str], aside: Path, folder: Path) -> None:
 def write(results: Results, folder: Path) -> None:
     """Write the pictures, the page and the numbers into a folder of `replacing`."""
     optimizers, schedules = results.of_kind("optimizer"), results.of_kind("schedule")
-    epochs = results.settings.epochs
-    drawings = {}
+    # Drawn by matplotlib, since they are looked at whole, and also where no script runs.
+    pictures, charts = {}, {}
     numbers = finite(dataclasses.asdict(results) | {"target": results.target})
     tables = {"results": results.table(), "epochs": results.epochs(), "trials": results.trials()}
     try:
         if optimizers:
-            drawings["optimizer"] = figures.draw_optimizers(optimizers, folder / "optimizers.png")
+            pictures["optimizer"] = figures.draw_optimizers(optimizers, folder / "optimizers.png")
+            charts["optimizer"] = report_charts.figures(results, optimizers, TITLES["optimizer"])
         if schedules:
-            png = folder / "schedules.png"
-            drawings["schedule"] = figures.draw_schedules(schedules, png, epochs)
-        (folder / "report.html").write_text(page(results, drawings), encoding="utf-8")
+            png, epochs = folder / "schedules.png", results.settings.epochs
+            pictures["schedule"] = figures.draw_schedules(schedules, png, epochs)
+            charts["schedule"] = report_charts.figures(results, schedules, TITLES["schedule"])
+        page = web.render(
+            "report.html",
+            {"figures": charts},
+            results=results,
+            titles=TITLES,
+            pictures=pictures,
+            charts=charts,
+            cells=cells,
+            target_share=TARGET_SHARE,
+            replace=dataclasses.replace,
+            zip=zip,
+            again=results.again,
+            versions=results.versions,
+        )
+        (folder / "report.html").write_text(page, encoding="utf-8")
         text = json.dumps(numbers, indent=1, allow_nan=False, ensure_ascii=False)
         (folder / "results.json").write_text(text + "\n", encoding="utf-8")
         for name, table in tables.items():
