@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import json
 import math
 import shutil
@@ -60,19 +61,17 @@ def move(written: set[str], aside: Path, folder: Path) -> None:
 
 def write(results: Results, folder: Path) -> None:
     """Write the pictures, the page and the numbers into a folder of `replacing`."""
-    optimizers, schedules = results.of_kind("optimizer"), results.of_kind("schedule")
-    # Drawn by matplotlib, since they are looked at whole, and also where no script runs.
+    draw_schedules = functools.partial(figures.draw_schedules, epochs=results.settings.epochs)
     pictures, charts = {}, {}
     numbers = finite(dataclasses.asdict(results) | {"target": results.target})
     tables = {"results": results.table(), "epochs": results.epochs(), "trials": results.trials()}
     try:
-        if optimizers:
-            pictures["optimizer"] = figures.draw_optimizers(optimizers, folder / "optimizers.png")
-            charts["optimizer"] = report_charts.figures(results, optimizers, TITLES["optimizer"])
-        if schedules:
-            png, epochs = folder / "schedules.png", results.settings.epochs
-            pictures["schedule"] = figures.draw_schedules(schedules, png, epochs)
-            charts["schedule"] = report_charts.figures(results, schedules, TITLES["schedule"])
+        for kind, draw in ("optimizer", figures.draw_optimizers), ("schedule", draw_schedules):
+            rows = results.of_kind(kind)
+            if rows:
+                # By matplotlib, since it is looked at whole, and also where no script runs.
+                pictures[kind] = draw(rows, folder / f"{kind}s.png")
+                charts[kind] = report_charts.figures(results, rows, TITLES[kind])
         page = web.render(
             "report.html",
             {"figures": charts},
