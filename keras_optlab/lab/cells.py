@@ -1,15 +1,12 @@
 """The figures of a comparison in words, as both the page and the terminal show them."""
 
 import math
-from dataclasses import dataclass
-from typing import final
+from typing import NamedTuple
 
 from keras_optlab.lab.results import NOTHING, Comparison, Results, Summary
 
 
-@final
-@dataclass(frozen=True)
-class Cell:
+class Cell(NamedTuple):
     """One cell of a table."""
 
     text: str = NOTHING
@@ -65,10 +62,10 @@ def cost_cells(results: Results, comparison: Comparison) -> list[Cell]:
 
 def final_cell(results: Results, comparison: Comparison, side: str) -> Cell:
     """The final metric of a side, and which of its trainings were ended early, and why."""
-    mean, deviation, _, seeds = comparison.final(side)
-    reasons = comparison.stopped(side).items()
-    remarks = [f"{count} of {seeds} {reason}" if seeds > 1 else reason for reason, count in reasons]
-    return Cell(results.metric.shown(mean, deviation), mean, ", ".join(remarks))
+    found, reasons = comparison.final(side), comparison.stopped(side).items()
+    remarks = [f"{n} of {found.total} {why}" if found.total > 1 else why for why, n in reasons]
+    shown = results.metric.shown(found.mean, found.deviation)
+    return Cell(shown, found.mean, ", ".join(remarks))
 
 
 def missing(found: Summary) -> str:

@@ -39,11 +39,6 @@ class Metric:
         return self.name.replace("_", " ")
 
     @property
-    def heading(self) -> str:
-        """The same at the start of a line."""
-        return self.title[:1].upper() + self.title[1:]
-
-    @property
     def is_share(self) -> bool:
         """Whether it is shown as a percentage."""
         return "accuracy" in self.name or self.name == "acc"
@@ -194,7 +189,8 @@ class Duel:
     weight_difference: float | None
 
 
-class Summary(NamedTuple):
+@dataclass(frozen=True)
+class Summary:
     """A figure over several seeds; None where there are too few."""
 
     mean: float | None
