@@ -25,7 +25,7 @@ def render(template: str, data: dict[str, Any], **context: Any) -> str:
     environment.globals["palette"] = palette
     themes = {"light": palette.LIGHT, "dark": palette.DARK}
     # Without `<`, which could end the script, whatever names it holds.
-    text = to_json_plotly({**data, "themes": themes, "first": palette.LINES[0]}, engine="json")
+    text = to_json_plotly({**data, "themes": themes}, engine="json")
     return environment.get_template(template).render(
         script_data=Markup(text), plotly=Markup(get_plotlyjs()), **context
     )

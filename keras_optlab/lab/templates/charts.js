@@ -9,15 +9,9 @@ const CONFIG = {
   modeBarButtons: [["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d", "toImage"]],
 };
 
-/* A colour between two, as each is `#rrggbb`. */
-function between(one, other, share) {
-  const [start, end] = [one, other].map((colour) => colour.match(/\w\w/g).map((part) => parseInt(part, 16)));
-  return `rgb(${start.map((part, number) => Math.round(part + share * (end[number] - part)))})`;
-}
-
 /* What every chart has in common. */
 function theme() {
-  const { ink, muted, ours, panel, paper, rule } = page.themes[dark.matches && !print.matches ? "dark" : "light"];
+  const { ink, muted, ours, panel, paper, rule, valley } = page.themes[dark.matches && !print.matches ? "dark" : "light"];
   const font = { color: muted, family: getComputedStyle(document.body).fontFamily, size: 13 };
   const axis = {
     automargin: true, gridcolor: rule, linecolor: rule, ticklabelstandoff: 6, zeroline: false,
@@ -30,7 +24,7 @@ function theme() {
     paper_bgcolor: "transparent", plot_bgcolor: "transparent",
   };
   const data = {
-    contour: [{ colorscale: [[0, between(paper, page.first, 0.45)], [1, paper]] }],
+    contour: [{ colorscale: [[0, valley], [1, paper]] }],
     scatter: [{ marker: { color: ink, line: { color: paper } } }],
   };
   return { template: { layout, data }, width: print.matches ? PRINTED_WIDTH : null };
