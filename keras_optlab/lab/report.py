@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import functools
 import json
-import math
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -97,9 +96,5 @@ def write(results: Results, folder: Path) -> None:
 
 
 def finite(value: Any) -> Any:
-    """The same with None for NaN and infinity, which JSON does not have."""
-    if isinstance(value, dict):
-        return {name: finite(item) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    """The same as JSON can hold it: lists for tuples, None for NaN and infinity."""
+    return json.loads(json.dumps(value), parse_constant=lambda name: None)

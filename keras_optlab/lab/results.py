@@ -331,18 +331,15 @@ class Results:
 
     def row(self, comparison: Comparison) -> dict[str, Any]:
         """The figures of a row of `table`; what there is none of is None or NaN."""
-        from pandas import DataFrame
+        from pandas import Series
 
         ours, theirs = comparison.final("ours"), comparison.final("built_in")
         steps, seconds = self.to_target(comparison)
-        seeds = DataFrame(
-            {
-                "weights": duel.weight_difference,
-                "ours": duel.ours.step_seconds,
-                "built_in": duel.built_in and duel.built_in.step_seconds,
-            }
-            for duel in comparison.duels
-        ).astype(float)
+        differences = [duel.weight_difference for duel in comparison.duels]
+        times = [
+            Series([one.step_seconds for one in comparison.trainings(side)], dtype=float)
+            for side in SIDES
+        ]
         figures = {
             "kind": comparison.kind,
             "name": comparison.name,
@@ -358,10 +355,10 @@ class Results:
             "steps_to_target": steps.mean,
             "seconds_to_target": seconds.mean,
             # Of the worst seed, if all have one.
-            "weight_difference": seeds["weights"].max(skipna=False),
-            "step_seconds": seeds["ours"].median(),
-            "built_in_step_seconds": seeds["built_in"].median(),
-            "time_ratio": (seeds["ours"] / seeds["built_in"]).median(),
+            "weight_difference": Series(differences, dtype=float).max(skipna=False),
+            "step_seconds": times[0].median(),
+            "built_in_step_seconds": times[1].median(),
+            "time_ratio": (times[0] / times[1]).median(),
         }
         return figures | (comparison.tuning.cost if comparison.tuning else {})
 
