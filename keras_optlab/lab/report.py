@@ -1,23 +1,25 @@
 """The report folder: written aside and moved into place when all of it is there."""
 
 import contextlib
+import dataclasses
+import functools
 import json
-import math
 import shutil
-import signal
 import tempfile
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from keras_optlab.lab import figures
+from keras_optlab.lab import cells, figures, report_charts, web
 from keras_optlab.lab.errors import InputError
-from keras_optlab.lab.report_page import page
-from keras_optlab.lab.results import Results
+from keras_optlab.lab.results import TARGET_SHARE, Results
 
-TABLES = ("results.csv", "epochs.csv", "trials.csv")
-FILES = ("report.html", "results.json", *TABLES, "optimizers.png", "schedules.png")
+FILES = (
+    *("report.html", "results.json", "results.csv", "epochs.csv", "trials.csv"),
+    *("optimizers.png", "schedules.png"),
+)
+
+TITLES = {"optimizer": "Algorithms", "schedule": "Schedules and 1cycle"}
 
 
 @contextlib.contextmanager
@@ -36,68 +38,63 @@ def replacing(folder: Path) -> Iterator[Path]:
         raise InputError(f"cannot write to {folder}: {reason}") from None
     try:
         yield aside
-        with uninterrupted():
-            for name in FILES:
-                if (aside / name).exists():
-                    (aside / name).replace(folder / name)
-                else:
-                    (folder / name).unlink(missing_ok=True)
+        written = {file.name for file in aside.iterdir()}
+        try:
+            move(written, aside, folder)
+        finally:  # what Ctrl-C has kept from being moved
+            move(written, aside, folder)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
         if not existed and not any(folder.iterdir()):
             folder.rmdir()
 
 
-@contextlib.contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Ctrl-C waits until the block is done."""
-    before = signal.getsignal(signal.SIGINT)
-    # Where nobody listens to it, as in the background of a shell, nothing has to wait. A handler
-    # that was not set from Python (None) could not be put back.
-    if threading.current_thread() is not threading.main_thread() or before in (
-        signal.SIG_IGN,
-        None,
-    ):
-        yield
-        return
-    pressed = []
-    signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if pressed:
-        raise KeyboardInterrupt
+def move(written: set[str], aside: Path, folder: Path) -> None:
+    """Move the files that are still aside, and delete those of an earlier report."""
+    for name in FILES:
+        if name not in written:
+            (folder / name).unlink(missing_ok=True)
+        elif (aside / name).exists():
+            (aside / name).replace(folder / name)
 
 
 def write(results: Results, folder: Path) -> None:
     """Write the pictures, the page and the numbers into a folder of `replacing`."""
-    optimizers, schedules = results.of_kind("optimizer"), results.of_kind("schedule")
-    epochs = results.settings.epochs
-    drawings = {}
+    draw_schedules = functools.partial(figures.draw_schedules, epochs=results.settings.epochs)
+    pictures, charts = {}, {}
+    numbers = finite(dataclasses.asdict(results) | {"target": results.target})
+    tables = {"results": results.table(), "epochs": results.epochs(), "trials": results.trials()}
     try:
-        if optimizers:
-            drawings["optimizer"] = figures.draw_optimizers(optimizers, folder / "optimizers.png")
-        if schedules:
-            png = folder / "schedules.png"
-            drawings["schedule"] = figures.draw_schedules(schedules, png, epochs)
-        (folder / "report.html").write_text(page(results, drawings), encoding="utf-8")
-        numbers = finite(results.as_dictionary())
+        for kind, draw in ("optimizer", figures.draw_optimizers), ("schedule", draw_schedules):
+            rows = results.of_kind(kind)
+            if rows:
+                # By matplotlib, since it is looked at whole, and also where no script runs.
+                pictures[kind] = draw(rows, folder / f"{kind}s.png")
+                charts[kind] = report_charts.figures(results, rows, TITLES[kind])
+        page = web.render(
+            "report.html",
+            {"figures": charts},
+            results=results,
+            titles=TITLES,
+            pictures=pictures,
+            charts=charts,
+            cells=cells,
+            target_share=TARGET_SHARE,
+            replace=dataclasses.replace,
+            zip=zip,
+            again=results.again,
+            versions=results.versions,
+        )
+        (folder / "report.html").write_text(page, encoding="utf-8")
         text = json.dumps(numbers, indent=1, allow_nan=False, ensure_ascii=False)
         (folder / "results.json").write_text(text + "\n", encoding="utf-8")
-        for name, table in zip(
-            TABLES, (results.table(), results.epochs(), results.trials()), strict=True
-        ):
+        for name, table in tables.items():
             if len(table):
-                table.to_csv(folder / name, index=False)
+                table.to_csv(folder / f"{name}.csv", index=False)
     except OSError as error:
         raise InputError(f"cannot write to {folder.parent}: {error.strerror}") from None
 
 
 def finite(value: Any) -> Any:
-    """The same with None for NaN and infinity, which JSON does not have."""
-    if isinstance(value, dict):
-        return {name: finite(item) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    """The same as JSON can hold it: lists for tuples, None for NaN and infinity."""
+    return json.loads(json.dumps(value), parse_constant=lambda name: None)

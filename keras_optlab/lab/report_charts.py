@@ -1,199 +1,137 @@
 """The charts of the report: learning curves, and the metric by rate and by cost of tuning."""
 
+import itertools
 import math
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from plotly import graph_objects
+from plotly.colors import hex_to_rgb
+from plotly.graph_objects import Figure
 
 from keras_optlab import palette
-from keras_optlab.lab.results import Comparison, Metric, RatePoint, Results, Tuning
-from keras_optlab.lab.web import dash, translucent
+from keras_optlab.lab.results import Comparison, Metric, Results
+from keras_optlab.lab.web import dash
 
-FINAL = "validation_metric"
-LOSSES = {"validation_loss": "validation loss", "training_loss": "training loss"}
-SWEEP = "sweep"
-TUNING = "tuning"
-MOST_TICKS = 12
+LOSS = Metric("loss", higher_is_better=False)
 # Losses this many times above the middle one leave the picture.
 FAR = 30
+MOST_TICKS = 12
 
 # A place across, the mean there, the lowest and the highest seed.
 Point = tuple[float, float, float, float]
 
 
-def metrics(results: Results) -> dict[str, str]:
-    """What there is to choose from, and how it is called."""
-    title = results.metric.title
-    named = {} if title == "loss" else {FINAL: f"validation {title}"}
-    named |= LOSSES
-    if len(results.settings.sweep) > 1:
-        named[SWEEP] = f"{title} by learning rate"
-    if results.settings.tune:
-        named[TUNING] = f"best {title} by tuning steps"
-    return named
-
-
-def figures(
-    results: Results, comparisons: Sequence[Comparison], title: str
-) -> dict[str, graph_objects.Figure]:
-    """For each metric its figure."""
-    return {
-        shown: figure(results, comparisons, shown, f"{title}: {name}")
-        for shown, name in metrics(results).items()
+def figures(results: Results, comparisons: Sequence[Comparison], title: str) -> dict[str, Figure]:
+    """What there is to choose from: figures by their names."""
+    metric, settings = results.metric, results.settings
+    curves = {
+        f"validation {metric.title}": (metric, "validation_metric"),
+        # The same place, where this is the metric.
+        "validation loss": (LOSS, "validation_loss"),
+        "training loss": (LOSS, "training_loss"),
     }
+    found = {}
+    for name, (measured, field) in curves.items():
+        rows = {one.name: curve_points(one, field) for one in comparisons}
+        axis = {"title": "epoch", "dtick": math.ceil(settings.epochs / MOST_TICKS)}
+        found[name] = figure(measured, rows, f"{title}: {name} by epoch", axis, name, "epoch %{x}")
+    if metric.title != "loss" and results.target is not None:
+        drawn = found[f"validation {metric.title}"]
+        # With room below for the line and its label.
+        room = 0.01 if metric.is_share else 0.0
+        drawn.update_yaxes(autorangeoptions={"include": results.target - room})
+        text = f"target {metric.shown(results.target)}"
+        label = {"text": text, "textposition": "start", "padding": 6}
+        line = {"color": "gray", "dash": "dot", "width": 1}
+        drawn.add_hline(results.target, layer="below", line=line, label=label)
+    final = f"final validation {metric.title}"
+    if len(settings.sweep) > 1:
+        name = f"{metric.title} by learning rate"
+        rows = {one.name: rate_points(one) for one in comparisons}
+        axis = {"title": "learning rate", "tickformat": "~g", "type": "log"}
+        place = "learning rate %{x:.3g}"
+        found[name] = figure(metric, rows, f"{title}: {name}", axis, final, place)
+        found[name].update_traces(mode="lines+markers", selector={"mode": "lines"})
+    if settings.tune:
+        name = f"best {metric.title} by tuning steps"
+        rows = {one.name: tuning_points(metric, one) for one in comparisons}
+        axis = {"title": "steps of all trials", "tickformat": "~s", "rangemode": "tozero"}
+        found[name] = figure(metric, rows, f"{title}: {name}", axis, final, "step %{x:,}")
+        found[name].update_traces(line={"shape": "hv"})
+    return found
+
+
+def curve_points(comparison: Comparison, field: str) -> list[Point]:
+    """The seeds from after the first epoch on; validation begins before it."""
+    points = zip(itertools.count(field == "training_loss"), *comparison.curve("ours", field))
+    return [point for point in points if point[0] > 0]
+
+
+def rate_points(comparison: Comparison) -> list[Point]:
+    """The final metric at the rates at which a training came to its end."""
+    found = []
+    for point in comparison.points:
+        finals = [duel.ours.final for duel in point.duels if duel.ours.final is not None]
+        if finals:
+            found.append((point.rate, statistics.fmean(finals), min(finals), max(finals)))
+    return found
+
+
+def tuning_points(metric: Metric, comparison: Comparison) -> list[Point]:
+    """The best trial so far, by the steps of all until then."""
+    trials = comparison.tuning.trials if comparison.tuning else ()
+    finals = (None if trial.stopped else trial.validation_metric[-1] for trial in trials)
+    best = itertools.accumulate(finals, lambda *pair: max(pair, key=metric.worth))
+    steps = itertools.accumulate(trial.steps for trial in trials)
+    return [(at, it, it, it) for at, it in zip(steps, best, strict=True) if it is not None]
 
 
 def figure(
-    results: Results, comparisons: Sequence[Comparison], shown: str, title: str
-) -> graph_objects.Figure:
-    """A line and a band for each row."""
-    rows = [(one.name, points(results.metric, one, shown)) for one in comparisons]
-    traces = [
-        trace
-        for number, (name, found) in enumerate(rows)
-        if found
-        for trace in traces_of(results.metric, number, name, found, shown)
-    ]
-    by_epoch = shown not in (SWEEP, TUNING)
-    layout: dict[str, Any] = {
-        "meta": {
-            "title": f"{title} by epoch" if by_epoch else title,
-            "said": "Last value of each" if by_epoch else "Best of each",
-        },
-        "template": None,
-        "hovermode": "closest",
-        "uirevision": shown,
-        "xaxis": epoch_axis(results.settings.epochs) if by_epoch else AXES[shown],
-    }
-    values = [value for _, found in rows for point in found for value in point[1:]]
-    if shown in LOSSES:
-        layout["yaxis"] = loss_axis(LOSSES[shown], values)
-        return graph_objects.Figure(traces, layout)
-    name = f"validation {results.metric.title}"
-    layout["yaxis"] = {
-        "title": {"text": name if by_epoch else f"final {name}"},
-        "tickformat": "~%" if results.metric.is_share else "~g",
-        "type": "linear",
-    }
-    if by_epoch and results.target is not None:
-        # With room below for the line and its label.
-        room = 0.01 if results.metric.is_share else 0.0
-        layout["yaxis"]["autorangeoptions"] = {"include": results.target - room}
-        layout["shapes"] = [target_line(results.target, results.metric)]
-    return graph_objects.Figure(traces, layout)
-
-
-def points(metric: Metric, comparison: Comparison, shown: str) -> Sequence[Point]:
-    """What is drawn of a row: from after the first epoch on, by rate, or by steps of tuning."""
-    if shown == SWEEP:
-        return list(rate_points(comparison.points))
-    if shown == TUNING:
-        return list(tuning_points(metric, comparison.tuning))
-    found = comparison.curve("ours", shown)
-    # Validation begins before the first epoch.
-    before = 0 if shown == "training_loss" else 1
-    epochs = range(1 - before, 1 - before + len(found.mean))
-    return list(zip(epochs, found.mean, found.low, found.high, strict=True))[before:]
-
-
-def rate_points(rates: Sequence[RatePoint]) -> Iterator[Point]:
-    """The final metric at the rates at which a training came to its end."""
-    for rate in rates:
-        found = [duel.ours.final for duel in rate.duels if duel.ours.final is not None]
-        if found:
-            yield rate.rate, statistics.fmean(found), min(found), max(found)
-
-
-def tuning_points(metric: Metric, tuning: Tuning | None) -> Iterator[Point]:
-    """The best trial so far, by the steps of all until then."""
-    steps, best = 0, None
-    for trial in tuning.trials if tuning else ():
-        steps += trial.steps
-        final = trial.validation_metric[-1]
-        if not trial.stopped and (best is None or metric.is_better(final, best)):
-            best = final
-        if best is not None:
-            yield steps, best, best, best
-
-
-def traces_of(
-    metric: Metric, number: int, name: str, found: Sequence[Point], shown: str
-) -> Iterator[graph_objects.Scatter]:
-    """The band of a row, where seeds differ, and its line."""
-    across, mean, low, high = zip(*found, strict=True)
-    colour, lengths = palette.line(number)
-    if low != high:
-        yield graph_objects.Scatter(
-            x=across + across[::-1],
-            y=high + low[::-1],
-            fill="toself",
-            fillcolor=translucent(colour, 0.14),
-            hoverinfo="skip",
-            line={"width": 0},
-            meta={"row": name},
-            mode="lines",
+    metric: Metric, rows: dict[str, list[Point]], title: str, across: dict, up: str, place: str
+) -> Figure:
+    """A line and a band for each row; the place is what the pointer says of a point's."""
+    by_epoch = across["title"] == "epoch"
+    form, ticks = (".1%", "~%") if metric.is_share else (".3g", "~g")
+    yaxis: dict[str, Any] = {"title": up, "tickformat": ticks, "type": "linear"}
+    if metric is LOSS:
+        losses = [loss for points in rows.values() for point in points for loss in point[1:]]
+        positive = [loss for loss in losses if loss > 0]
+        yaxis["type"] = "log"
+        if positive:
+            yaxis["autorangeoptions"] = {"clipmax": FAR * statistics.median(positive)}
+    said = "Last value of each" if by_epoch else "Best of each"
+    layout = {"meta": {"title": title, "said": said}, "uirevision": title, "hovermode": "closest"}
+    drawn = Figure(layout={**layout, "template": None, "xaxis": across, "yaxis": yaxis})
+    for number, (name, points) in enumerate(rows.items()):
+        if not points:
+            continue
+        x, mean, low, high = zip(*points, strict=True)
+        colour, lengths = palette.line(number)
+        spread = ""
+        if low != high:
+            spread = f" (%{{customdata[0]:{form}}} to %{{customdata[1]:{form}}})"
+            drawn.add_scatter(
+                x=x + x[::-1],
+                y=high + low[::-1],
+                fill="toself",
+                fillcolor=f"rgba{(*hex_to_rgb(colour), 0.14)}",
+                hoverinfo="skip",
+                line={"width": 0},
+                meta={"row": name},
+                mode="none",
+            )
+        best = points[-1] if by_epoch else max(points, key=lambda point: metric.worth(point[1]))
+        at = f" at {best[0]:.3g}" if place.startswith("learning rate") else ""
+        drawn.add_scatter(
+            x=x,
+            y=mean,
+            customdata=list(zip(low, high, strict=True)),
+            hovertemplate=f"<b>{name}</b><br>{place}: %{{y:{form}}}{spread}<extra></extra>",
+            line={"color": colour, "dash": dash(lengths), "width": 2},
+            marker={"color": colour, "line": {"width": 0}, "size": 7},
+            meta={"row": name, "said": f"{name} {metric.shown(best[1])}{at}"},
+            mode="lines" if len(points) > 1 else "lines+markers",
+            name=name,
         )
-    form = ".1%" if metric.is_share and shown not in LOSSES else ".3g"
-    place = {SWEEP: "learning rate %{x:.3g}", TUNING: "step %{x:,}"}.get(shown, "epoch %{x}")
-    spread = f" (%{{customdata[0]:{form}}} to %{{customdata[1]:{form}}})" if low != high else ""
-    line = {"color": colour, "dash": dash(lengths), "width": 2}
-    yield graph_objects.Scatter(
-        x=across,
-        y=mean,
-        customdata=list(zip(low, high, strict=True)),
-        hovertemplate=f"<b>{name}</b><br>{place}: %{{y:{form}}}{spread}<extra></extra>",
-        line=line | ({"shape": "hv"} if shown == TUNING else {}),
-        marker={"color": colour, "line": {"width": 0}, "size": 7},
-        meta={"row": name, "said": said(metric, name, found, shown)},
-        mode="lines+markers" if shown == SWEEP or len(found) == 1 else "lines",
-        name=name,
-    )
-
-
-def said(metric: Metric, name: str, found: Sequence[Point], shown: str) -> str:
-    """What a screen reader says of a line."""
-    if shown in LOSSES:
-        return f"{name} {found[-1][1]:.3g}"
-    if shown == SWEEP:
-        best = max(found, key=lambda point: metric.worth(point[1]))
-        return f"{name} {metric.shown(best[1])} at {best[0]:.3g}"
-    return f"{name} {metric.shown(found[-1][1])}"
-
-
-def epoch_axis(epochs: int) -> dict[str, Any]:
-    """Whole epochs."""
-    return {"title": {"text": "epoch"}, "dtick": math.ceil(epochs / MOST_TICKS), "tick0": 0}
-
-
-# Learning rates, each some times the one before; and steps.
-AXES: dict[str, dict[str, Any]] = {
-    SWEEP: {"title": {"text": "learning rate"}, "tickformat": "~g", "type": "log"},
-    TUNING: {"title": {"text": "steps of all trials"}, "tickformat": "~s", "rangemode": "tozero"},
-}
-
-
-def loss_axis(name: str, values: list[float]) -> dict[str, Any]:
-    """Losses; what diverges leaves the picture."""
-    axis: dict[str, Any] = {"title": {"text": name}, "tickformat": "~g", "type": "log"}
-    positive = [value for value in values if value > 0]
-    if positive:
-        axis["autorangeoptions"] = {"clipmax": FAR * statistics.median(positive)}
-    return axis
-
-
-def target_line(target: float, metric: Metric) -> dict[str, Any]:
-    """A line across at the target."""
-    label = f"target {metric.shown(target)}"
-    return {
-        "type": "line",
-        "xref": "paper",
-        "x0": 0,
-        "x1": 1,
-        "y0": target,
-        "y1": target,
-        "layer": "below",
-        "line": {"color": "gray", "dash": "dot", "width": 1},
-        "label": {"text": label, "textposition": "start", "padding": 6},
-    }
+    return drawn

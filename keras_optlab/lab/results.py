@@ -1,15 +1,21 @@
 """What a comparison came to, as plain numbers: enough to draw it, and to do it again."""
 
-import dataclasses
+import itertools
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+SIDES = {"ours": "keras-optlab", "built_in": "keras"}
+NOTHING = "–"
 
 # A target that nobody chose: this part of the best row's final metric; of an error, as much above.
 TARGET_SHARE = 0.95
@@ -20,7 +26,6 @@ HOPELESS = "no better than guessing"
 PRUNED = "pruned"
 
 
-@final
 @dataclass(frozen=True)
 class Metric:
     """The metric by which rows are ordered: what Keras calls it, and its direction."""
@@ -34,11 +39,6 @@ class Metric:
         return self.name.replace("_", " ")
 
     @property
-    def heading(self) -> str:
-        """The same at the start of a line."""
-        return self.title[:1].upper() + self.title[1:]
-
-    @property
     def is_share(self) -> bool:
         """Whether it is shown as a percentage."""
         return "accuracy" in self.name or self.name == "acc"
@@ -47,21 +47,23 @@ class Metric:
         """Whether a value is better than another; NaN never is."""
         return value > other if self.higher_is_better else value < other
 
-    def worth(self, value: float) -> float:
-        """The value with the sign that makes more better."""
+    def worth(self, value: float | None) -> float:
+        """The value with the sign that makes more better; none is worst."""
+        if value is None:
+            return -math.inf
         return value if self.higher_is_better else -value
 
-    def shown(self, mean: float, deviation: float | None = None) -> str:
+    def shown(self, mean: float | None, deviation: float | None = None) -> str:
         """A value, and its deviation over the seeds if there are several."""
+        if mean is None:
+            return NOTHING
         if self.is_share:
-            return (
-                f"{mean:.1%}" if deviation is None else f"{100 * mean:.1f} ± {100 * deviation:.1f}%"
-            )
-        shown = f"{mean:,.0f}" if abs(mean) >= 1000 else f"{mean:.4g}"
-        return shown if deviation is None else f"{shown} ± {deviation:.2g}"
+            spread = "%" if deviation is None else f" ± {deviation:.1%}"
+            return f"{mean:.1%}".replace("%", spread)
+        spread = "" if deviation is None else f" ± {deviation:.2g}"
+        return (f"{mean:,.0f}" if abs(mean) >= 1000 else f"{mean:.4g}") + spread
 
 
-@final
 @dataclass(frozen=True)
 class Settings:
     """What to compare, and how."""
@@ -82,7 +84,6 @@ class Settings:
 Arguments = tuple[tuple[str, float], ...]
 
 
-@final
 @dataclass(frozen=True)
 class Run:
     """One piece of work: a contender, trained from one seed with one set of arguments."""
@@ -94,7 +95,6 @@ class Run:
     arguments: Arguments = ()  # others, where they were tuned
 
 
-@final
 @dataclass(frozen=True)
 class Search:
     """One piece of work: the search for the best arguments of a contender."""
@@ -105,7 +105,6 @@ class Search:
     seed: int  # of their weights and batches, and of the sampler
 
 
-@final
 @dataclass(frozen=True)
 class Trial:
     """One set of arguments that a search tried."""
@@ -118,7 +117,6 @@ class Trial:
     stopped: str = ""  # why it was ended early, "pruned" for one
 
 
-@final
 @dataclass(frozen=True)
 class Tuning:
     """What a search came to."""
@@ -140,26 +138,21 @@ class Tuning:
     @property
     def cost(self) -> dict[str, Any]:
         """What the search found and took; figures of the metric are of the trials that ended."""
-        from pandas import Series
-
-        quarter, median, three_quarters = present(
-            Series(self.finals, dtype=float).quantile([0.25, 0.5, 0.75])
-        )
-        pruned = [trial.stopped for trial in self.trials].count(PRUNED)
+        quarters = np.quantile(self.finals, [0.25, 0.5, 0.75]) if self.finals else 3 * [None]
+        pruned = sum(trial.stopped == PRUNED for trial in self.trials)
         return {
             "trials": len(self.trials),
             "trials_pruned": pruned,
             "trials_failed": len(self.trials) - len(self.finals) - pruned,
             "trials_best": None if self.best is None else self.best_trial.validation_metric[-1],
-            "trials_lower_quartile": quarter,
-            "trials_median": median,
-            "trials_upper_quartile": three_quarters,
+            "trials_lower_quartile": quarters[0],
+            "trials_median": quarters[1],
+            "trials_upper_quartile": quarters[2],
             "tuning_steps": sum(trial.steps for trial in self.trials),
             "tuning_seconds": sum(trial.seconds for trial in self.trials),
         }
 
 
-@final
 @dataclass(frozen=True)
 class Training:
     """What one training came to."""
@@ -175,19 +168,15 @@ class Training:
         """The metric after the last epoch; None if the training was ended early."""
         return None if self.stopped else self.validation_metric[-1]
 
-    def epochs_to(self, target: float, metric: Metric) -> int | None:
-        """The epochs after which the metric is first as good as a target.
-
-        None if it never is, or if the training was ended early.
-        """
-        if self.stopped:
+    def epochs_to(self, target: float | None, metric: Metric) -> int | None:
+        """After how many epochs the metric is first as good as a target; None if it ended early."""
+        if self.stopped or target is None:
             return None
         worths = (metric.worth(value) for value in self.validation_metric)
         wanted = metric.worth(target)
         return next((epoch for epoch, worth in enumerate(worths) if worth >= wanted), None)
 
 
-@final
 @dataclass(frozen=True)
 class Duel:
     """The result of a run: this package's training, and Keras' on the same batches."""
@@ -200,7 +189,6 @@ class Duel:
     weight_difference: float | None
 
 
-@final
 @dataclass(frozen=True)
 class Summary:
     """A figure over several seeds; None where there are too few."""
@@ -211,29 +199,19 @@ class Summary:
     total: int  # how many there are
 
 
-def summary(values: Sequence[float | None]) -> Summary:
+def summary(values: Sequence[float | None] | np.ndarray) -> Summary:
     """The summary of the seeds' figures; None, NaN and infinity are of those that have none."""
-    from pandas import Series
-
-    found = Series(values, dtype=float).replace([math.inf, -math.inf], math.nan)
-    mean, deviation = present(found.agg(["mean", "std"]))
-    return Summary(mean, deviation, int(found.count()), len(values))
-
-
-def present(values: Iterable[float]) -> list[float | None]:
-    """Numbers of Python, None for NaN."""
-    return [None if math.isnan(value) else float(value) for value in values]
+    found = np.array(values, dtype=float)
+    found = found[np.isfinite(found)]
+    return Summary(
+        mean=float(found.mean()) if found.size else None,
+        deviation=float(found.std(ddof=1)) if found.size > 1 else None,
+        count=found.size,
+        total=len(values),
+    )
 
 
-def counted(reasons: Iterable[str]) -> dict[str, int]:
-    """How often each reason occurs, in the order in which they do; empty ones are none."""
-    given = [reason for reason in reasons if reason]
-    return {reason: given.count(reason) for reason in dict.fromkeys(given)}
-
-
-@final
-@dataclass(frozen=True)
-class Curve:
+class Curve(NamedTuple):
     """A learning curve over several seeds, as far as any of them came: mean, lowest, highest."""
 
     mean: tuple[float, ...]
@@ -241,18 +219,6 @@ class Curve:
     high: tuple[float, ...]
 
 
-def curve(trainings: Sequence[Training], name: str) -> Curve:
-    """The curve of a field of `Training` over the seeds."""
-    from pandas import DataFrame, Series
-
-    seeds = [Series(getattr(one, name), dtype=float) for one in trainings]
-    # A row an epoch; what a seed has not is NaN, which the statistics leave out.
-    table = DataFrame(dict(enumerate(seeds))).replace([math.inf, -math.inf], math.nan)
-    seen = table.dropna(how="all").T
-    return Curve(tuple(seen.mean()), tuple(seen.min()), tuple(seen.max()))
-
-
-@final
 @dataclass(frozen=True)
 class RatePoint:
     """One learning rate of a sweep, with a duel for each seed."""
@@ -265,22 +231,15 @@ class RatePoint:
         """The final metric of ours, of the seeds that were trained to the end."""
         return summary([duel.ours.final for duel in self.duels])
 
-    @property
-    def stopped(self) -> dict[str, int]:
-        """For each reason to end ours early how many seeds there were."""
-        return counted(duel.ours.stopped for duel in self.duels)
-
     def worth(self, metric: Metric) -> tuple[float, ...]:
         """What rates are ordered by: seeds that came through, metric, loss; more is better."""
         through = [duel.ours for duel in self.duels if not duel.ours.stopped]
-        if not through:
-            return (0,)
-        final = statistics.fmean(one.validation_metric[-1] for one in through)
-        loss = statistics.fmean(one.validation_loss[-1] for one in through)
-        return len(through), metric.worth(final), -loss
+        worths = [
+            (metric.worth(one.validation_metric[-1]), -one.validation_loss[-1]) for one in through
+        ]
+        return len(through), *map(statistics.fmean, zip(*worths, strict=True))
 
 
-@final
 @dataclass(frozen=True)
 class Comparison:
     """One contender's result."""
@@ -309,45 +268,27 @@ class Comparison:
         """Whether the best of several rates is the lowest or the highest one."""
         return len(self.points) > 1 and self.best in (0, len(self.points) - 1)
 
-    def trainings(self, side: str) -> list[Training]:
+    def trainings(self, side: str = "ours") -> list[Training]:
         """The trainings of a side, `"ours"` or `"built_in"`, one of each seed, or none."""
-        sides = (getattr(duel, side) for duel in self.duels)
-        return [training for training in sides if training is not None]
+        return [getattr(duel, side) for duel in self.duels if getattr(duel, side)]
 
     def final(self, side: str = "ours") -> Summary:
         """The final metric of a side."""
         return summary([training.final for training in self.trainings(side)])
 
-    def step_seconds(self, side: str) -> float | None:
-        """The time of a step of a side: the median of the seeds'."""
-        times = [training.step_seconds for training in self.trainings(side)]
-        return statistics.median(times) if times else None
-
-    @property
-    def time_ratio(self) -> float | None:
-        """Time of our step, relative to Keras': the median of the seeds'."""
-        pairs = [(duel.ours, duel.built_in) for duel in self.duels if duel.built_in is not None]
-        if not pairs:
-            return None
-        return statistics.median(ours.step_seconds / theirs.step_seconds for ours, theirs in pairs)
-
-    @property
-    def weight_difference(self) -> float | None:
-        """That of the worst seed, or None if any has none."""
-        differences = [duel.weight_difference for duel in self.duels]
-        there = [difference for difference in differences if difference is not None]
-        return max(there) if len(there) == len(differences) else None
-
     def curve(self, side: str, name: str) -> Curve:
-        """A learning curve of a side."""
-        return curve(self.trainings(side), name)
+        """The curve of a field of `Training` over the seeds of a side."""
+        curves = (getattr(training, name) for training in self.trainings(side))
+        epochs = itertools.zip_longest(*curves, fillvalue=math.nan)
+        finite = [list(filter(math.isfinite, epoch)) for epoch in epochs]
+        seen = [epoch for epoch in finite if epoch]
+        return Curve(*(tuple(map(of, seen)) for of in (statistics.fmean, min, max)))
 
     def stopped(self, side: str = "ours") -> dict[str, int]:
         """For each reason to end a training early how many seeds there were."""
-        return counted(training.stopped for training in self.trainings(side))
+        return Counter(one.stopped for one in self.trainings(side) if one.stopped)
 
 
-@final
 @dataclass(frozen=True)
 class Results:
     """All of a comparison."""
@@ -364,65 +305,117 @@ class Results:
     again: str  # what to type to get the same again
     metric: Metric = Metric()
 
-    def ordered(self, kind: str) -> list[Comparison]:
-        """The comparisons of a kind, the best final metric first; those without one last."""
-
-        def worth(comparison: Comparison) -> float:
-            mean = comparison.final().mean
-            return -math.inf if mean is None else self.metric.worth(mean)
-
-        return sorted(self.of_kind(kind), key=worth, reverse=True)
-
     def of_kind(self, kind: str) -> list[Comparison]:
         """The comparisons of optimizers, or those of schedules."""
         return [comparison for comparison in self.comparisons if comparison.kind == kind]
 
+    def ordered(self, kind: str) -> list[Comparison]:
+        """The comparisons of a kind, the best final metric first; those without one last."""
+        worth = self.metric.worth
+        return sorted(self.of_kind(kind), key=lambda one: worth(one.final().mean), reverse=True)
+
     @property
     def target(self) -> float | None:
         """The metric to which the time is taken; None if no training came to its end."""
-        if self.settings.target is not None:
+        best = max((one.final().mean for one in self.comparisons), key=self.metric.worth)
+        if self.settings.target is not None or best is None:
             return self.settings.target
-        means = [comparison.final().mean for comparison in self.comparisons]
-        there = [mean for mean in means if mean is not None]
-        if not there:
-            return None
-        best = max(there, key=self.metric.worth)
         return best * (TARGET_SHARE if self.metric.worth(best) > 0 else 2 - TARGET_SHARE)
 
-    def steps_to_target(self, comparison: Comparison) -> Summary:
-        """The steps of ours after which the metric is first as good as the target."""
-        return summary([steps for steps, _ in self.to_target(comparison)])
+    def to_target(self, comparison: Comparison) -> tuple[Summary, Summary]:
+        """The steps of ours after which the metric is first as good as the target; the seconds."""
+        target, metric, ours = self.target, self.metric, comparison.trainings()
+        epochs = np.array([one.epochs_to(target, metric) for one in ours], dtype=float)
+        steps = epochs * self.data["steps_per_epoch"]
+        return summary(steps), summary(steps * [one.step_seconds for one in ours])
 
-    def seconds_to_target(self, comparison: Comparison) -> Summary:
-        """Those steps times the time of a step."""
-        return summary([seconds for _, seconds in self.to_target(comparison)])
+    def row(self, comparison: Comparison) -> dict[str, Any]:
+        """The figures of a row of `table`; what there is none of is None or NaN."""
+        from pandas import Series
 
-    def to_target(self, comparison: Comparison) -> list[tuple[float | None, float | None]]:
-        """Steps and seconds of each seed."""
-        reached = []
-        for training in comparison.trainings("ours"):
-            epochs = None if self.target is None else training.epochs_to(self.target, self.metric)
-            steps = None if epochs is None else epochs * self.data["steps_per_epoch"]
-            reached.append((steps, None if steps is None else steps * training.step_seconds))
-        return reached
+        ours, theirs = comparison.final("ours"), comparison.final("built_in")
+        steps, seconds = self.to_target(comparison)
+        differences = [duel.weight_difference for duel in comparison.duels]
+        times = [
+            Series([one.step_seconds for one in comparison.trainings(side)], dtype=float)
+            for side in SIDES
+        ]
+        figures = {
+            "kind": comparison.kind,
+            "name": comparison.name,
+            "arguments": comparison.setting,
+            "learning_rate": comparison.rate,
+            "seeds": len(comparison.duels),
+            "ended_early": sum(comparison.stopped().values()),
+            "metric": self.metric.name,
+            "validation_metric": ours.mean,
+            "validation_metric_deviation": ours.deviation,
+            "built_in_validation_metric": theirs.mean,
+            "built_in_validation_metric_deviation": theirs.deviation,
+            "steps_to_target": steps.mean,
+            "seconds_to_target": seconds.mean,
+            # Of the worst seed, if all have one.
+            "weight_difference": Series(differences, dtype=float).max(skipna=False),
+            "step_seconds": times[0].median(),
+            "built_in_step_seconds": times[1].median(),
+            "time_ratio": (times[0] / times[1]).median(),
+        }
+        return figures | (comparison.tuning.cost if comparison.tuning else {})
 
     def table(self) -> "DataFrame":
         """A pandas table with a row for each algorithm and schedule, at its best arguments."""
-        from keras_optlab.lab import frames
+        from pandas import DataFrame
 
-        return frames.rows(self)
+        return DataFrame(map(self.row, self.comparisons))
 
     def epochs(self) -> "DataFrame":
-        """A pandas table with a row for each epoch of each training, of all rates and seeds."""
-        from keras_optlab.lab import frames
+        """A pandas table with a row for each epoch, from 0 on, of each training of all rates."""
+        from pandas import DataFrame, concat
 
-        return frames.epochs(self)
+        tables = [
+            DataFrame(
+                {
+                    "kind": comparison.kind,
+                    "name": comparison.name,
+                    "library": library,
+                    "learning_rate": duel.run.rate,
+                    "seed": duel.run.seed,
+                    "epoch": range(len(training.validation_loss)),
+                    "training_loss": (math.nan, *training.training_loss),
+                    "validation_loss": training.validation_loss,
+                    "validation_metric": training.validation_metric,
+                    "ended_early": training.stopped,
+                }
+            )
+            for comparison in self.comparisons
+            for point in comparison.points
+            for duel in point.duels
+            for side, library in SIDES.items()
+            if (training := getattr(duel, side))
+        ]
+        return concat(tables, ignore_index=True)
 
     def trials(self) -> "DataFrame":
         """A pandas table with a row for each trial of each search; empty without tuning."""
-        from keras_optlab.lab import frames
+        from pandas import DataFrame
 
-        return frames.trials(self)
+        return DataFrame(
+            {
+                "kind": comparison.kind,
+                "name": comparison.name,
+                "trial": number,
+                "validation_metric": trial.validation_metric[-1],
+                "epochs": len(trial.validation_metric),
+                "steps": trial.steps,
+                "seconds": trial.seconds,
+                "ended_early": trial.stopped,
+                "learning_rate": trial.rate,
+                **dict(trial.arguments),
+            }
+            for comparison in self.comparisons
+            if comparison.tuning
+            for number, trial in enumerate(comparison.tuning.trials)
+        )
 
     def report(self, folder: str | Path) -> Path:
         """Write the report: a page, its pictures, and all numbers as JSON and CSV.
@@ -439,14 +432,9 @@ class Results:
         from keras_optlab.lab import report
         from keras_optlab.lab.errors import InputError
 
-        folder = Path(folder)
         try:
-            with report.replacing(folder) as aside:
+            with report.replacing(Path(folder)) as aside:
                 report.write(self, aside)
         except InputError as error:
             raise ValueError(str(error)) from None
-        return folder / "report.html"
-
-    def as_dictionary(self) -> dict[str, Any]:
-        """All of it as JSON can hold it, NaN and infinity aside."""
-        return dataclasses.asdict(self) | {"target": self.target}
+        return Path(folder) / "report.html"

@@ -4,105 +4,33 @@ The `templates` folder holds the pages' words, styles and scripts. The script of
 each page, so that it can be opened anywhere.
 """
 
-import functools
-import json
-import re
 from typing import Any
 
 import jinja2
-from markupsafe import Markup, escape
-from plotly.colors import find_intermediate_color, hex_to_rgb, label_rgb
+from markupsafe import Markup
+from plotly.io.json import to_json_plotly
 from plotly.offline import get_plotlyjs
-from plotly.utils import PlotlyJSONEncoder
 
 from keras_optlab import palette
 
-CLEAR = "rgba(0, 0, 0, 0)"
-FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif'
-
 
 def render(template: str, data: dict[str, Any], **context: Any) -> str:
-    """A whole page.
-
-    Args:
-        template: Its file in `templates`.
-        data: What its script needs, figures of Plotly among it.
-        **context: What its template needs; `again` and `versions` are for every page.
-    """
-    themes = {"light": chart_template(palette.LIGHT), "dark": chart_template(palette.DARK)}
-    page = environment().get_template(template)
-    return page.render(
-        script_data=Markup(as_json({**data, "templates": themes})),
-        plotly=Markup(get_plotlyjs()),
-        light=palette.LIGHT,
-        dark=palette.DARK,
-        **context,
-    )
-
-
-@functools.cache
-def environment() -> jinja2.Environment:
-    """Jinja, which escapes whatever names it is given."""
-    made = jinja2.Environment(
+    """A whole page. The data are for its script; every context has `again` and `versions`."""
+    environment = jinja2.Environment(
         loader=jinja2.PackageLoader("keras_optlab.lab"),
         autoescape=True,
         trim_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    made.filters["code"] = code
-    made.globals["line"] = palette.line
-    return made
-
-
-def code(text: str) -> Markup:
-    """Text with its `code` marked as such."""
-    return Markup(re.sub("`(.+?)`", r"<code>\1</code>", str(escape(text))))
-
-
-def as_json(value: Any) -> str:
-    """JSON that can stand in a `script` element, whatever names it holds."""
-    return json.dumps(value, cls=PlotlyJSONEncoder, allow_nan=False).replace("<", "\\u003c")
-
-
-def chart_template(theme: dict[str, str]) -> dict[str, Any]:
-    """Plotly's template for the colours of a page."""
-    axis = {
-        "automargin": True,
-        "gridcolor": theme["rule"],
-        "linecolor": theme["rule"],
-        "ticklabelstandoff": 6,
-        "title": {"font": {"size": 13}, "standoff": 12},
-        "zeroline": False,
-    }
-    layout = {
-        "colorway": palette.LINES,
-        "font": {"color": theme["muted"], "family": FONT, "size": 13},
-        "hoverlabel": {
-            "align": "left",
-            "bgcolor": theme["panel"],
-            "font": {"color": theme["ink"], "family": FONT},
-        },
-        "margin": {"l": 60, "r": 10, "t": 30, "b": 50},
-        "modebar": {"bgcolor": CLEAR, "color": theme["muted"], "activecolor": theme["ours"]},
-        "paper_bgcolor": CLEAR,
-        "plot_bgcolor": CLEAR,
-        "showlegend": False,
-        "xaxis": axis,
-        "yaxis": axis,
-    }
-    markers = {"color": theme["ink"], "line": {"color": theme["paper"]}}
-    paper, first = hex_to_rgb(theme["paper"]), hex_to_rgb(palette.LINES[0])
-    shade = label_rgb(find_intermediate_color(paper, first, 0.45))
-    shades = [[0, shade], [1, theme["paper"]]]
-    data = {"contour": [{"colorscale": shades}], "scatter": [{"marker": markers}]}
-    return {"layout": layout, "data": data}
+    environment.globals["palette"] = palette
+    themes = {"light": palette.LIGHT, "dark": palette.DARK}
+    # Without `<`, which could end the script, whatever names it holds.
+    text = to_json_plotly({**data, "themes": themes}, engine="json")
+    return environment.get_template(template).render(
+        script_data=Markup(text), plotly=Markup(get_plotlyjs()), **context
+    )
 
 
 def dash(lengths: tuple[float, ...]) -> str:
     """A dash of the palette as Plotly takes it."""
     return ",".join(f"{1.5 * length:g}px" for length in lengths) or "solid"
-
-
-def translucent(colour: str, opacity: float) -> str:
-    """A colour `#rrggbb` that lets others shine through."""
-    return f"rgba{(*hex_to_rgb(colour), opacity)}"

@@ -13,13 +13,13 @@ from keras_optlab.lab import comparison_plan, data, farm, store
 from keras_optlab.lab.comparison_plan import Plan
 from keras_optlab.lab.farm import Farm
 from keras_optlab.lab.results import (
+    Comparison,
     Duel,
     Metric,
     RatePoint,
     Run,
     Settings,
     Training,
-    curve,
     summary,
 )
 
@@ -326,14 +326,13 @@ def test_a_summary_is_over_the_seeds_that_have_the_figure():
 
 
 def test_a_curve_is_as_long_as_the_longest_seed():
-    found = curve(
-        [training([0, 1, 3, 7]), training([0, 3]), training([0, 2, math.nan])],
-        "validation_metric",
-    )
+    seeds = point(0.1, training([0, 1, 3, 7]), training([0, 3]), training([0, 2, math.nan]))
+    comparison = Comparison("optimizer", "SGD", "", "", (), (seeds,), 0)
+    found = comparison.curve("ours", "validation_metric")
     assert found.mean == (0, 2, 3, 7)
     assert found.low == (0, 1, 3, 7)
     assert found.high == (0, 3, 3, 7)
-    assert curve([], "training_loss").mean == ()
+    assert comparison.curve("built_in", "training_loss").mean == ()
 
 
 def test_time_to_a_target_ends_with_the_first_epoch_there():
@@ -358,6 +357,6 @@ def test_steps_and_seconds_to_the_target_and_the_default_target():
     assert results.target == pytest.approx(0.95 * final)
     epochs = next(n for n, value in enumerate(duel.ours.validation_metric) if value >= 0.95 * final)
     # 48 rows to train on make two batches of 20.
-    assert results.steps_to_target(comparison).mean == 2 * epochs
-    seconds = 2 * epochs * duel.ours.step_seconds
-    assert results.seconds_to_target(comparison).mean == pytest.approx(seconds)
+    steps, seconds = results.to_target(comparison)
+    assert steps.mean == 2 * epochs
+    assert seconds.mean == pytest.approx(2 * epochs * duel.ours.step_seconds)

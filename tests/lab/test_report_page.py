@@ -1,5 +1,6 @@
 """The report in a real browser: it sorts, draws and toggles, and asks for nothing."""
 
+import dataclasses
 import json
 import math
 import re
@@ -11,6 +12,7 @@ from keras_optlab.lab import report, report_charts
 from keras_optlab.lab.results import (
     Comparison,
     Duel,
+    Metric,
     RatePoint,
     Results,
     Run,
@@ -249,10 +251,15 @@ def test_losses_are_drawn_too_on_a_logarithmic_axis(page):
     assert "Lion" in text(page)
 
 
-def test_a_loss_that_diverges_leaves_the_picture():
-    axis = report_charts.loss_axis("loss", [0.5, 1.0, 1e9])
-    assert axis["autorangeoptions"]["clipmax"] == 30.0
-    assert "autorangeoptions" not in report_charts.loss_axis("loss", [])
+@pytest.mark.parametrize(
+    ("losses", "axis"),
+    [([0.5, 1.0, 1e9], {"clipmax": 30.0}), ([], {})],
+)
+def test_a_loss_that_diverges_leaves_the_picture(losses, axis):
+    rows = {"SGD": [(epoch, loss, loss, loss) for epoch, loss in enumerate(losses, start=1)]}
+    arguments = "title", {"title": "epoch"}, "loss", "epoch"
+    drawn = report_charts.figure(report_charts.LOSS, rows, *arguments)
+    assert drawn.layout.yaxis.autorangeoptions.to_plotly_json() == axis
 
 
 def visible_epochs(page):
@@ -360,10 +367,10 @@ def test_tables_of_pandas_have_means_and_every_seed():
     assert dict(zip(last["seed"], last["validation_metric"], strict=True)) == {0: 0.95, 1: 0.99}
 
 
-def test_json_cannot_end_its_element():
-    from keras_optlab.lab.web import as_json
-
-    text = as_json({"name": HOSTILE})
-    assert "<" not in text
-    assert json.loads(text) == {"name": HOSTILE}
+def test_json_cannot_end_its_element(tmp_path):
+    of_user = dataclasses.replace(results(), metric=Metric(HOSTILE))
+    text = of_user.report(tmp_path).read_text(encoding="utf-8")
+    start = text.index('id="data">') + len('id="data">')
+    figures = json.loads(text[start : text.index("<", start)])["figures"]
+    assert f"validation {HOSTILE}" in figures["optimizer"]
     assert report.finite({"a": float("nan")}) == {"a": None}
