@@ -1,7 +1,10 @@
 """What was measured of a claim, and what follows from it."""
 
+import functools
+import inspect
 import io
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -13,8 +16,7 @@ from PIL import Image
 from keras_optlab.lab.claims.picture import Panel, figure
 from keras_optlab.palette import STYLE
 
-RELATIONS = {"<": np.less, ">": np.greater}
-COLOURS_IN_A_FILE = 128
+RELATIONS = {"<": operator.lt, ">": operator.gt}
 
 
 @final
@@ -29,9 +31,6 @@ class Measurement:
         bound: The bound.
         expected: Whether the figure is documented to keep the bound. False for a part of a claim
             that is commonly said and does not hold.
-
-    Raises:
-        ValueError: For another relation.
     """
 
     name: str
@@ -85,7 +84,6 @@ class Evidence:
         return f"<Evidence of claim {self.number}: {self.verdict}>"
 
     def _repr_png_(self) -> bytes:
-        """How a notebook shows it."""
         return png(self, dpi=80)
 
     @property
@@ -106,25 +104,41 @@ class Evidence:
         return "holds" if self.holds else "does not hold as claimed"
 
 
-def draw(evidence: Evidence, path: str | Path, dpi: int = 110) -> None:
-    """Draw the picture of a claim.
+# What a function finds out about the claim in its docstring: the other fields of `Evidence`.
+Found = tuple[Sequence[Measurement], str, str, Sequence[Panel]]
+# What measures each claim, by its number.
+CLAIMS: dict[int, Callable[..., Evidence]] = {}
 
-    Args:
-        evidence: What came out.
-        path: PNG file to write.
-        dpi: Integer > 0, dots an inch. Defaults to `110`.
-    """
+
+def claim(number: int) -> Callable[[Callable[..., Found]], Callable[..., Evidence]]:
+    """Make a function measure the claim of a number, which is the function's docstring."""
+
+    def register(function: Callable[..., Found]) -> Callable[..., Evidence]:
+        text = " ".join((inspect.getdoc(function) or "").split())
+
+        @functools.wraps(function)
+        def measure(*args: int, **kwargs: int) -> Evidence:
+            return Evidence(number, text, *function(*args, **kwargs))
+
+        CLAIMS[number] = measure
+        return measure
+
+    return register
+
+
+def draw(evidence: Evidence, path: str | Path, dpi: int = 110) -> None:
+    """Write the picture of a claim to a PNG file, of so many dots an inch."""
     Path(path).write_bytes(png(evidence, dpi))
 
 
 def png(evidence: Evidence, dpi: int = 110) -> bytes:
-    """The picture of a claim as the content of a PNG file; the arguments are those of `draw`."""
+    """The picture of a claim as the content of a PNG file."""
     file, small = io.BytesIO(), io.BytesIO()
     with matplotlib.rc_context(STYLE):
         drawn = figure(f"{evidence.number}. {evidence.claim}", evidence.panels)
         drawn.savefig(file, format="png", dpi=dpi, facecolor="white")
     # A palette makes the file a third as large, and a notebook with it.
-    Image.open(file).convert("RGB").quantize(COLOURS_IN_A_FILE).save(small, "png", optimize=True)
+    Image.open(file).convert("RGB").quantize(128).save(small, "png", optimize=True)
     return small.getvalue()
 
 
