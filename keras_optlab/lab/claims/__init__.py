@@ -7,14 +7,8 @@
 >>> claims.draw(evidence, "claim_1.png")  # doctest: +SKIP
 """
 
-from keras_optlab.lab.claims import (  # noqa: F401, each adds its claims to `evidence.CLAIMS`
-    adaptive,
-    evidence,
-    momentum,
-    one_cycle,
-    regularization,
-    schedules,
-)
+# Each module puts its claims into `evidence.CLAIMS`.
+from keras_optlab.lab.claims import adaptive, evidence, momentum, regularization, schedules  # noqa: F401
 from keras_optlab.lab.claims.evidence import Evidence, Measurement, draw, png
 from keras_optlab.lab.claims.picture import Line, Panel, figure
 

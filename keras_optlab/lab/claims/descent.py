@@ -106,9 +106,11 @@ def loop(step: Callable[[Any], Any], state: list[keras.Variable]) -> Callable[[A
         import tensorflow as tf
 
         # One iteration at a time: each reads what the one before has written.
-        options: dict[str, Any] = {"parallel_iterations": 1, "fn_output_signature": tf.float32}
-        steps = functools.partial(tf.map_fn, step, **options)
-        return tf.function(steps, autograph=False, reduce_retracing=True)
+        options: Any = {"parallel_iterations": 1, "fn_output_signature": tf.float32}
+        compiled = tf.function(lambda rows: tf.map_fn(step, rows, **options), autograph=False)
+        # For any number of rows, since TensorFlow warns of many calls that each trace a graph.
+        graph = functools.cache(compiled.get_concrete_function)
+        return lambda rows: graph(tf.TensorSpec([None, *rows.shape[1:]], rows.dtype))(rows)
     if keras.backend.backend() == "torch":
         import torch
 

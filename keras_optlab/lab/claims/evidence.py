@@ -24,13 +24,8 @@ RELATIONS = {"<": operator.lt, ">": operator.gt}
 class Measurement:
     """A figure, and the bound that it has to keep for the claim to hold.
 
-    Args:
-        name: What was measured.
-        value: The figure; NaN keeps no bound.
-        relation: `"<"` or `">"`.
-        bound: The bound.
-        expected: Whether the figure is documented to keep the bound. False for a part of a claim
-            that is commonly said and does not hold.
+    `expected` is False for a part of a claim that is commonly said and documented not to hold. NaN
+    keeps no bound.
     """
 
     name: str
@@ -62,15 +57,10 @@ class Measurement:
 @final
 @dataclass(frozen=True)
 class Evidence:
-    """What came out for one claim.
+    """What came out for one claim, as it is commonly put: figures, a text, and a picture.
 
-    Args:
-        number: Number of the claim, 1 to 14.
-        claim: The claim as it is commonly put.
-        measurements: `Measurement`s, which together decide.
-        text: What came out, in a sentence or two; where the claim does not hold as put, says so.
-        caption: What to see in the picture.
-        panels: The picture, from left to right.
+    The figures decide together, and the text says so where the claim does not hold as it is put.
+    The caption says what to see in the panels, which stand from left to right.
     """
 
     number: int

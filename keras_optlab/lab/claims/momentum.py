@@ -8,14 +8,10 @@ from keras import ops
 
 from keras_optlab.lab.claims.descent import Descent, descend
 from keras_optlab.lab.claims.evidence import Found, Measurement, claim, steps_until
-from keras_optlab.lab.claims.picture import LOG_BOTH, LOG_X, LOG_Y, Panel, lines
+from keras_optlab.lab.claims.picture import LOG_BOTH, LOG_X, LOG_Y, Line, Panel, lines
 from keras_optlab.optimizers import SGD
 
 BETA = "β = {:g}"
-# The elongated bowl of claim 4: ½ Σ curvature x².
-CURVATURE = np.array([1.0, 50.0], "float32")
-BOWL_START = np.array([10.0, 1.0], "float32")
-REACHED = 1e-4
 
 
 def slide(
@@ -121,25 +117,45 @@ def overshoot(steps: int = 400) -> Found:
 @claim(4)
 def nesterov_on_a_bowl(rates: int = 60, momentums: int = 34) -> Found:
     """Nesterov needs fewer steps and oscillates less than momentum on an elongated bowl."""
-    goal = REACHED * float(bowl_loss(BOWL_START))
-    ways, best = {}, []
-    for name, nesterov in {"momentum": False, "Nesterov": True}.items():
-        optimizer = SGD(0.01, momentum=0.9, nesterov=nesterov)
-        ways[name] = descend(optimizer, BOWL_START, bowl_slope, 300)
-        best.append(tuned(nesterov, np.geomspace(2e-3, 0.08, rates), momentums))
-    losses = {name: bowl_loss(way) for name, way in ways.items()}
+    curvature, start = np.array([1.0, 50.0], "float32"), np.array([10.0, 1.0], "float32")
+
+    def slope(point: Any, row: Any) -> Any:
+        return ops.convert_to_tensor(curvature) * point
+
+    def height(*coordinates: np.ndarray) -> np.ndarray:
+        points = np.stack(coordinates, axis=-1).astype("float64")
+        return 0.5 * (curvature * points**2).sum(axis=-1)
+
+    goal, swept = 1e-4 * height(*start), np.geomspace(2e-3, 0.08, rates)
+
+    def fewest_steps(nesterov: bool) -> tuple[float, float, float]:
+        """At any rate and momentum; the rate and the momentum."""
+        descent = Descent(SGD(1.0, momentum=0.5, nesterov=nesterov), start, slope, rates=swept)
+        found = []
+        for beta in np.linspace(0.3, 0.96, momentums):
+            descent.restart(momentum=float(beta))
+            with np.errstate(over="ignore", invalid="ignore"):
+                needed = 1 + steps_until(height(*np.moveaxis(descent.run(100), -1, 0)), goal)
+            found.append((needed.min(), swept[needed.argmin()], beta))
+        return min(found)
+
+    ways = {
+        name: descend(SGD(0.01, momentum=0.9, nesterov=nesterov), start, slope, 300)
+        for name, nesterov in (("momentum", False), ("Nesterov", True))
+    }
+    losses = {name: height(*way.T) for name, way in ways.items()}
     slow, quick = (float(steps_until(loss, goal)) for loss in losses.values())
     wide, narrow = (float(np.abs(np.diff(way[:, 1])).sum()) for way in ways.values())
-    (heavy, _, heavy_beta), (ahead, _, ahead_beta) = best
+    (heavy, _, heavy_beta), (ahead, _, ahead_beta) = map(fewest_steps, (False, True))
     tuned_name = "steps, Nesterov / momentum, each at its best η and β"
-    trails = [lines({name: way[:, 1]}, way[:, 0], "dots")[0] for name, way in ways.items()]
+    trails = [Line(name, *way.T, style="dots") for name, way in ways.items()]
     shown = lines({name: loss[:161] for name, loss in losses.items()})
-    title, axes = "The way down an elongated bowl", ("x (curvature 1)", "y (curvature 50)")
+    axes = "The way down an elongated bowl", "x (curvature 1)", "y (curvature 50)"
     return (
         [
             Measurement("steps, Nesterov / momentum, η = 0.01, β = 0.9", quick / slow, "<", 1),
             Measurement("path across the valley, Nesterov / momentum", narrow / wide, "<", 0.5),
-            Measurement(tuned_name, ahead / heavy, "<", 1, expected=False),
+            Measurement(tuned_name, float(ahead / heavy), "<", 1, expected=False),
         ],
         f"With the same η = 0.01 and β = 0.9 Nesterov needs {quick:.0f} steps and momentum "
         f"{slow:.0f}, and it swings across the valley {1 / (narrow / wide):.1f} times "
@@ -149,32 +165,7 @@ def nesterov_on_a_bowl(rates: int = 60, momentums: int = 34) -> Found:
         "Left: both start at the right; momentum zigzags across the valley, Nesterov turns into "
         "it. Right: the loss of momentum trembles with each swing, that of Nesterov does not.",
         [
-            Panel(title, *axes, trails, height=lambda x, y: bowl_loss(np.stack([x, y], axis=-1))),
+            Panel(*axes, trails, height=height),
             Panel("The loss", "step", "loss", shown, LOG_Y, levels=[("reached", goal)]),
         ],
     )
-
-
-def bowl_loss(points: np.ndarray) -> np.ndarray:
-    """Height of the elongated bowl at points along the last axis."""
-    return 0.5 * (CURVATURE * np.asarray(points, "float64") ** 2).sum(axis=-1)
-
-
-def bowl_slope(point: Any, row: Any) -> Any:
-    """Gradient of the elongated bowl."""
-    return ops.convert_to_tensor(CURVATURE) * point
-
-
-def tuned(nesterov: bool, rates: np.ndarray, momentums: int) -> tuple[float, float, float]:
-    """The fewest steps to the bottom of the bowl, and the learning rate and momentum for it."""
-    descent = Descent(
-        SGD(1.0, momentum=0.5, nesterov=nesterov), BOWL_START, bowl_slope, rates=rates
-    )
-    found = []
-    for beta in np.linspace(0.3, 0.96, momentums):
-        descent.restart(momentum=float(beta))
-        with np.errstate(over="ignore", invalid="ignore"):
-            losses = bowl_loss(descent.run(100))
-        needed = 1 + steps_until(losses, REACHED * bowl_loss(BOWL_START))
-        found.append((float(needed.min()), float(rates[needed.argmin()]), float(beta)))
-    return min(found)
