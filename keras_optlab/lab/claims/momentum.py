@@ -77,8 +77,8 @@ def plateau_and_bump(steps: int = 8000) -> Found:
         f"Momentum 0.9 is over the plateau after {crossed[1]:.0f} steps and over the bump, where "
         f"gradient descent ends at x = {minimum:.2f}. Gradient descent does not stay on the "
         f"plateau for ever: it needs {crossed[0] / crossed[1]:.1f} times as many steps (claim 1). "
-        "Momentum carries only the speed it arrives with: set down at rest in the local minimum "
-        f"it ends at x = {rest[-1]:.2f} too.",
+        "Momentum carries only the speed it arrives with: set down at rest in the local minimum it "
+        f"ends at x = {rest[-1]:.2f} too.",
         "Left: the valley is at 0; the upper line creeps. Right: the line that arrives with speed "
         "passes the local minimum at 2.2, the other two end in it.",
         [
@@ -158,10 +158,10 @@ def nesterov_on_a_bowl(rates: int = 60, momentums: int = 34) -> Found:
             Measurement(tuned_name, float(ahead / heavy), "<", 1, expected=False),
         ],
         f"With the same η = 0.01 and β = 0.9 Nesterov needs {quick:.0f} steps and momentum "
-        f"{slow:.0f}, and it swings across the valley {1 / (narrow / wide):.1f} times "
-        f"less. Not as claimed: with the best η and β for each, momentum needs {heavy:.0f} steps "
-        f"(β = {heavy_beta:.2f}) and Nesterov {ahead:.0f} (β = {ahead_beta:.2f}), as Polyak's "
-        "theory of quadratics has it. Nesterov forgives a β that is too large.",
+        f"{slow:.0f}, and it swings across the valley {1 / (narrow / wide):.1f} times less. Not as "
+        f"claimed: with the best η and β for each, momentum needs {heavy:.0f} steps (β = "
+        f"{heavy_beta:.2f}) and Nesterov {ahead:.0f} (β = {ahead_beta:.2f}), as Polyak's theory of "
+        "quadratics has it. Nesterov forgives a β that is too large.",
         "Left: both start at the right; momentum zigzags across the valley, Nesterov turns into "
         "it. Right: the loss of momentum trembles with each swing, that of Nesterov does not.",
         [

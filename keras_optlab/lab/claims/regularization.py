@@ -19,13 +19,15 @@ def weight_decay(steps: int = 500, copies: int = 2000) -> Found:
     rate, decay, sizes = 0.01, 0.1, np.array([0.01, 0.1, 1.0, 10.0], "float32")
     noise = np.random.default_rng(0).normal(size=(steps, copies, 1)).astype("float32") * sizes
     start = np.ones((copies, len(sizes)), "float32")
-    decoupled, coupled = (
-        {"learning_rate": rate, "weight_decay": decay, "decoupled_weight_decay": is_decoupled}
-        for is_decoupled in (True, False)
+    l2: Any = {"weight_decay": decay, "decoupled_weight_decay": False}
+    optimizers = (
+        SGD(rate, weight_decay=decay),
+        SGD(rate, **l2),
+        AdamW(rate, decay),
+        Adam(rate, **l2),
     )
     sgd, sgd_l2, adamw, adam_l2 = (
-        descend(optimizer, start, lambda x, row: row, noise)
-        for optimizer in (SGD(**decoupled), SGD(**coupled), AdamW(rate, decay), Adam(**coupled))
+        descend(optimizer, start, lambda x, row: row, noise) for optimizer in optimizers
     )
     apart, adam_apart = (
         float(np.abs(one[-1] - other[-1]).max() / np.abs(one[-1] - start).max())
@@ -36,11 +38,8 @@ def weight_decay(steps: int = 500, copies: int = 2000) -> Found:
     means = [way.astype("float64").mean(axis=1) for way in (adamw, adam_l2)]
     taken, taken_l2 = (1 - mean[-1] for mean in means)
     spread, spread_l2 = (float(each.max() / each.min()) for each in (taken, taken_l2))
-    shown = [
-        lines(dict(zip(sizes, mean.T, strict=True)), label="gradients of size {:g}")
-        for mean in means
-    ]
-    axes: Any = {"x_label": "step", "y_label": "mean weight", "limits": (-0.1, 1.1)}
+    label, limits = "gradients of size {:g}", (-0.1, 1.1)
+    shown = [lines(dict(zip(sizes, mean.T, strict=True)), label=label) for mean in means]
     return (
         [
             Measurement("SGD: L2 and decay apart, of the way", apart, "<", 1e-5),
@@ -50,29 +49,16 @@ def weight_decay(steps: int = 500, copies: int = 2000) -> Found:
         ],
         f"With SGD the two differ by {apart:.0e} of the way, which is rounding; with Adam by "
         f"{adam_apart:.0%}. Under zero-mean gradients of size 0.01 to 10 AdamW takes "
-        f"{taken.min():.0%} to {taken.max():.0%} off the mean weight ({full:.0%} by the "
-        f"formula) whatever their size; Adam with L2 takes {taken_l2[0]:.0%} off those with the "
-        f"smallest and {taken_l2[-1]:.1%} off those with the largest gradients.",
+        f"{taken.min():.0%} to {taken.max():.0%} off the mean weight ({full:.0%} by the formula) "
+        f"whatever their size; Adam with L2 takes {taken_l2[0]:.0%} off those with the smallest "
+        f"and {taken_l2[-1]:.1%} off those with the largest gradients.",
         "Left: the lines of all four gradient sizes lie on one another. Right: the smaller the "
         "gradients, the more L2 takes; the weights with large gradients hardly decay.",
         [
-            Panel("AdamW", lines=shown[0], **axes),
-            Panel("Adam with L2", lines=shown[1], **axes),
+            Panel("AdamW", "step", "mean weight", shown[0], limits=limits),
+            Panel("Adam with L2", "step", "mean weight", shown[1], limits=limits),
         ],
     )
-
-
-# AdaGrad's s starts from 0 as in its paper; from 0.1 in Keras.
-LIKE_KERAS = "AdaGrad, s₀ = 0.1"
-SEPARATORS = {
-    "SGD": lambda: SGD(0.05),
-    "momentum 0.9": lambda: SGD(0.005, momentum=0.9),
-    "AdaGrad": lambda: Adagrad(0.03, initial_accumulator_value=0.0),
-    "RMSProp": lambda: RMSprop(0.001),
-    "Adam": lambda: Adam(0.01),
-    LIKE_KERAS: lambda: Adagrad(0.03),
-}
-FAILING = ("AdaGrad", "RMSProp", "Adam")
 
 
 @claim(10)
@@ -94,11 +80,22 @@ def generalisation(rows: int = 60, seeds: int = 5, steps: int = 600) -> Found:
         return np.stack([(right & (labels == y)).sum(1) / (labels == y).sum(1) for y in (-1, 1)], 1)
 
     start = np.zeros((seeds, features.shape[2]))
+    # AdaGrad's s starts from 0 as in its paper; from 0.1 in Keras.
+    optimizers = {
+        "SGD": SGD(0.05),
+        "momentum 0.9": SGD(0.005, momentum=0.9),
+        "AdaGrad": Adagrad(0.03, initial_accumulator_value=0.0),
+        "RMSProp": RMSprop(0.001),
+        "Adam": Adam(0.01),
+        "AdaGrad, s₀ = 0.1": Adagrad(0.03),
+    }
     weights = {
-        name: descend(make(), start, gradient, steps)[-1] for name, make in SEPARATORS.items()
+        name: descend(optimizer, start, gradient, steps)[-1]
+        for name, optimizer in optimizers.items()
     }
     seen = [accuracy(each, features) for each in weights.values()]
     new = {name: accuracy(each, unseen).mean() for name, each in weights.items()}
+    failing, like_keras = ("AdaGrad", "RMSProp", "Adam"), new["AdaGrad, s₀ = 0.1"]
     left = bars({"training": np.mean(seen, axis=(1, 2)), "unseen": list(new.values())})
     positive, negative = (3 + 5 * int(np.argmax(labels[0] == label)) for label in (1, -1))
     shown = [0, 1, positive, negative]
@@ -108,18 +105,18 @@ def generalisation(rows: int = 60, seeds: int = 5, steps: int = 600) -> Found:
         [
             Measurement("lowest training accuracy", float(np.min(seen)), ">", 0.999),
             Measurement("SGD on unseen data", new["SGD"], ">", 0.999),
-            *(Measurement(f"{name} on unseen data", new[name], "<", 0.55) for name in FAILING),
-            Measurement("AdaGrad with s₀ = 0.1", new[LIKE_KERAS], ">", 0.999),
+            *(Measurement(f"{name} on unseen data", new[name], "<", 0.55) for name in failing),
+            Measurement("AdaGrad with s₀ = 0.1", like_keras, ">", 0.999),
         ],
         f"All fit the training data. On unseen data SGD is right in {new['SGD']:.0%} (mean of both "
         f"labels), AdaGrad in {new['AdaGrad']:.0%} and Adam in {new['Adam']:.0%}: they call "
         "everything positive. The problem is made for that and says what can happen, not what "
         "usually does; with s₀ = 0.1, Keras' default, AdaGrad's steps stay in proportion to the "
-        f"gradient and it is right in {new[LIKE_KERAS]:.0%}.",
+        f"gradient and it is right in {like_keras:.0%}.",
         "Left: the bars of training are all full, those on unseen data are not. Right: SGD puts "
         "its weight on the feature that is the label; Adam gives all a weight of one size.",
         [
-            Panel("Accuracy, mean of both labels", "accuracy", "", left, names=[*SEPARATORS]),
+            Panel("Accuracy, mean of both labels", "accuracy", "", left, names=[*weights]),
             Panel("The weight of some features", "weight", "", right, names=names),
         ],
     )

@@ -17,9 +17,10 @@ from keras_optlab.lab.claims.picture import LOG_BOTH, LOG_Y, Line, Panel, lines
 from keras_optlab.lab.data import Dataset
 from keras_optlab.optimizers import SGD
 
-BATCH = 32
+# Claim 13.
+BATCH, RATES = 32, np.geomspace(0.02, 0.32, 5)
 # Schedules whose rate is not small when training ends.
-NOT_LOWER = ("warmup, then constant", "restarts, stopped within a cycle")
+HIGHER = ("warmup, then constant", "restarts, stopped within a cycle")
 
 
 @claim(11)
@@ -56,9 +57,9 @@ def largest_rate(curvature: float = 4.0, steps: int = 2000) -> Found:
         f"Between 0.99 and 1.01 times 2/L = {limit:g} convergence turns into divergence. One "
         f"eighth of a small rate needs {needed[0] / needed[3]:.2f} times the steps. Near 2/L that "
         "is no longer so: the error then swings from side to side and shrinks slowly.",
-        "Left: the lines above 2/L go up, all others down, quickest the one nearest to 1/L, "
-        "half of the limit. Right: on the left the points lie on a straight line, twice the "
-        "rate, half the steps.",
+        "Left: the lines above 2/L go up, all others down, quickest the one nearest to 1/L, half "
+        "of the limit. Right: on the left the points lie on a straight line, twice the rate, half "
+        "the steps.",
         [
             Panel("Distance to the minimum", "step", "distance", distances, LOG_Y, (1e-4, 1e3)),
             Panel(*axes, drawn, LOG_BOTH),
@@ -130,8 +131,8 @@ def every_schedule(steps: int = 1400, seeds: int = 16) -> Found:
     constant = best.pop("constant").mean()
     ratio = {name: float(losses.mean() / constant) for name, losses in best.items()}
     order = sorted(ratio, key=ratio.__getitem__)
-    lower = [ratio[name] for name in order if name not in NOT_LOWER]
-    failing = [f"{name} ends at {ratio[name]:.2f} times" for name in order if name in NOT_LOWER]
+    lower = [ratio[name] for name in order if name not in HIGHER]
+    failing = [f"{name} ends at {ratio[name]:.2f} times" for name in order if name in HIGHER]
     values = np.array([ratio[name] for name in order])
     # Two standard errors over the seeds, of the mean of a schedule.
     wide = np.array([2 * np.std(best[name] / constant) / seeds**0.5 for name in order])
@@ -143,9 +144,7 @@ def every_schedule(steps: int = 1400, seeds: int = 16) -> Found:
     limits = (0.15 * values[0] * constant, 30 * constant)
     return (
         [
-            Measurement(
-                f"final loss, {name} / constant", ratio[name], "<", 1, name not in NOT_LOWER
-            )
+            Measurement(f"final loss, {name} / constant", ratio[name], "<", 1, name not in HIGHER)
             for name in order
         ],
         f"The best constant rate ends at a loss of {constant:.3f}. Schedules that end on a small "
@@ -233,10 +232,9 @@ def shapes(examples: int) -> Dataset:
     for row, label in enumerate(labels):
         drift = np.convolve(random.normal(size=40), np.ones(3) / 3, "same")
         height, start = 1 + 0.3 * random.normal(), random.integers(21)
+        curve = np.interp(positions, np.arange(12), curves[label])
         features[row] += 0.3 * drift
-        features[row, start : start + 20] += height * np.interp(
-            positions, np.arange(12), curves[label]
-        )
+        features[row, start : start + 20] += height * curve
     return data.split("noisy shapes", features, labels, 0)
 
 
@@ -258,13 +256,7 @@ class Perceptron:
 
     def descent(self, optimizer: keras.optimizers.Optimizer) -> Descent:
         """Training, of which only the end matters."""
-        return Descent(
-            optimizer,
-            self.start,
-            self.gradient,
-            lambda weights: ops.zeros(()),
-            np.geomspace(0.02, 0.32, 5),
-        )
+        return Descent(optimizer, self.start, self.gradient, lambda weights: ops.zeros(()), RATES)
 
     def gradient(self, weights: tuple[Any, ...], batch: Any) -> tuple[Any, ...]:
         """Gradients of the loss on each seed's batch."""
@@ -311,12 +303,10 @@ def race(dataset: Dataset, cycles: Sequence[int], longest: int, seeds: int) -> l
 
     descent = network.descent(SGD(1.0, momentum=0.9))
     constant = {"best constant rate": np.array([network.best_accuracy(descent, e) for e in rows])}
+    kinds = {"1cycle, momentum cycled": True, "1cycle, momentum 0.9": False}
     cycled = {
         name: np.array([one_cycle(length, is_cycled) for length in cycles])
-        for name, is_cycled in {
-            "1cycle, momentum cycled": True,
-            "1cycle, momentum 0.9": False,
-        }.items()
+        for name, is_cycled in kinds.items()
     }
     return [*lines(constant, 1), *lines(cycled, np.array(cycles), "dots")]
 
