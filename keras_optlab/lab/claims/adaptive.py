@@ -43,7 +43,6 @@ def adagrad(steps: int = 2000, directions: int = 360) -> Found:
     rates = np.geomspace(0.01, 10, 13)
     ends = Descent(Adagrad(1.0), CLIFF_START, cliff_slope, rates=rates).run(steps)[-1, :, 0]
     enough = float(rates[np.abs(ends) < 0.4].min(initial=np.inf))
-    rare_name = "step of a feature seen 1 time in 10 / of one seen always"
     angle_name = "degrees off the optimum, first step, less those of gradient descent"
     turned, turned_name = ours_turned - plain_turned, "the same in a bowl turned by 45 degrees"
     drawn = lines({"frequent: always": sizes[:, 0]}, 1)
@@ -53,12 +52,10 @@ def adagrad(steps: int = 2000, directions: int = 360) -> Found:
     names, cliff = ("bowl along\nthe axes", "turned\nby 45°"), lines({"η = 0.1": way})
     rare_title = "Step of a rare and of a frequent feature"
     return (
-        [
-            Measurement(rare_name, rare, ">", 3),
-            Measurement(angle_name, ours - plain, "<", -10),
-            Measurement(turned_name, turned, "<", -10, expected=False),
-            Measurement("part of the way left behind a cliff", left, ">", 0.2),
-        ],
+        Measurement("step of a feature seen 1 time in 10 / of one seen always", rare, ">", 3),
+        Measurement(angle_name, ours - plain, "<", -10),
+        Measurement(turned_name, turned, "<", -10, expected=False),
+        Measurement("part of the way left behind a cliff", left, ">", 0.2),
         f"A feature seen one time in 10 gets steps {rare:.2f} times as large (√10 = 3.16). Over "
         f"all starts the first step is {ours:.0f}° off the optimum, that of gradient descent "
         f"{plain:.0f}°. Not as claimed: in a bowl turned by 45° it is {ours_turned:.0f}° against "
@@ -67,11 +64,9 @@ def adagrad(steps: int = 2000, directions: int = 360) -> Found:
         "there, so it is the rate that must allow for the sum.",
         "Left: both steps shrink, the rare feature's stays above. Right: after the cliff at x = 4 "
         "AdaGrad slows to a crawl far from the valley at 0.",
-        [
-            Panel(rare_title, "step", "size of the step", drawn, LOG_BOTH),
-            Panel(*axes, angles, names=names),
-            Panel("AdaGrad after a cliff", "step", "x", cliff, levels=CLIFF_LEVELS),
-        ],
+        Panel(rare_title, "step", "size of the step", drawn, LOG_BOTH),
+        Panel(*axes, angles, names=names),
+        Panel("AdaGrad after a cliff", "step", "x", cliff, levels=CLIFF_LEVELS),
     )
 
 
@@ -104,21 +99,17 @@ def rmsprop_goes_on(steps: int = 2000) -> Found:
     ratio = sizes["RMSProp"] / sizes["AdaGrad"]
     shown = lines({name: size[:700] for name, size in sizes.items()}, 1)
     return (
-        [
-            Measurement("part of the way left, RMSProp", rmsprop, "<", 0.02),
-            Measurement("part of the way left, AdaGrad", adagrad, ">", 0.2),
-            # Long after the cliff, and while both are still on their way.
-            Measurement("step 500, RMSProp / AdaGrad", float(ratio[500]), ">", 3),
-        ],
+        Measurement("part of the way left, RMSProp", rmsprop, "<", 0.02),
+        Measurement("part of the way left, AdaGrad", adagrad, ">", 0.2),
+        # Long after the cliff, and while both are still on their way.
+        Measurement("step 500, RMSProp / AdaGrad", float(ratio[500]), ">", 3),
         f"After {steps:,} steps RMSProp has {rmsprop:.1%} of the way left and AdaGrad "
         f"{adagrad:.0%}, though RMSProp's first step was {ratio[0]:.2g} times AdaGrad's: at step "
         f"500 it is {ratio[500]:.1f} times AdaGrad's.",
         "Left: AdaGrad leads down the cliff and is then overtaken. Right: AdaGrad's step keeps "
         "shrinking, RMSProp's stays near its rate until it nears the valley.",
-        [
-            Panel("The way behind a cliff", "step", "x", lines(ways), levels=CLIFF_LEVELS),
-            Panel("Size of the step", "step", "size of the step", shown, LOG_BOTH),
-        ],
+        Panel("The way behind a cliff", "step", "x", lines(ways), levels=CLIFF_LEVELS),
+        Panel("Size of the step", "step", "size of the step", shown, LOG_BOTH),
     )
 
 
@@ -139,16 +130,14 @@ def bias_correction(steps: int = 4000) -> Found:
     shown = lines({"with bias correction": corrected, "without": raw}, 1)
     axes = "Size of Adam's step, constant gradient", "step", "step / learning rate"
     return (
-        [
-            Measurement("first step with it, error relative to η", wrong, "<", 0.001),
-            Measurement("without it, error relative to 3.162 η", wrong_raw, "<", 0.001),
-        ],
+        Measurement("first step with it, error relative to η", wrong, "<", 0.001),
+        Measurement("without it, error relative to 3.162 η", wrong_raw, "<", 0.001),
         f"For gradients of 0.01, 1 and 100 the first step is {corrected[0]:.4f} η with bias "
         f"correction and {raw[0]:.4f} η without; (1−β₁)/√(1−β₂) = {off:.4f}. Without it the step "
         f"is even {raw[peak]:.1f} η at step {peak + 1}, and still {raw[999]:.2f} η at step 1,000.",
         "The upper line starts at 3.2, climbs to its peak and needs thousands of steps to come "
         "down to the η that the other has from the first step.",
-        [Panel(*axes, shown, LOG_X, levels=[("(1−β₁)/√(1−β₂)", off)])],
+        Panel(*axes, shown, LOG_X, levels=[("(1−β₁)/√(1−β₂)", off)]),
     )
 
 
@@ -178,14 +167,12 @@ def adamax_and_nadam(steps: int = 240, seeds: int = 8) -> Found:
     bowl, digits = (lines(race, rates, "dots") for race in races)
     race_axes = "learning rate", "steps to the target"
     return (
-        [
-            Measurement("AdaMax's largest step after the spike, in η", adamax, "<", 1.01),
-            Measurement("Adam's", adam, ">", 2),
-            Measurement(f"{best_name}, digits", digits_best, "<", 0.98),
-            Measurement(f"{best_name}, bowl", bowl_best, "<", 0.98, expected=False),
-            Measurement(f"{same_name}, bowl", bowl_same, "<", 1, expected=False),
-            Measurement(f"{same_name}, digits", digits_same, "<", 1, expected=False),
-        ],
+        Measurement("AdaMax's largest step after the spike, in η", adamax, "<", 1.01),
+        Measurement("Adam's", adam, ">", 2),
+        Measurement(f"{best_name}, digits", digits_best, "<", 0.98),
+        Measurement(f"{best_name}, bowl", bowl_best, "<", 0.98, expected=False),
+        Measurement(f"{same_name}, bowl", bowl_same, "<", 1, expected=False),
+        Measurement(f"{same_name}, digits", digits_same, "<", 1, expected=False),
         f"After a gradient 1000 times as large AdaMax's step is at most {adamax:.2f} η and Adam's "
         f"{adam:.1f} η; but 500 steps later AdaMax still takes only {adamax_later:.4f} η, Adam "
         f"{adam_later:.2f} η. Nadam is sooner on the digits, with {digits_best:.2f} of Adam's "
@@ -195,11 +182,9 @@ def adamax_and_nadam(steps: int = 240, seeds: int = 8) -> Found:
         "Left: at the spike Adam's line jumps up and AdaMax's does not; then both creep. The "
         "others show steps for each learning rate, lowest is best: on the bowl Nadam's lowest "
         "point is above Adam's, on the digits it is below, at a larger rate.",
-        [
-            Panel(*axes, jump, LOG_Y, levels=[("η", 1.0)]),
-            Panel("A bowl", *race_axes, bowl, LOG_BOTH),
-            Panel("Digits, softmax regression", *race_axes, digits, LOG_BOTH),
-        ],
+        Panel(*axes, jump, LOG_Y, levels=[("η", 1.0)]),
+        Panel("A bowl", *race_axes, bowl, LOG_BOTH),
+        Panel("Digits, softmax regression", *race_axes, digits, LOG_BOTH),
     )
 
 

@@ -20,20 +20,16 @@ from keras_optlab.optimizers import SGD
 class Descent:
     """A training that goes on from call to call, and can be started again.
 
-    Args:
-        optimizer: A new optimizer of this package.
-        start: Where to start: an array, or a tuple of arrays.
-        gradient: Function of the point, which is like `start`, and a row of what is given to
-            `run`, that returns the gradient, like `start` too.
-        observe: Function of the point after a step that returns the tensor to keep of each step.
-        rates: Learning rates to train at, all at once, or None for that of the optimizer. The point
-            then has a leading axis of rates, the optimizer's algorithm has to be elementwise, and
-            its rate, 1 or a schedule with 1 at the top, is multiplied by each of `rates`.
+    The start is an array or a tuple of arrays, and so is each point. `gradient` is a function of
+    the point and a row of what is given to `run`; `observe`, of the point after a step, returns the
+    tensor to keep of it.
 
-    An optimizer has one learning rate, so each of `rates` gets other coordinates: with θ = c φ the
-    gradient in φ is c times that in θ. Gradient descent, with momentum or not, then moves θ as with
-    c² times the rate. Methods that divide by the gradient's size move it as with c times the rate
-    (their ε becomes ε / c).
+    With `rates` it trains at several learning rates at once: points have a leading axis of them.
+    The algorithm has to be elementwise, and its rate, 1 or a schedule with 1 at the top, is
+    multiplied by each of `rates`. An optimizer has one learning rate, so each of `rates` gets other
+    coordinates: with θ = c φ the gradient in φ is c times that in θ. Gradient descent, with
+    momentum or not, then moves θ as with c² times the rate. Methods that divide by the gradient's
+    size move it as with c times the rate (their ε becomes ε / c).
     """
 
     def __init__(
@@ -69,16 +65,14 @@ class Descent:
     def run(self, rows: np.ndarray | int) -> np.ndarray:
         """Go on, one step for each row, and return what is observed after each.
 
-        Args:
-            rows: Array with what the gradient of each step is given, such as its noise; or an
-                integer, the number of steps of a gradient that needs nothing.
+        A row is what the gradient is given, such as its noise; an integer is a number of steps.
         """
         if isinstance(rows, int):
             rows = np.zeros((rows, 0), "float32")
         return np.array(to_numpy(self.loop(ops.convert_to_tensor(rows))))
 
     def point(self) -> Any:
-        """The point, like `start`."""
+        """Where the training is."""
         values = [*map(ops.multiply, self.scales, self.variables)]
         return keras.tree.pack_sequence_as(self.start, values)
 
@@ -90,10 +84,7 @@ class Descent:
 
 
 def descend(
-    optimizer: keras.optimizers.Optimizer,
-    start: Any,
-    gradient: Callable[[Any, Any], Any],
-    rows: np.ndarray | int,
+    optimizer: Any, start: Any, gradient: Callable[[Any, Any], Any], rows: np.ndarray | int
 ) -> np.ndarray:
     """The way of one array: its start, and its value after each step; see `Descent`."""
     way = Descent(optimizer, np.asarray(start), gradient).run(rows)

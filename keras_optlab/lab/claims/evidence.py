@@ -94,21 +94,25 @@ class Evidence:
         return "holds" if self.holds else "does not hold as claimed"
 
 
-# What a function finds out about the claim in its docstring: the other fields of `Evidence`.
-Found = tuple[Sequence[Measurement], str, str, Sequence[Panel]]
+# What a function finds out about the claim in its docstring, in the order of `Evidence`.
+Found = tuple[Measurement | str | Panel, ...]
 # What measures each claim, by its number.
 CLAIMS: dict[int, Callable[..., Evidence]] = {}
 
 
 def claim(number: int) -> Callable[[Callable[..., Found]], Callable[..., Evidence]]:
-    """Make a function measure the claim of a number, which is the function's docstring."""
+    """Make a function measure the claim of a number, which its docstring puts into words."""
 
     def register(function: Callable[..., Found]) -> Callable[..., Evidence]:
-        text = " ".join((inspect.getdoc(function) or "").split())
+        words = " ".join((inspect.getdoc(function) or "").split())
 
         @functools.wraps(function)
         def measure(*args: int, **kwargs: int) -> Evidence:
-            return Evidence(number, text, *function(*args, **kwargs))
+            found = function(*args, **kwargs)
+            measurements = [each for each in found if isinstance(each, Measurement)]
+            text, caption = (each for each in found if isinstance(each, str))
+            panels = [each for each in found if isinstance(each, Panel)]
+            return Evidence(number, words, measurements, text, caption, panels)
 
         CLAIMS[number] = measure
         return measure

@@ -36,15 +36,13 @@ def speed_on_a_slope(steps: int = 600) -> Found:
     drawn, levels = lines(speeds, 1, label=BETA), [("2", 2), ("10", 10), ("100", 100)]
     axes = "Speed on a constant slope", "step", "speed / (learning rate × slope)"
     return (
-        [
-            Measurement("distance of the speed at β = 0.9 from 10x", off[0.9], "<", 0.1),
-            Measurement("distance of the speed at β = 0.5 from 2x", off[0.5], "<", 0.02),
-        ],
+        Measurement("distance of the speed at β = 0.9 from 10x", off[0.9], "<", 0.1),
+        Measurement("distance of the speed at β = 0.5 from 2x", off[0.5], "<", 0.02),
         f"At β = 0.9 the speed ends at {ratio[0.9]:.2f} times that of gradient descent, at 0.5 at "
         f"{ratio[0.5]:.2f}, at 0.99 at {ratio[0.99]:.1f}. It takes time: nine tenths of it are "
         f"there after {warm_up} steps at 0.9, and at 0.99 all of it only after hundreds.",
         "Each line climbs to its own level, 1/(1−β), and the higher the level the longer it takes.",
-        [Panel(*axes, drawn, LOG_BOTH, levels=levels)],
+        Panel(*axes, drawn, LOG_BOTH, levels=levels),
     )
 
 
@@ -68,12 +66,10 @@ def plateau_and_bump(steps: int = 8000) -> Found:
     right["momentum 0.9, from rest in the minimum"] = rest
     levels = [("local minimum", minimum), ("lowest point", 0.0)]
     return (
-        [
-            Measurement("x of gradient descent after 1,000 steps, start 10", plain[1000], ">", 5),
-            Measurement("|x| of momentum after 1,000 steps", abs(heavy[1000]), "<", 0.1),
-            Measurement("x of gradient descent behind the bump", stuck[-1], ">", 2),
-            Measurement("|x| of momentum", abs(over[-1]), "<", 0.1),
-        ],
+        Measurement("x of gradient descent after 1,000 steps, start 10", plain[1000], ">", 5),
+        Measurement("|x| of momentum after 1,000 steps", abs(heavy[1000]), "<", 0.1),
+        Measurement("x of gradient descent behind the bump", stuck[-1], ">", 2),
+        Measurement("|x| of momentum", abs(over[-1]), "<", 0.1),
         f"Momentum 0.9 is over the plateau after {crossed[1]:.0f} steps and over the bump, where "
         f"gradient descent ends at x = {minimum:.2f}. Gradient descent does not stay on the "
         f"plateau for ever: it needs {crossed[0] / crossed[1]:.1f} times as many steps (claim 1). "
@@ -81,10 +77,8 @@ def plateau_and_bump(steps: int = 8000) -> Found:
         f"ends at x = {rest[-1]:.2f} too.",
         "Left: the valley is at 0; the upper line creeps. Right: the line that arrives with speed "
         "passes the local minimum at 2.2, the other two end in it.",
-        [
-            Panel("A plateau", "step", "distance x to the valley", lines(left), LOG_X),
-            Panel("A small local minimum", "step", "x", lines(right), levels=levels),
-        ],
+        Panel("A plateau", "step", "distance x to the valley", lines(left), LOG_X),
+        Panel("A small local minimum", "step", "x", lines(right), levels=levels),
     )
 
 
@@ -100,17 +94,15 @@ def overshoot(steps: int = 400) -> Found:
     swings = lines({beta: way[:121] for beta, way in ways.items()}, label=BETA)
     from_08, from_09 = over[0.8] - over[0.9], over[0.9] - over[0.99]
     return (
-        [
-            Measurement("overshoot at β = 0.9, of the way there", over[0.9], ">", 0.3),
-            Measurement("overshoot at β = 0.8 less that at 0.9", from_08, "<", -0.1),
-            Measurement("overshoot at β = 0.9 less that at 0.99", from_09, "<", -0.1),
-            Measurement("overshoot at β = 0.4, below critical", over[0.4], "<", 1e-3),
-        ],
+        Measurement("overshoot at β = 0.9, of the way there", over[0.9], ">", 0.3),
+        Measurement("overshoot at β = 0.8 less that at 0.9", from_08, "<", -0.1),
+        Measurement("overshoot at β = 0.9 less that at 0.99", from_09, "<", -0.1),
+        Measurement("overshoot at β = 0.4, below critical", over[0.4], "<", 1e-3),
         f"On the quadratic x²/2 with learning rate {rate} the first swing goes past the minimum by "
         f"{past}. Below (1−√η)² = {critical:.2f} there is none.",
         "Each line is the way to the minimum at 0: the nearer β is to 1, the further it swings to "
         "the other side, and the longer.",
-        [Panel("The way down x²/2", "step", "x", swings, levels=[("minimum", 0.0)])],
+        Panel("The way down x²/2", "step", "x", swings, levels=[("minimum", 0.0)]),
     )
 
 
@@ -152,11 +144,9 @@ def nesterov_on_a_bowl(rates: int = 60, momentums: int = 34) -> Found:
     shown = lines({name: loss[:161] for name, loss in losses.items()})
     axes = "The way down an elongated bowl", "x (curvature 1)", "y (curvature 50)"
     return (
-        [
-            Measurement("steps, Nesterov / momentum, η = 0.01, β = 0.9", quick / slow, "<", 1),
-            Measurement("path across the valley, Nesterov / momentum", narrow / wide, "<", 0.5),
-            Measurement(tuned_name, float(ahead / heavy), "<", 1, expected=False),
-        ],
+        Measurement("steps, Nesterov / momentum, η = 0.01, β = 0.9", quick / slow, "<", 1),
+        Measurement("path across the valley, Nesterov / momentum", narrow / wide, "<", 0.5),
+        Measurement(tuned_name, float(ahead / heavy), "<", 1, expected=False),
         f"With the same η = 0.01 and β = 0.9 Nesterov needs {quick:.0f} steps and momentum "
         f"{slow:.0f}, and it swings across the valley {1 / (narrow / wide):.1f} times less. Not as "
         f"claimed: with the best η and β for each, momentum needs {heavy:.0f} steps (β = "
@@ -164,8 +154,6 @@ def nesterov_on_a_bowl(rates: int = 60, momentums: int = 34) -> Found:
         "quadratics has it. Nesterov forgives a β that is too large.",
         "Left: both start at the right; momentum zigzags across the valley, Nesterov turns into "
         "it. Right: the loss of momentum trembles with each swing, that of Nesterov does not.",
-        [
-            Panel(*axes, trails, height=height),
-            Panel("The loss", "step", "loss", shown, LOG_Y, levels=[("reached", goal)]),
-        ],
+        Panel(*axes, trails, height=height),
+        Panel("The loss", "step", "loss", shown, LOG_Y, levels=[("reached", goal)]),
     )

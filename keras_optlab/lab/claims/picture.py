@@ -108,7 +108,8 @@ def draw_panel(axes: Axes, panel: Panel) -> None:
     """One coordinate system."""
     axes.set(title=panel.title, xlabel=panel.x_label, ylabel=panel.y_label)
     axes.set(xscale=panel.scales[0], yscale=panel.scales[1])
-    (draw_curves if panel.names is None else draw_bars)(axes, panel)
+    draw_lines = draw_curves if panel.names is None else draw_bars
+    draw_lines(axes, panel)
     for axis in (axes.xaxis, axes.yaxis):
         if axis.get_scale() == "log":
             axis.set_major_formatter(StrMethodFormatter("{x:g}"))

@@ -41,12 +41,10 @@ def weight_decay(steps: int = 500, copies: int = 2000) -> Found:
     label, limits = "gradients of size {:g}", (-0.1, 1.1)
     shown = [lines(dict(zip(sizes, mean.T, strict=True)), label=label) for mean in means]
     return (
-        [
-            Measurement("SGD: L2 and decay apart, of the way", apart, "<", 1e-5),
-            Measurement("Adam: L2 and decay apart, of the way", adam_apart, ">", 0.1),
-            Measurement("AdamW: most / least decayed", spread, "<", 1.25),
-            Measurement("Adam with L2: most / least decayed", spread_l2, ">", 10),
-        ],
+        Measurement("SGD: L2 and decay apart, of the way", apart, "<", 1e-5),
+        Measurement("Adam: L2 and decay apart, of the way", adam_apart, ">", 0.1),
+        Measurement("AdamW: most / least decayed", spread, "<", 1.25),
+        Measurement("Adam with L2: most / least decayed", spread_l2, ">", 10),
         f"With SGD the two differ by {apart:.0e} of the way, which is rounding; with Adam by "
         f"{adam_apart:.0%}. Under zero-mean gradients of size 0.01 to 10 AdamW takes "
         f"{taken.min():.0%} to {taken.max():.0%} off the mean weight ({full:.0%} by the formula) "
@@ -54,10 +52,8 @@ def weight_decay(steps: int = 500, copies: int = 2000) -> Found:
         f"and {taken_l2[-1]:.1%} off those with the largest gradients.",
         "Left: the lines of all four gradient sizes lie on one another. Right: the smaller the "
         "gradients, the more L2 takes; the weights with large gradients hardly decay.",
-        [
-            Panel("AdamW", "step", "mean weight", shown[0], limits=limits),
-            Panel("Adam with L2", "step", "mean weight", shown[1], limits=limits),
-        ],
+        Panel("AdamW", "step", "mean weight", shown[0], limits=limits),
+        Panel("Adam with L2", "step", "mean weight", shown[1], limits=limits),
     )
 
 
@@ -102,12 +98,10 @@ def generalisation(rows: int = 60, seeds: int = 5, steps: int = 600) -> Found:
     right = bars({name: weights[name][0, shown] for name in ("SGD", "Adam")})
     names = ("the label", "always 1", "a positive's own", "a negative's own")
     return (
-        [
-            Measurement("lowest training accuracy", float(np.min(seen)), ">", 0.999),
-            Measurement("SGD on unseen data", new["SGD"], ">", 0.999),
-            *(Measurement(f"{name} on unseen data", new[name], "<", 0.55) for name in failing),
-            Measurement("AdaGrad with s₀ = 0.1", like_keras, ">", 0.999),
-        ],
+        Measurement("lowest training accuracy", float(np.min(seen)), ">", 0.999),
+        Measurement("SGD on unseen data", new["SGD"], ">", 0.999),
+        *(Measurement(f"{name} on unseen data", new[name], "<", 0.55) for name in failing),
+        Measurement("AdaGrad with s₀ = 0.1", like_keras, ">", 0.999),
         f"All fit the training data. On unseen data SGD is right in {new['SGD']:.0%} (mean of both "
         f"labels), AdaGrad in {new['AdaGrad']:.0%} and Adam in {new['Adam']:.0%}: they call "
         "everything positive. The problem is made for that and says what can happen, not what "
@@ -115,10 +109,8 @@ def generalisation(rows: int = 60, seeds: int = 5, steps: int = 600) -> Found:
         f"gradient and it is right in {like_keras:.0%}.",
         "Left: the bars of training are all full, those on unseen data are not. Right: SGD puts "
         "its weight on the feature that is the label; Adam gives all a weight of one size.",
-        [
-            Panel("Accuracy, mean of both labels", "accuracy", "", left, names=[*weights]),
-            Panel("The weight of some features", "weight", "", right, names=names),
-        ],
+        Panel("Accuracy, mean of both labels", "accuracy", "", left, names=[*weights]),
+        Panel("The weight of some features", "weight", "", right, names=names),
     )
 
 

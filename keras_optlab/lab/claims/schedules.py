@@ -46,24 +46,19 @@ def largest_rate(curvature: float = 4.0, steps: int = 2000) -> Found:
         Line("measured", shares[~diverged], needed[~diverged], style="dots"),
         Line("in inverse proportion", shares, needed[0] * shares[0] / shares),
     ]
-    inverse_name = "steps × rate, at 1/8 of a rate / at the rate"
     axes = "Steps to a hundredth of the distance", "learning rate × L / 2", "steps"
     return (
-        [
-            Measurement("largest rate that converges, in 2/L", highest, ">", 0.98),
-            Measurement("smallest rate that diverges, in 2/L", lowest, "<", 1.02),
-            Measurement(inverse_name, abs(inverse - 1), "<", 0.03),
-        ],
+        Measurement("largest rate that converges, in 2/L", highest, ">", 0.98),
+        Measurement("smallest rate that diverges, in 2/L", lowest, "<", 1.02),
+        Measurement("steps × rate, at 1/8 of a rate / at the rate", abs(inverse - 1), "<", 0.03),
         f"Between 0.99 and 1.01 times 2/L = {limit:g} convergence turns into divergence. One "
         f"eighth of a small rate needs {needed[0] / needed[3]:.2f} times the steps. Near 2/L that "
         "is no longer so: the error then swings from side to side and shrinks slowly.",
         "Left: the lines above 2/L go up, all others down, quickest the one nearest to 1/L, half "
         "of the limit. Right: on the left the points lie on a straight line, twice the rate, half "
         "the steps.",
-        [
-            Panel("Distance to the minimum", "step", "distance", distances, LOG_Y, (1e-4, 1e3)),
-            Panel(*axes, drawn, LOG_BOTH),
-        ],
+        Panel("Distance to the minimum", "step", "distance", distances, LOG_Y, (1e-4, 1e3)),
+        Panel(*axes, drawn, LOG_BOTH),
     )
 
 
@@ -143,19 +138,17 @@ def every_schedule(steps: int = 1400, seeds: int = 16) -> Found:
     swept_axes = "highest learning rate", "final loss, mean over seeds"
     limits = (0.15 * values[0] * constant, 30 * constant)
     return (
-        [
+        *(
             Measurement(f"final loss, {name} / constant", ratio[name], "<", 1, name not in HIGHER)
             for name in order
-        ],
+        ),
         f"The best constant rate ends at a loss of {constant:.3f}. Schedules that end on a small "
         f"rate reach {lower[0]:.2f} to {lower[-1]:.2f} times that. Not as claimed: "
         f"{'; '.join(failing)}. What counts is that the rate is small when training ends.",
         "Each bar is the final loss in units of the best constant rate's: shorter than 1 is "
         "better. The thin lines span two standard errors either way over the seeds.",
-        [
-            Panel(*axes, [bars], names=order),
-            Panel("Final loss for each highest rate", *swept_axes, curves, LOG_BOTH, limits),
-        ],
+        Panel(*axes, [bars], names=order),
+        Panel("Final loss for each highest rate", *swept_axes, curves, LOG_BOTH, limits),
     )
 
 
@@ -194,15 +187,12 @@ def super_convergence(examples: int = 10_000) -> Found:
         for raced, target in ((on_shapes, hard), (on_digits, easy))
         for line in raced
     )
-    shapes_name = "epochs to 81.5 %, shapes: 1cycle / constant"
     digits_name = "epochs to 96.3 %, digits: 1cycle / constant"
     axes = "epochs of training", "validation accuracy, best rate"
     return (
-        [
-            Measurement(shapes_name, cycled / constant, "<", 0.9),
-            Measurement("the same: momentum cycled / not", cycled / uncycled, "<", 1.1),
-            Measurement(digits_name, cycled_digits / constant_digits, "<", 1, expected=False),
-        ],
+        Measurement("epochs to 81.5 %, shapes: 1cycle / constant", cycled / constant, "<", 0.9),
+        Measurement("the same: momentum cycled / not", cycled / uncycled, "<", 1.1),
+        Measurement(digits_name, cycled_digits / constant_digits, "<", 1, expected=False),
         f"On {examples:,} noisy shapes 1cycle reaches 81.5 % in {cycled:.0f} epochs with momentum "
         f"cycled and {uncycled:.0f} without, the best constant rate in {constant:.0f}. Not as "
         "claimed everywhere: on the digits, which are easy, the constant rate needs "
@@ -211,10 +201,8 @@ def super_convergence(examples: int = 10_000) -> Found:
         "deep.",
         "Each point of 1cycle is a training of its own of that length. Left: from four epochs on "
         "they are above the constant rate's line. Right: a short cycle is below it.",
-        [
-            Panel("Noisy shapes", *axes, on_shapes, levels=[("81.5%", hard)]),
-            Panel("Digits", *axes, on_digits, levels=[("96.3%", easy)]),
-        ],
+        Panel("Noisy shapes", *axes, on_shapes, levels=[("81.5%", hard)]),
+        Panel("Digits", *axes, on_digits, levels=[("96.3%", easy)]),
     )
 
 
@@ -351,15 +339,12 @@ def reduce_on_plateau(steps: int = 700, seeds: int = 32, epoch: int = 20) -> Fou
     losses.append(Line("stalled", [stalled], uncut[[stalled]], style="marks", colour=4))
     effects = lines({soon: gains, late: late_gains}, cuts, "dots", "{} steps later")
     effects.append(Line("stalled", [stalled], [1.0], style="marks", colour=4))
-    title = "What a cut to a fifth did to the loss"
     axes, levels = ("step of the cut", "loss with the cut / without"), [("no difference", 1.0)]
     return (
-        [
-            Measurement(early_name, early, ">", 2),
-            Measurement("the same, cut when the loss has stalled", at_stall, "<", 0.8),
-            Measurement("the same, cut by PerformanceScheduling", callback_gain, "<", 0.8),
-            Measurement(share_name, even / stalled, ">", 0.9, expected=False),
-        ],
+        Measurement(early_name, early, ">", 2),
+        Measurement("the same, cut when the loss has stalled", at_stall, "<", 0.8),
+        Measurement("the same, cut by PerformanceScheduling", callback_gain, "<", 0.8),
+        Measurement(share_name, even / stalled, ">", 0.9, expected=False),
         f"The loss has stalled at step {stalled}. A cut at a third of that leaves {early:.1f} "
         f"times the loss {soon} steps later, a cut at the stall {at_stall:.2f} times, and the "
         f"callback, which cuts at step {by_callback}, {callback_gain:.2f} times. Not exactly as "
@@ -368,8 +353,6 @@ def reduce_on_plateau(steps: int = 700, seeds: int = 32, epoch: int = 20) -> Fou
         "times its floor.",
         "Left: the loss falls until the noise holds it. Right: above 1 the cut did harm, below it "
         "helped; the lines cross 1 shortly before the loss has stalled, and stay below.",
-        [
-            Panel("Loss at a constant rate", "step", "loss, mean over seeds", losses, LOG_Y),
-            Panel(title, *axes, effects, LOG_Y, levels=levels),
-        ],
+        Panel("Loss at a constant rate", "step", "loss, mean over seeds", losses, LOG_Y),
+        Panel("What a cut to a fifth did to the loss", *axes, effects, LOG_Y, levels=levels),
     )
