@@ -119,7 +119,7 @@ def bias_correction(steps: int = 4000) -> Found:
     off = (1 - 0.9) / (1 - 0.999) ** 0.5
     rows = np.tile(np.array([0.01, 1.0, 100.0], "float32"), (steps, 1))
 
-    def sizes(correction: str) -> np.ndarray:
+    def sizes(correction: Any) -> np.ndarray:
         ways = descend(Adam(0.01, bias_correction=correction), [0.0] * 3, lambda x, row: row, rows)
         return np.abs(np.diff(ways.astype("float64"), axis=0)) / 0.01
 
@@ -206,7 +206,7 @@ def digits_race(optimizer: Any, rates: np.ndarray, steps: int, seeds: int) -> np
     y, y_validation = classes[digits.y_train], classes[digits.y_validation]
     # A constant among the features stands for the bias.
     x, x_validation = (
-        ops.convert_to_tensor(np.pad(features, ((0, 0), (0, 1)), constant_values=1))
+        np.pad(features, ((0, 0), (0, 1)), constant_values=1)
         for features in (digits.x_train, digits.x_validation)
     )
     batches = np.random.default_rng(1).integers(0, len(y), (steps, seeds, 32)).astype("int32")

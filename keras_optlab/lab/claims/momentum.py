@@ -118,7 +118,7 @@ def nesterov_on_a_bowl(rates: int = 60, momentums: int = 34) -> Found:
         points = np.stack(coordinates, axis=-1).astype("float64")
         return 0.5 * (curvature * points**2).sum(axis=-1)
 
-    goal, swept = 1e-4 * height(*start), np.geomspace(2e-3, 0.08, rates)
+    goal, swept = 1e-4 * float(height(*start)), np.geomspace(2e-3, 0.08, rates)
 
     def fewest_steps(nesterov: bool) -> tuple[float, float, float]:
         """At any rate and momentum; the rate and the momentum."""

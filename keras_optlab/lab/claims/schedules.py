@@ -315,7 +315,7 @@ def reduce_on_plateau(steps: int = 700, seeds: int = 32, epoch: int = 20) -> Fou
 
     uncut = cut_at(steps)
     cuts = np.arange(0, steps - late - epoch, epoch)
-    cut_losses = [cut_at(int(cut)) for cut in cuts]
+    cut_losses = {int(cut): cut_at(int(cut)) for cut in cuts}
     found, rates = train(descent, noise, rate, epoch)
     floor = float(uncut[steps // 2 :].mean())
     smooth = np.convolve(uncut, np.ones(epoch) / epoch, "valid")
@@ -326,7 +326,7 @@ def reduce_on_plateau(steps: int = 700, seeds: int = 32, epoch: int = 20) -> Fou
         return float(losses[later].mean() / uncut[later].mean())
 
     gains, late_gains = (
-        np.array([gain(*pair, wait) for pair in zip(cut_losses, cuts, strict=True)])
+        np.array([gain(losses, cut, wait) for cut, losses in cut_losses.items()])
         for wait in (soon, late)
     )
     with_callback, by_callback = found.mean(axis=1), int(np.argmax(rates < rate)) * epoch
