@@ -7,15 +7,15 @@
 >>> claims.draw(evidence, "claim_1.png")  # doctest: +SKIP
 """
 
-# Each module puts its claims into `evidence.CLAIMS`.
-from keras_optlab.lab.claims import adaptive, evidence, momentum, regularization, schedules  # noqa: F401
-from keras_optlab.lab.claims.evidence import Evidence, Measurement, draw, png
+# Importing these makes their functions measure claims.
+from keras_optlab.lab.claims import adaptive, momentum, regularization, schedules  # noqa: F401
+from keras_optlab.lab.claims.evidence import MEASURED_BY, Evidence, Measurement, draw, png
 from keras_optlab.lab.claims.picture import Line, Panel, figure
 
 __all__ = ["CLAIMS", "Evidence", "Line", "Measurement", "Panel", "draw", "figure", "measure", "png"]
 
 # What measures each claim, by its number.
-CLAIMS = dict(sorted(evidence.CLAIMS.items()))
+CLAIMS = dict(sorted(MEASURED_BY.items()))
 
 
 def measure(number: int) -> Evidence:

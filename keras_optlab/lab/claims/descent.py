@@ -55,7 +55,7 @@ class Descent:
         self.loop = loop(self.step, self.state)
 
     def restart(self, **hyperparameters: float) -> None:
-        """Go back to the start, with other values of hyperparameters."""
+        """Go back to the start, with values for those hyperparameters that change between runs."""
         for variable, value in zip(self.state, self.initial, strict=True):
             variable.assign(value.copy())
         # Not all hyperparameters are among the optimizer's variables on every backend.

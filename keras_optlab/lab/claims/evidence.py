@@ -97,7 +97,7 @@ class Evidence:
 # What a function finds out about the claim in its docstring, in the order of `Evidence`.
 Found = tuple[Measurement | str | Panel, ...]
 # What measures each claim, by its number.
-CLAIMS: dict[int, Callable[..., Evidence]] = {}
+MEASURED_BY: dict[int, Callable[..., Evidence]] = {}
 
 
 def claim(number: int) -> Callable[[Callable[..., Found]], Callable[..., Evidence]]:
@@ -114,7 +114,7 @@ def claim(number: int) -> Callable[[Callable[..., Found]], Callable[..., Evidenc
             panels = [each for each in found if isinstance(each, Panel)]
             return Evidence(number, words, measurements, text, caption, panels)
 
-        CLAIMS[number] = measure
+        MEASURED_BY[number] = measure
         return measure
 
     return register
