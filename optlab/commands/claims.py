@@ -2,7 +2,6 @@
 
 import dataclasses
 import time
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,8 +13,6 @@ from optlab.output import as_json as as_text
 from optlab.output import writing
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from keras_optlab.lab.claims import Evidence
 
 LAST = 14
@@ -41,79 +38,41 @@ def claims(
     """
     expected = f"the number of a claim, 1 to {LAST}"
     numbers = sorted(set(parse_list("--claims", claims, claim_number, expected)))
+    numbers = numbers or range(1, LAST + 1)
     start_lab(backend)
+    from keras_optlab.lab.claims import draw, measure
+    from keras_optlab.lab.terminal import progress_bar, simple_table, wide_console
+
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
-    started = time.perf_counter()
-    found = list(measured(numbers or range(1, LAST + 1), out, silent=as_json))
-    text = as_text([as_numbers(evidence) for evidence in found])
+    started, found, facts = time.perf_counter(), [], []
+    with progress_bar() as progress:
+        for done, number in enumerate(numbers):
+            progress(f"claim {number}", done, len(numbers))
+            found.append(measure(number))
+            facts.append(as_numbers(found[-1]))
+            with writing(out):
+                draw(found[-1], out / facts[-1]["picture"])
+            if not as_json:
+                print_figures(found[-1])
+    text = as_text(facts)
     with writing(out):
         (out / "claims.json").write_text(f"{text}\n", encoding="utf-8")
     if as_json:
         print(text)
     else:
-        print_verdicts(found)
+        table = simple_table("", "Claim", "Verdict")
+        table.columns[1].justify, table.columns[1].no_wrap = "left", False
+        for evidence in found:
+            table.add_row(str(evidence.number), evidence.claim, evidence.verdict)
+        wide_console().print(table)
         print(f"{time.perf_counter() - started:.0f} s. Pictures and claims.json: {out}")
     return 0 if all(evidence.is_as_documented for evidence in found) else 1
 
 
 def claim_number(text: str) -> int:
-    """The number of a claim."""
-    number = int(text)
-    if not 1 <= number <= LAST:
-        raise ValueError(text)
-    return number
-
-
-def measured(numbers: Sequence[int], out: Path, silent: bool) -> Iterator["Evidence"]:
-    """Measure claims, and draw and print each."""
-    from keras_optlab.lab import claims
-    from keras_optlab.lab.terminal import progress_bar, wide_console
-
-    console = wide_console()
-    with progress_bar() as progress:
-        for done, number in enumerate(numbers):
-            progress(f"claim {number}", done, len(numbers))
-            evidence = claims.measure(number)
-            with writing(out):
-                claims.draw(evidence, out / picture(evidence))
-            if not silent:
-                console.print(f"{number}. {evidence.claim}", style="bold")
-                console.print(figures(evidence))
-                console.print(f"{evidence.text}\n")
-            yield evidence
-
-
-def picture(evidence: "Evidence") -> str:
-    """The name of the file that the picture of a claim is written to."""
-    return f"claim_{evidence.number:02}.png"
-
-
-def figures(evidence: "Evidence") -> "Table":
-    """The figures of a claim with their thresholds."""
-    from keras_optlab.lab.terminal import simple_table
-
-    table = simple_table("Figure", "Measured", "Threshold", "")
-    table.columns[0].no_wrap = False
-    for one in evidence.measurements:
-        outcome = "kept" if one.passed else "not kept"
-        if not one.is_as_documented:
-            outcome += ", NOT AS DOCUMENTED"
-        elif not one.passed:
-            outcome += ", as documented"
-        table.add_row(one.name, f"{one.value:.4g}", one.threshold, outcome)
-    return table
-
-
-def print_verdicts(found: Sequence["Evidence"]) -> None:
-    """One line for each claim."""
-    from keras_optlab.lab.terminal import simple_table, wide_console
-
-    table = simple_table("", "Claim", "Verdict")
-    table.columns[1].justify, table.columns[1].no_wrap = "left", False
-    for evidence in found:
-        table.add_row(str(evidence.number), evidence.claim, evidence.verdict)
-    wide_console().print(table)
+    """The number of a claim; a `ValueError` where there is none."""
+    return range(1, LAST + 1).index(int(text)) + 1
 
 
 def as_numbers(evidence: "Evidence") -> dict[str, Any]:
@@ -125,5 +84,24 @@ def as_numbers(evidence: "Evidence") -> dict[str, Any]:
             {**dataclasses.asdict(one), "value": float(one.value), "passed": one.passed}
             for one in evidence.measurements
         ],
-        "picture": picture(evidence),
+        "picture": f"claim_{evidence.number:02}.png",
     }
+
+
+def print_figures(evidence: "Evidence") -> None:
+    """A claim, its figures with their thresholds, and what came out."""
+    from keras_optlab.lab.terminal import simple_table, wide_console
+
+    table = simple_table("Figure", "Measured", "Threshold", "")
+    table.columns[0].no_wrap = False
+    for one in evidence.measurements:
+        outcome = "kept" if one.passed else "not kept"
+        if not one.is_as_documented:
+            outcome += ", NOT AS DOCUMENTED"
+        elif not one.passed:
+            outcome += ", as documented"
+        table.add_row(one.name, f"{one.value:.4g}", one.threshold, outcome)
+    console = wide_console()
+    console.print(f"{evidence.number}. {evidence.claim}", style="bold")
+    console.print(table)
+    console.print(f"{evidence.text}\n")

@@ -11,7 +11,7 @@ import pytest
 from keras_optlab import schedules
 from keras_optlab.lab import claims
 from keras_optlab.lab.claims import adaptive, evidence, momentum, regularization
-from keras_optlab.lab.claims.descent import descend, sweep
+from keras_optlab.lab.claims.descent import Descent, descend
 from keras_optlab.lab.claims.evidence import Evidence, Measurement
 from keras_optlab.lab.claims.picture import Line, Panel
 from keras_optlab.optimizers import SGD, Adam
@@ -79,18 +79,18 @@ def test_a_sweep_is_a_descent_at_each_rate(make):
 
     rows = np.random.default_rng(0).normal(size=(12, 1)).astype("float32")
     rates = [0.01, 0.3]
-    swept = sweep(make(1.0), rates, [2.0], gradient).run(rows)
+    swept = Descent(make(1.0), [2.0], gradient, rates=rates).run(rows)
     for number, rate in enumerate(rates):
         alone = descend(make(rate), [2.0], gradient, rows)[1:]
         np.testing.assert_allclose(swept[:, number], alone, rtol=2e-4, atol=1e-5)
 
 
 def test_a_descent_goes_on_and_can_start_again():
-    descent = sweep(SGD(1.0, momentum=0.5), [0.1], [1.0], lambda x, row: x)
+    descent = Descent(SGD(1.0, momentum=0.5), [1.0], lambda x, row: x, rates=[0.1])
     first = np.concatenate([descent.run(3), descent.run(2)])
     descent.restart(momentum=0.0)
     np.testing.assert_allclose(descent.run(2)[:, 0, 0], [0.9, 0.81], rtol=1e-6)
-    descent.restart()
+    descent.restart(momentum=0.5)
     np.testing.assert_array_equal(descent.run(5), first)
 
 

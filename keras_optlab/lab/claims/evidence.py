@@ -1,7 +1,10 @@
 """What was measured of a claim, and what follows from it."""
 
+import functools
+import inspect
 import io
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -13,8 +16,7 @@ from PIL import Image
 from keras_optlab.lab.claims.picture import Panel, figure
 from keras_optlab.palette import STYLE
 
-RELATIONS = {"<": np.less, ">": np.greater}
-COLOURS_IN_A_FILE = 128
+RELATIONS = {"<": operator.lt, ">": operator.gt}
 
 
 @final
@@ -22,16 +24,8 @@ COLOURS_IN_A_FILE = 128
 class Measurement:
     """A figure, and the bound that it has to keep for the claim to hold.
 
-    Args:
-        name: What was measured.
-        value: The figure; NaN keeps no bound.
-        relation: `"<"` or `">"`.
-        bound: The bound.
-        expected: Whether the figure is documented to keep the bound. False for a part of a claim
-            that is commonly said and does not hold.
-
-    Raises:
-        ValueError: For another relation.
+    `expected` is False for a part of a claim that is commonly said and documented not to hold. NaN
+    keeps no bound.
     """
 
     name: str
@@ -63,15 +57,10 @@ class Measurement:
 @final
 @dataclass(frozen=True)
 class Evidence:
-    """What came out for one claim.
+    """What came out for one claim, as it is commonly put: figures, a text, and a picture.
 
-    Args:
-        number: Number of the claim, 1 to 14.
-        claim: The claim as it is commonly put.
-        measurements: `Measurement`s, which together decide.
-        text: What came out, in a sentence or two; where the claim does not hold as put, says so.
-        caption: What to see in the picture.
-        panels: The picture, from left to right.
+    The figures decide together, and the text says so where the claim does not hold as it is put.
+    The caption says what to see in the panels, which stand from left to right.
     """
 
     number: int
@@ -85,7 +74,6 @@ class Evidence:
         return f"<Evidence of claim {self.number}: {self.verdict}>"
 
     def _repr_png_(self) -> bytes:
-        """How a notebook shows it."""
         return png(self, dpi=80)
 
     @property
@@ -106,25 +94,45 @@ class Evidence:
         return "holds" if self.holds else "does not hold as claimed"
 
 
-def draw(evidence: Evidence, path: str | Path, dpi: int = 110) -> None:
-    """Draw the picture of a claim.
+# What a function finds out about the claim in its docstring, in the order of `Evidence`.
+Found = tuple[Measurement | str | Panel, ...]
+# What measures each claim, by its number.
+MEASURED_BY: dict[int, Callable[..., Evidence]] = {}
 
-    Args:
-        evidence: What came out.
-        path: PNG file to write.
-        dpi: Integer > 0, dots an inch. Defaults to `110`.
-    """
+
+def claim(number: int) -> Callable[[Callable[..., Found]], Callable[..., Evidence]]:
+    """Make a function measure the claim of a number, which its docstring puts into words."""
+
+    def register(function: Callable[..., Found]) -> Callable[..., Evidence]:
+        words = " ".join((inspect.getdoc(function) or "").split())
+
+        @functools.wraps(function)
+        def measure(*args: int, **kwargs: int) -> Evidence:
+            found = function(*args, **kwargs)
+            measurements = [each for each in found if isinstance(each, Measurement)]
+            text, caption = (each for each in found if isinstance(each, str))
+            panels = [each for each in found if isinstance(each, Panel)]
+            return Evidence(number, words, measurements, text, caption, panels)
+
+        MEASURED_BY[number] = measure
+        return measure
+
+    return register
+
+
+def draw(evidence: Evidence, path: str | Path, dpi: int = 110) -> None:
+    """Write the picture of a claim to a PNG file, of so many dots an inch."""
     Path(path).write_bytes(png(evidence, dpi))
 
 
 def png(evidence: Evidence, dpi: int = 110) -> bytes:
-    """The picture of a claim as the content of a PNG file; the arguments are those of `draw`."""
+    """The picture of a claim as the content of a PNG file."""
     file, small = io.BytesIO(), io.BytesIO()
     with matplotlib.rc_context(STYLE):
         drawn = figure(f"{evidence.number}. {evidence.claim}", evidence.panels)
         drawn.savefig(file, format="png", dpi=dpi, facecolor="white")
     # A palette makes the file a third as large, and a notebook with it.
-    Image.open(file).convert("RGB").quantize(COLOURS_IN_A_FILE).save(small, "png", optimize=True)
+    Image.open(file).convert("RGB").quantize(128).save(small, "png", optimize=True)
     return small.getvalue()
 
 

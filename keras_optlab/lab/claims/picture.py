@@ -16,9 +16,6 @@ from keras_optlab.palette import DASHES, LIGHT, LINES, STYLE
 
 # Scales of a `Panel`.
 LOG_X, LOG_Y, LOG_BOTH = ("log", "linear"), ("linear", "log"), ("log", "log")
-
-PANEL_SIZE = (4.6, 3.3)
-MIN_WIDTH = 6.4
 BAR_HEIGHT = 0.8
 
 
@@ -29,7 +26,7 @@ class Line:
 
     Args:
         label: What the legend calls it; `""` leaves it out of the legend.
-        x: Array.
+        x: Array; in a bar chart, the lengths of the bars.
         y: Array of the same length.
         spread: Two arrays, the lower and upper edge of a band around the line, or None.
         style: `"line"`, `"dots"` (a line with a dot at each point) or `"marks"` (dots alone).
@@ -37,8 +34,8 @@ class Line:
     """
 
     label: str
-    x: np.ndarray
-    y: np.ndarray
+    x: Any
+    y: Any
     spread: tuple[np.ndarray, np.ndarray] | None = None
     style: str = "line"
     colour: int | None = None
@@ -72,19 +69,21 @@ class Panel:
     names: Sequence[str] | None = None
 
 
-def lines(values: Mapping[str, np.ndarray], x: Any = None, style: str = "line") -> list[Line]:
-    """A `Line` for each label, over the steps from 0 on unless x is given."""
+def lines(
+    values: Mapping[Any, Any], x: Any = 0, style: str = "line", label: str = "{}"
+) -> list[Line]:
+    """A `Line` for each key, which is put into the label; x is an array, or the first step."""
     return [
-        Line(label, np.arange(len(y)) if x is None else x, y, style=style)
-        for label, y in values.items()
+        Line(
+            label.format(key), np.arange(x, x + len(y)) if isinstance(x, int) else x, y, None, style
+        )
+        for key, y in values.items()
     ]
 
 
 def bars(values: Mapping[str, Any]) -> list[Line]:
-    """A `Line` for each label, with a value for each bar."""
-    return [
-        Line(label, np.array(widths), np.arange(len(widths))) for label, widths in values.items()
-    ]
+    """A `Line` for each label, with a length for each bar."""
+    return [Line(label, lengths, np.arange(len(lengths))) for label, lengths in values.items()]
 
 
 def figure(title: str, panels: Sequence[Panel]) -> Figure:
@@ -94,12 +93,11 @@ def figure(title: str, panels: Sequence[Panel]) -> Figure:
         title: What stands above them.
         panels: `Panel`s, from left to right.
     """
-    width, height = PANEL_SIZE
-    size = (max(MIN_WIDTH, width * len(panels)), height + 0.4)
+    width = max(6.4, 4.6 * len(panels))
     with matplotlib.rc_context(STYLE):
-        drawn = pyplot.figure(figsize=size, layout="constrained")
+        drawn = pyplot.figure(figsize=(width, 3.3 + 0.4), layout="constrained")
         pyplot.close(drawn)
-        drawn.suptitle(textwrap.fill(title, int(size[0] * 15)), x=0.01, ha="left", fontsize=9)
+        drawn.suptitle(textwrap.fill(title, int(width * 15)), x=0.01, ha="left", fontsize=9)
         axes = drawn.subplots(1, len(panels), squeeze=False)[0]
         for place, panel in zip(axes, panels, strict=True):
             draw_panel(place, panel)
@@ -108,13 +106,10 @@ def figure(title: str, panels: Sequence[Panel]) -> Figure:
 
 def draw_panel(axes: Axes, panel: Panel) -> None:
     """One coordinate system."""
-    horizontal, vertical = panel.scales
     axes.set(title=panel.title, xlabel=panel.x_label, ylabel=panel.y_label)
-    axes.set(xscale=horizontal, yscale=vertical)
-    if panel.names is None:
-        draw_curves(axes, panel.lines)
-    else:
-        draw_bars(axes, panel.lines, panel.names)
+    axes.set(xscale=panel.scales[0], yscale=panel.scales[1])
+    draw_lines = draw_curves if panel.names is None else draw_bars
+    draw_lines(axes, panel)
     for axis in (axes.xaxis, axes.yaxis):
         if axis.get_scale() == "log":
             axis.set_major_formatter(StrMethodFormatter("{x:g}"))
@@ -122,22 +117,24 @@ def draw_panel(axes: Axes, panel: Panel) -> None:
     if panel.limits is not None:
         axes.set_ylim(*panel.limits)
     if panel.height is not None:
-        draw_height(axes, panel.height)
+        edges = (axes.get_xlim(), axes.get_ylim())
+        x, y = np.meshgrid(*(np.linspace(*ends, 160) for ends in edges))
+        z = panel.height(x, y)
+        levels = np.quantile(z, np.linspace(0.02, 0.95, 12))
+        axes.contour(x, y, z, levels=levels, colors=LIGHT["context"], linewidths=0.7, zorder=0)
     for label, level in panel.levels:
-        draw_level(axes, label, level)
+        axes.axhline(level, color=LIGHT["muted"], linewidth=0.8, zorder=1)
+        style = {"color": LIGHT["muted"], "fontsize": 8, "ha": "right", "va": "bottom"}
+        axes.text(0.995, level, label, transform=axes.get_yaxis_transform(), **style)
     if any(line.label for line in panel.lines):
         where = {} if panel.names is None else {"loc": "lower right", "ncols": 2}
         axes.legend(fontsize=8, framealpha=0.85, edgecolor="none", borderpad=0.2, **where)
 
 
-def kinds(lines: Sequence[Line]) -> list[int]:
-    """The number of each line's colour."""
-    return [place if line.colour is None else line.colour for place, line in enumerate(lines)]
-
-
-def draw_curves(axes: Axes, lines: Sequence[Line]) -> None:
+def draw_curves(axes: Axes, panel: Panel) -> None:
     """Lines, each with a dash as well as a colour, since a panel has few."""
-    for kind, line in zip(kinds(lines), lines, strict=True):
+    for place, line in enumerate(panel.lines):
+        kind = place if line.colour is None else line.colour
         look = {"color": LINES[kind % len(LINES)], "linewidth": 1.5, "label": line.label or None}
         dash = "" if line.style == "marks" else (0, DASHES[kind % len(DASHES)])
         marker = None if line.style == "line" else "o"
@@ -146,11 +143,13 @@ def draw_curves(axes: Axes, lines: Sequence[Line]) -> None:
             axes.fill_between(line.x, *line.spread, color=look["color"], alpha=0.18, linewidth=0)
 
 
-def draw_bars(axes: Axes, lines: Sequence[Line], names: Sequence[str]) -> None:
+def draw_bars(axes: Axes, panel: Panel) -> None:
     """The points of each line as horizontal bars with their values."""
+    names: Any = panel.names
     positions = np.arange(len(names))
-    thickness = BAR_HEIGHT / len(lines)
-    for place, (kind, line) in enumerate(zip(kinds(lines), lines, strict=True)):
+    thickness = BAR_HEIGHT / len(panel.lines)
+    for place, line in enumerate(panel.lines):
+        kind = place if line.colour is None else line.colour
         bars = axes.barh(
             positions + place * thickness,
             line.x,
@@ -167,18 +166,3 @@ def draw_bars(axes: Axes, lines: Sequence[Line], names: Sequence[str]) -> None:
     axes.margins(x=0.18)
     axes.grid(axis="y", visible=False)
     axes.set_axisbelow(True)
-
-
-def draw_level(axes: Axes, label: str, level: float) -> None:
-    """A thin line across, with its label at the right."""
-    axes.axhline(level, color=LIGHT["muted"], linewidth=0.8, zorder=1)
-    style = {"color": LIGHT["muted"], "fontsize": 8, "ha": "right", "va": "bottom"}
-    axes.text(0.995, level, label, transform=axes.get_yaxis_transform(), **style)
-
-
-def draw_height(axes: Axes, height: Any) -> None:
-    """Level lines of a function of two variables, under the lines."""
-    x, y = np.meshgrid(np.linspace(*axes.get_xlim(), 160), np.linspace(*axes.get_ylim(), 160))
-    z = height(x, y)
-    levels = np.quantile(z, np.linspace(0.02, 0.95, 12))
-    axes.contour(x, y, z, levels=levels, colors=LIGHT["context"], linewidths=0.7, zorder=0)
