@@ -12,23 +12,11 @@ from typing import Any, final
 import keras
 
 from keras_optlab.arguments import domain
-from keras_optlab.lab import contenders, data, network, store
+from keras_optlab.lab import contenders, data, network, results, store
 from keras_optlab.lab.errors import InputError, pick
 from keras_optlab.lab.farm import Farm, require
 from keras_optlab.lab.objective import Choice, Objective
 from keras_optlab.lab.random_state import random_state
-from keras_optlab.lab.results import (
-    Arguments,
-    Comparison,
-    Duel,
-    Metric,
-    RatePoint,
-    Results,
-    Run,
-    Search,
-    Settings,
-    Tuning,
-)
 from keras_optlab.lab.terminal import progress_bar
 from keras_optlab.lab.training import Task
 from keras_optlab.lab.versions import versions
@@ -80,7 +68,7 @@ def compare(
     dask: str | None = None,
     folder: str | Path | None = None,
     fresh: bool = False,
-) -> Results:
+) -> results.Results:
     """Train the same model by several algorithms and schedules, ours and the built-in.
 
     Every run of a row begins with the same initial weights and meets the same batches as those of
@@ -147,23 +135,22 @@ def compare(
     domain.Optional(domain.Text()).check("metric", metric)
     if fresh and folder is None:
         raise ValueError("`fresh` deletes the runs in `folder`. Received: folder=None")
-    arrays = {"x": x, "y": y, "validation_data": validation_data}
-    asked = {"task": task, "metric": metric, "higher_is_better": higher_is_better}
     put_back = random_state()
     try:
         settings = settings_of(
             optimizers, schedules, epochs, batch_size, seed, seeds, sweep, target, built_in, tune
         )
-        plan = Plan(
-            dataset=dataset_of(**arrays, seed=seed, standardize=model is None, task=task),
-            settings=settings,
-            model=model,
-            farm=Farm(jobs, dask),
-            runs_folder=None if folder is None else Path(folder) / "runs",
-            fresh=fresh,
-            again=typed_call(settings, arrays, model, asked),
-            metric=Choice(metric, higher_is_better),
-        )
+        if x is None and y is None and validation_data is None:
+            dataset = data.digits(seed, task)
+        else:
+            arrays = (x, y, *(() if validation_data is None else validation_data))
+            dataset = data.from_arrays("arrays", arrays, seed, model is None, task)
+        farm, chosen = Farm(jobs, dask), Choice(metric, higher_is_better)
+        runs = None if folder is None else Path(folder) / "runs"
+        given = {"x": x, "y": y, "validation_data": validation_data, "model": model, "task": task}
+        given |= {"metric": metric, "higher_is_better": higher_is_better}
+        again = typed_call(given, settings)
+        plan = Plan(dataset, settings, model, farm, runs, fresh, again, chosen)
         # Nothing shows the progress where rich is missing.
         silent = contextlib.nullcontext(lambda name, done, to_do: None)
         with progress_bar() if importlib.util.find_spec("rich") else silent as progress:
@@ -174,30 +161,19 @@ def compare(
         put_back()
 
 
-def dataset_of(
-    x: Any, y: Any, validation_data: Any, seed: int, standardize: bool, task: str | None
-) -> data.Dataset:
-    """The user's arrays, or the digits."""
-    if x is None and y is None and validation_data is None:
-        return data.digits(seed, task)
-    more = () if validation_data is None else validation_data
-    return data.from_arrays("arrays", (x, y, *more), seed, standardize, task)
-
-
-def typed_call(
-    settings: Settings, arrays: dict[str, Any], model: Any, asked: dict[str, Any]
-) -> str:
+def typed_call(given: dict[str, Any], settings: results.Settings) -> str:
     """The call that gives the same again, with the names of what cannot be typed."""
-    given = [f"{name}={name}" for name, value in arrays.items() if value is not None]
-    if model is not None:
-        name = repr(model) if isinstance(model, str) else getattr(model, "__qualname__", "model")
-        given.append(f"model={name}")
-    defaults = vars(Settings((), ())) | dict.fromkeys(asked)
-    for name, value in (vars(settings) | asked).items():
-        if value != defaults[name]:
-            shown = list(value) if isinstance(value, tuple) else value
-            given.append(f"{name}={shown!r}")
-    return f"keras_optlab.lab.compare({', '.join(given)})"
+    typed = []
+    for name, value in given.items():
+        shown = (
+            repr(value) if isinstance(value, (str, bool)) else getattr(value, "__qualname__", name)
+        )
+        typed += [] if value is None else [f"{name}={shown}"]
+    defaults = vars(results.Settings((), ()))
+    for name, value in vars(settings).items():
+        shown = list(value) if isinstance(value, tuple) else value
+        typed += [] if value == defaults[name] else [f"{name}={shown!r}"]
+    return f"keras_optlab.lab.compare({', '.join(typed)})"
 
 
 @final
@@ -206,7 +182,7 @@ class Plan:
     """A comparison that is yet to be carried out."""
 
     dataset: data.Dataset
-    settings: Settings
+    settings: results.Settings
     model: network.ModelSource = None
     farm: Farm = field(default_factory=Farm)
     runs_folder: Path | None = None  # where finished runs are kept
@@ -214,7 +190,7 @@ class Plan:
     again: str = ""  # what to type to get the same again
     metric: Choice = field(default_factory=Choice)
 
-    def carry_out(self, progress: Progress) -> Results:
+    def carry_out(self, progress: Progress) -> results.Results:
         """Train everything that is not there yet; an `InputError` says what cannot be compared."""
         started = time.perf_counter()
         settings, dataset = self.settings, self.dataset
@@ -226,11 +202,11 @@ class Plan:
         kept = store.Store(self.runs_folder, store.identity(task, model, settings.seed))
         if self.fresh:
             kept.clear()
-        searches = [Search(*row, settings.tune, settings.seed) for row in self.rows()]
+        searches = [results.Search(*row, settings.tune, settings.seed) for row in self.rows()]
         tunings = self.done(searches if settings.tune else [], task, kept, progress)
         tuned = {(search.kind, search.name): tuning for search, tuning in tunings.items()}
         duels = self.done(self.runs(tuned), task, kept, progress).values()
-        return Results(
+        return results.Results(
             settings=settings,
             data=described(task),
             model=network.describe(self.model, model, dataset),
@@ -250,15 +226,15 @@ class Plan:
         """The result of each run or search: what is there from before, and what is trained now."""
         if not runs:
             return {}
-        results = {run: found for run in runs if (found := kept.load(run)) is not None}
-        missing = [run for run in runs if run not in results]
+        done = {run: found for run in runs if (found := kept.load(run)) is not None}
+        missing = [run for run in runs if run not in done]
         progress(missing[0].name if missing else "", 0, len(missing))
         for number, result in enumerate(self.farm.train(task, missing), start=1):
-            results[result.run] = result
+            done[result.run] = result
             kept.save(result)
-            following = next((run.name for run in missing if run not in results), "")
+            following = next((run.name for run in missing if run not in done), "")
             progress(following, number, len(missing))
-        return {run: results[run] for run in runs}
+        return {run: done[run] for run in runs}
 
     def rows(self) -> list[Row]:
         """All contenders; the schedules after the constant rate they are measured by."""
@@ -266,9 +242,9 @@ class Plan:
         of_kind = {"optimizer": self.settings.optimizers, "schedule": schedules}
         return [(kind, name) for kind, names in of_kind.items() for name in names]
 
-    def runs(self, tuned: dict[Row, Tuning]) -> list[Run]:
+    def runs(self, tuned: dict[Row, results.Tuning]) -> list[results.Run]:
         """All runs: the first seed of everything first, so that a report is soon near its end."""
-        points: dict[Row, list[tuple[float, Arguments]]] = {}
+        points: dict[Row, list[tuple[float, results.Arguments]]] = {}
         for row in self.rows():
             usual = contenders.usual_rate(*row)
             rates = {float(f"{usual * factor:.6g}") for factor in self.settings.sweep}
@@ -276,14 +252,14 @@ class Plan:
         for row, tuning in tuned.items():
             points[row] = [(tuning.best_trial.rate, tuning.best_trial.arguments)]
         return [
-            Run(*row, rate, self.settings.seed + number, arguments)
+            results.Run(*row, rate, self.settings.seed + number, arguments)
             for number in range(self.settings.seeds)
             for row in points
             for rate, arguments in points[row]
         ]
 
 
-def settings_of(*given: Any) -> Settings:
+def settings_of(*given: Any) -> results.Settings:
     """Settings of what a call or command gives for each of their fields, in that order.
 
     Where neither optimizers nor schedules are given, all are meant.
@@ -299,10 +275,10 @@ def settings_of(*given: Any) -> Settings:
         values |= there
     for kind, names in there.items():
         values[kind] = tuple(pick(values[kind], names, kind[:-1])) if values[kind] else ()
-    return Settings(**values)
+    return results.Settings(**values)
 
 
-def check_settings(settings: Settings, rows: int, metric: Metric) -> None:
+def check_settings(settings: results.Settings, rows: int, metric: results.Metric) -> None:
     """Refuse settings that do not fit each other, the number of training rows, or the metric."""
     target = settings.target
     if settings.batch_size > rows:
@@ -324,17 +300,21 @@ def check_settings(settings: Settings, rows: int, metric: Metric) -> None:
 
 
 def compared(
-    row: Row, duels: Iterable[Duel], tuning: Tuning | None, task: Task, metric: Metric
-) -> Comparison:
+    row: Row,
+    duels: Iterable[results.Duel],
+    tuning: results.Tuning | None,
+    task: Task,
+    metric: results.Metric,
+) -> results.Comparison:
     """A row of the report."""
     of_row = [duel for duel in duels if (duel.run.kind, duel.run.name) == row]
     points = tuple(
-        RatePoint(rate, tuple(duel for duel in of_row if duel.run.rate == rate))
+        results.RatePoint(rate, tuple(duel for duel in of_row if duel.run.rate == rate))
         for rate in sorted({duel.run.rate for duel in of_row})
     )
     best = best_point(points, contenders.usual_rate(*row), metric)
     contender = task.contender(points[best].duels[0].run)
-    return Comparison(
+    return results.Comparison(
         *row,
         setting=contender.setting,
         note=contender.note if task.built_in else "",
@@ -345,7 +325,7 @@ def compared(
     )
 
 
-def best_point(points: Sequence[RatePoint], usual: float, metric: Metric) -> int:
+def best_point(points: Sequence[results.RatePoint], usual: float, metric: results.Metric) -> int:
     """Which rate is best; among equal ones that nearest to the usual one."""
 
     def key(number: int) -> tuple:

@@ -43,7 +43,7 @@ class Objective:
         self.model, self.dataset = model, dataset
         outputs = probe(model, dataset)
         self.from_logits = not dataset.is_regression and is_from_logits(outputs)
-        check_model(model, dataset, outputs, self.from_logits)
+        self.check(outputs)
         name = self.compile(choice.name, outputs)
         self.metric = Metric(name, self.is_better_higher(name, choice.higher_is_better))
         # The accuracy of classes, and their cross-entropy if its mean over all rows is meant, are
@@ -53,6 +53,37 @@ class Objective:
         accuracies = [one.name for one in self.metrics() if type(one) is Accuracy]
         self.in_float64 = not dataset.is_regression and is_plain and name in accuracies
         self.guess = self.guessed(outputs)
+
+    def check(self, outputs: np.ndarray) -> None:
+        """Refuse outputs, or a loss of Keras, that do not fit the labels or targets."""
+        model, dataset = self.model, self.dataset
+        classes, targets, shape = len(dataset.classes), dataset.y_train.shape[1:], outputs.shape
+        is_binary = classes == 2 and shape[1:] == (1,) and model.compiled
+        if dataset.is_regression:
+            fits = model.compiled or math.prod(shape[1:]) == math.prod(targets)
+            wanted = f"each target, of shape {targets}, or be compiled with a loss that fits"
+        else:
+            fits = is_binary or (len(shape) == 2 and shape[1] >= classes)
+            wanted = f"each of the {classes} classes, logits or probabilities"
+        if not fits:
+            raise InputError(
+                f"the model must have one output for {wanted}. Received: outputs of shape {shape}"
+            )
+        if dataset.is_regression or is_binary or not model.compiled:
+            return
+        options, loss = cross_entropy_options(model.loss), model.loss
+        if options is not None and options["from_logits"] != self.from_logits:
+            raise InputError(
+                f"the model's outputs are {'logits' if self.from_logits else 'probabilities'}, but "
+                f"it is compiled with from_logits={options['from_logits']}, which would train it "
+                "wrongly; return it without compiling it"
+            )
+        given = keras.losses.get(loss) if isinstance(loss, str) else loss
+        if options is None and getattr(given, "__module__", "").startswith("keras."):
+            raise InputError(
+                "the loss of Keras for numbered classes is sparse categorical cross-entropy. "
+                f"Received: a model compiled with loss={loss!r}; return it without compiling it"
+            )
 
     def loss_of(self, model: keras.Model) -> Any:
         """The loss for `compile` of a model of the same function."""
@@ -115,11 +146,22 @@ class Objective:
         if not np.isfinite(outputs).all():
             return math.nan, math.nan
         if self.in_float64:
-            return cross_entropy(outputs, targets, self.from_logits)
+            return self.cross_entropy(outputs.astype(np.float64))
         y, y_pred = map(keras.ops.convert_to_tensor, (targets, outputs))
         loss = float(to_numpy(self.model.compute_loss(None, y, y_pred)))
         is_loss = self.metric.name == "loss"
         return loss, loss if is_loss else self.measured(targets, outputs)[self.metric.name]
+
+    def cross_entropy(self, outputs: np.ndarray) -> tuple[float, float]:
+        """Mean cross-entropy and accuracy of outputs in float64."""
+        labels = self.dataset.y_validation
+        if self.from_logits:
+            outputs -= outputs.max(axis=1, keepdims=True)
+            outputs -= np.log(np.exp(outputs).sum(axis=1, keepdims=True))
+        else:
+            outputs = np.log(np.maximum(outputs, TINY))
+        right = np.take_along_axis(outputs, labels[:, None], axis=1)
+        return float(-right.mean()), float((outputs.argmax(axis=1) == labels).mean())
 
     def guessed(self, outputs: np.ndarray) -> tuple[float, float] | None:
         """The score of one who does not look at the features.
@@ -144,9 +186,8 @@ class Objective:
 
     def is_hopeless(self, loss: float, metric: float) -> bool:
         """Whether a score is no better than guessing, by loss and by metric."""
-        if self.guess is None:
-            return False
-        return loss >= self.guess[0] and not self.metric.is_better(metric, self.guess[1])
+        guess = self.guess
+        return bool(guess) and loss >= guess[0] and not self.metric.is_better(metric, guess[1])
 
 
 def probe(model: keras.Model, dataset: Dataset) -> np.ndarray:
@@ -178,50 +219,3 @@ def cross_entropy_options(loss: Any) -> dict[str, Any] | None:
     if given is keras.losses.sparse_categorical_crossentropy:
         given = CrossEntropy()
     return given.get_config() if isinstance(given, CrossEntropy) else None
-
-
-def check_model(
-    model: keras.Model, dataset: Dataset, outputs: np.ndarray, from_logits: bool
-) -> None:
-    """Refuse outputs that do not fit the labels or targets, or a loss of Keras that does not."""
-    classes, targets, shape = len(dataset.classes), dataset.y_train.shape[1:], outputs.shape
-    is_binary = classes == 2 and shape[1:] == (1,) and model.compiled
-    if dataset.is_regression:
-        fits = model.compiled or math.prod(shape[1:]) == math.prod(targets)
-        wanted = f"each target, of shape {targets}, or be compiled with the loss it is meant for"
-    else:
-        fits = is_binary or (len(shape) == 2 and shape[1] >= classes)
-        wanted = f"each of the {classes} classes, logits or probabilities"
-    if not fits:
-        raise InputError(
-            f"the model must have one output for {wanted}. Received: outputs of shape {shape}"
-        )
-    if dataset.is_regression or is_binary or not model.compiled:
-        return
-    options, loss = cross_entropy_options(model.loss), model.loss
-    if options is not None and options["from_logits"] != from_logits:
-        raise InputError(
-            f"the model's outputs are {'logits' if from_logits else 'probabilities'}, but it is "
-            f"compiled with from_logits={options['from_logits']}, which would train it wrongly; "
-            "return it without compiling it"
-        )
-    given = keras.losses.get(loss) if isinstance(loss, str) else loss
-    if options is None and getattr(given, "__module__", "").startswith("keras."):
-        raise InputError(
-            "the loss of Keras for classes that are numbered is sparse categorical cross-entropy. "
-            f"Received: a model compiled with loss={loss!r}; return it without compiling it"
-        )
-
-
-def cross_entropy(
-    outputs: np.ndarray, labels: np.ndarray, from_logits: bool
-) -> tuple[float, float]:
-    """Mean cross-entropy and accuracy, in float64."""
-    outputs = outputs.astype(np.float64)
-    if from_logits:
-        outputs -= outputs.max(axis=1, keepdims=True)
-        outputs -= np.log(np.exp(outputs).sum(axis=1, keepdims=True))
-    else:
-        outputs = np.log(np.maximum(outputs, TINY))
-    right = np.take_along_axis(outputs, labels[:, None], axis=1)
-    return float(-right.mean()), float((outputs.argmax(axis=1) == labels).mean())

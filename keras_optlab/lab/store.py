@@ -54,9 +54,11 @@ class Store:
             return None
         try:
             content = json.loads(self.path(self.folder, run).read_text(encoding="utf-8"))
+            if content["checksum"] != digest(content["result"]):
+                raise ValueError("damaged")
             found = rebuilt(Duel if isinstance(run, Run) else Tuning, content["result"])
-            if content["checksum"] != digest(content["result"]) or found.run != run:
-                raise ValueError("damaged, or of another run")
+            if found.run != run:
+                raise ValueError("of another run")
         except (OSError, ValueError, TypeError, LookupError, RecursionError):
             self.damaged += 1
             return None
@@ -99,7 +101,8 @@ def digest(*parts: Any) -> str:
 def rebuilt(kind: Any, value: Any) -> Any:
     """A value of a type, out of the dictionaries and lists that JSON has for it."""
     if isinstance(value, dict):
-        (made,) = filter(dataclasses.is_dataclass, (kind, *typing.get_args(kind)))
+        # The dataclass, which the type may have besides None.
+        made: Any = next(filter(dataclasses.is_dataclass, (kind, *typing.get_args(kind))))
         types = typing.get_type_hints(made)
         return made(**{name: rebuilt(types[name], part) for name, part in value.items()})
     if isinstance(value, list):
@@ -115,8 +118,8 @@ def identity(task: Task, model: keras.Model, seed: int) -> dict[str, Any]:
     data = task.dataset
     parts: list[Any] = [*model.get_weights(), [one.trainable for one in model.weights]]
     if task.model is not None:
-        is_name = isinstance(task.model, str)
-        parts.append(code(load_function(task.model, "--model") if is_name else task.model))
+        source = task.model
+        parts.append(code(load_function(source, "--model") if isinstance(source, str) else source))
         # Layers without weights, and those that are imported from elsewhere, show in the outputs;
         # dropout in those of training, regularizers in the losses.
         x = keras.ops.convert_to_tensor(data.x_train[:PROBE])

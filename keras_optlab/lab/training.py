@@ -72,34 +72,24 @@ class Examiner:
 
 
 @final
-class Stopwatch(keras.callbacks.Callback):
-    """Times each training step, from the start of its batch until its loss is known."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seconds: list[float] = []
-
-    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self.started = time.perf_counter()
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self.seconds.append(time.perf_counter() - self.started)
-
-
-@final
 class Trainee:
     """One side of a contender while it trains, an epoch at a time."""
 
     def __init__(self, side: Side, task: Task, seed: int, examiner: Examiner) -> None:
         self.task, self.seed, self.examiner = task, seed, examiner
-        self.stopwatch = Stopwatch()
-        self.callbacks = [self.stopwatch, *side.callbacks()]
+        # When each step begins, and when its loss is known.
+        self.times: list[float] = []
+        clock = dict.fromkeys(("on_train_batch_begin", "on_train_batch_end"), self.note_time)
+        self.callbacks = [keras.callbacks.LambdaCallback(**clock), *side.callbacks()]
         self.model = network.build(task.model, task.dataset, seed)
         self.initial = self.model.get_weights()
         self.model.compile(side.optimizer(), examiner.objective.loss_of(self.model))
         self.validations = [examiner.validate(self.initial)]
         self.training_loss: list[float] = []
         self.stopped = ""
+
+    def note_time(self, batch: int, logs: dict[str, Any] | None) -> None:
+        self.times.append(time.perf_counter())
 
     def train(self, epoch: int, rows: np.ndarray) -> None:
         """One epoch, over these rows in this order; nothing if the training was ended."""
@@ -122,18 +112,19 @@ class Trainee:
         )
         self.training_loss += history.history["loss"]
         self.validations.append(self.examiner.validate(self.model.get_weights()))
-        epochs, objective = (epoch + 1, self.task.epochs), self.examiner.objective
+        objective, epochs = self.examiner.objective, (epoch + 1, self.task.epochs)
         last = self.validations[-1], self.training_loss[-1]
         self.stopped = reason_to_stop(objective, epochs, *last)
 
     def result(self) -> Training:
         """What the training came to."""
         losses, metrics = zip(*self.validations, strict=True)
+        seconds = np.diff(self.times)[::2]
         return Training(
             validation_loss=losses,
             validation_metric=metrics,
             training_loss=tuple(self.training_loss),
-            step_seconds=float(np.median(self.stopwatch.seconds[1:] or self.stopwatch.seconds)),
+            step_seconds=float(np.median(seconds[1:] if len(seconds) > 1 else seconds)),
             stopped=self.stopped,
         )
 
@@ -182,8 +173,8 @@ def weight_difference(ours: Trainee, built_in: Trainee) -> float | None:
     if ours.stopped or built_in.stopped:
         return None
     worst = 0.0
-    sides = (built_in.initial, built_in.model.get_weights(), ours.model.get_weights())
-    for start, theirs, mine in zip(*sides, strict=True):
+    weights = (built_in.initial, built_in.model.get_weights(), ours.model.get_weights())
+    for start, theirs, mine in zip(*weights, strict=True):
         difference = float(np.abs(mine - theirs).max(initial=0.0))
         distance = float(np.abs(theirs - start).max(initial=0.0))
         if difference:

@@ -1,8 +1,6 @@
 """The search for an algorithm's best arguments: which numbers, in which ranges, by Optuna."""
 
-import contextlib
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
@@ -113,7 +111,9 @@ def search(task: Task, run: Search, examiner: Examiner) -> Tuning:
             raise optuna.TrialPruned
         return trials[-1].validation_metric[-1]
 
-    with silent_optuna():
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
         study = optuna.create_study(
             # Hyperband assigns trials to brackets by this name.
             study_name=f"{run.kind} {run.name} {run.seed}",
@@ -123,22 +123,11 @@ def search(task: Task, run: Search, examiner: Examiner) -> Tuning:
         )
         study.enqueue_trial({one.label: one.start for one in ranges})
         study.optimize(objective, n_trials=run.trials)
+    finally:
+        optuna.logging.set_verbosity(verbosity)
     ended = [number for number, trial in enumerate(trials) if not trial.stopped]
     worths = {number: metric.worth(trials[number].validation_metric[-1]) for number in ended}
     return Tuning(run, tuple(trials), max(ended, key=worths.__getitem__, default=None))
-
-
-@contextlib.contextmanager
-def silent_optuna() -> Iterator[None]:
-    """What Optuna logs is not shown."""
-    import optuna
-
-    verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
-        yield
-    finally:
-        optuna.logging.set_verbosity(verbosity)
 
 
 def train_trial(

@@ -157,16 +157,10 @@ def compare(
         raise InputError(str(error)) from error
     # What the user's functions print belongs to no result.
     with contextlib.redirect_stdout(sys.stderr):
-        plan = Plan(
-            dataset=lab_data.load(data, label, seed, standardize=model is None, task=task),
-            settings=settings,
-            model=model,
-            farm=Farm(jobs, dask),
-            runs_folder=out / "runs",
-            fresh=fresh,
-            again=typed(context, running),
-            metric=Choice(metric, higher_is_better),
-        )
+        dataset = lab_data.load(data, label, seed, standardize=model is None, task=task)
+        farm, chosen = Farm(jobs, dask), Choice(metric, higher_is_better)
+        again = typed(context, running)
+        plan = Plan(dataset, settings, model, farm, out / "runs", fresh, again, chosen)
         with report.replacing(out) as folder:
             with progress_bar() as progress:
                 results = plan.carry_out(progress)
