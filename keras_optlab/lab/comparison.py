@@ -260,17 +260,17 @@ class Plan:
 
 
 def settings_of(*given: Any) -> results.Settings:
-    """Settings of what a call or command gives for each of their fields, in that order.
-
-    Where neither optimizers nor schedules are given, all are meant.
-    """
+    """Settings of what a call or command gives for each of their fields, in that order."""
     values: dict[str, Any] = dict(zip(DOMAINS, given, strict=True))
     there = {"optimizers": contenders.LEARNING_RATES, "schedules": contenders.schedule_names()}
     for kind in there:
         values[kind] = [values[kind]] if isinstance(values[kind], str) else values[kind]
     if isinstance(values["sweep"], bool):
         values["sweep"] = SWEEP if values["sweep"] else NO_SWEEP
-    values = {name: allowed.check(name, values[name]) for name, allowed in DOMAINS.items()}
+    try:
+        values = {name: allowed.check(name, values[name]) for name, allowed in DOMAINS.items()}
+    except ValueError as error:
+        raise InputError(str(error)) from error
     if not values["optimizers"] and not values["schedules"]:
         values |= there
     for kind, names in there.items():

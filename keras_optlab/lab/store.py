@@ -127,13 +127,11 @@ def identity(task: Task, model: keras.Model, seed: int) -> dict[str, Any]:
         for training in (False, True):
             parts += map(to_numpy, [model(x, training=training), *model.losses])
     return {
-        "data": digest(data.x_train, data.y_train, data.x_validation, data.y_validation),
+        **vars(task),
+        "dataset": digest(data.x_train, data.y_train, data.x_validation, data.y_validation),
         "model": digest(*parts),
+        "metric": vars(task.metric),
         "model_seed": seed,
-        "epochs": task.epochs,
-        "batch_size": task.batch_size,
-        "built_in": task.built_in,
-        "metric": dataclasses.asdict(task.metric),
         "versions": versions(),
     }
 

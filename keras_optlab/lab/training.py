@@ -146,13 +146,11 @@ def reason_to_stop(
     return HOPELESS if is_late and objective.is_hopeless(*score) else ""
 
 
-def train(task: Task, run: Run, examiner: Examiner) -> Duel:
-    """Train both sides of a run: the same wherever it is trained, and with whatever else."""
-    return duel(task.contender(run), task, run, examiner)
-
-
 def duel(contender: Contender, task: Task, run: Run, examiner: Examiner) -> Duel:
-    """Train both sides on the same batches, an epoch by turns, so that both meet the same load."""
+    """Train both sides on the same batches, an epoch by turns, so that both meet the same load.
+
+    The numbers are the same wherever a run is trained, and with whatever else.
+    """
     sides = [contender.ours, contender.built_in if task.built_in else None]
     ours, built_in = (side and Trainee(side, task, run.seed, examiner) for side in sides)
     trainees = [trainee for trainee in (ours, built_in) if trainee]

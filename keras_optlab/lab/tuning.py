@@ -10,7 +10,7 @@ from keras_optlab.arguments.domain import Real
 from keras_optlab.arguments.hyperparameter import Number
 from keras_optlab.lab import contenders
 from keras_optlab.lab.results import PRUNED, Duel, Run, Search, Trial, Tuning
-from keras_optlab.lab.training import Examiner, Task, Trainee, train
+from keras_optlab.lab.training import Examiner, Task, Trainee, duel
 
 if TYPE_CHECKING:
     import optuna
@@ -87,7 +87,7 @@ def work_on(task: Task, run: Work, examiner: Examiner) -> Outcome:
     """Do one piece of work: train a run, or search."""
     if isinstance(run, Search):
         return search(task, run, examiner)
-    return train(task, run, examiner)
+    return duel(task.contender(run), task, run, examiner)
 
 
 def search(task: Task, run: Search, examiner: Examiner) -> Tuning:

@@ -9,20 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from optlab import options
 from optlab.backend import start_lab
-from optlab.options import (
-    Backend,
-    BatchSize,
-    Data,
-    Json,
-    Label,
-    Model,
-    Optimizers,
-    Seed,
-    parse_list,
-    typed,
-    users,
-)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -35,7 +23,7 @@ placed = functools.partial(typer.Option, rich_help_panel="Where to train and wri
 
 def compare(
     context: typer.Context,
-    optimizers: Optimizers = None,
+    optimizers: options.Optimizers = None,
     schedules: Annotated[
         list[str] | None,
         typer.Option(
@@ -45,19 +33,19 @@ def compare(
         ),
     ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the training data.")] = 5,
-    batch_size: BatchSize = 32,
-    data: Data = None,
-    label: Label = None,
-    model: Model = None,
+    batch_size: options.BatchSize = 32,
+    data: options.Data = None,
+    label: options.Label = None,
+    model: options.Model = None,
     task: Annotated[
         Literal["classification", "regression"] | None,
-        users(
+        options.users(
             help="What is learned: classes or numbers. Numbers are standardized, unless --model is "
             "given.",
             show_default="regression if any label is not whole",
         ),
     ] = None,
-    seed: Seed = 0,
+    seed: options.Seed = 0,
     seeds: Annotated[
         int,
         measured(min=1, help="How many seeds, from --seed on: each row has the mean and spread."),
@@ -131,35 +119,31 @@ def compare(
     fresh: Annotated[
         bool, placed("--fresh", help="Delete the finished runs, and train all of them again.")
     ] = False,
-    as_json: Json = False,
-    backend: Backend = None,
+    as_json: options.Json = False,
+    backend: options.Backend = None,
 ) -> None:
     """Train with each algorithm and schedule, ours and Keras' own, and write a report.
 
     For example: `optlab compare --optimizers SGD,Adam --seeds 3 --tune 20`.
     """
-    factors = parse_list("--sweep-factors", sweep_factors, float, "a factor > 0")
+    factors = options.parse_list("--sweep-factors", sweep_factors, float, "a factor > 0")
     running, built_in = start_lab(backend), not without_built_in
     from keras_optlab.lab import data as lab_data
     from keras_optlab.lab import report
     from keras_optlab.lab.comparison import Plan, settings_of
-    from keras_optlab.lab.errors import InputError
     from keras_optlab.lab.farm import Farm
     from keras_optlab.lab.objective import Choice
     from keras_optlab.lab.terminal import progress_bar
 
     rates = factors or sweep
-    try:
-        settings = settings_of(
-            optimizers, schedules, epochs, batch_size, seed, seeds, rates, target, built_in, tune
-        )
-    except ValueError as error:
-        raise InputError(str(error)) from error
+    settings = settings_of(
+        optimizers, schedules, epochs, batch_size, seed, seeds, rates, target, built_in, tune
+    )
     # What the user's functions print belongs to no result.
     with contextlib.redirect_stdout(sys.stderr):
         dataset = lab_data.load(data, label, seed, standardize=model is None, task=task)
         farm, chosen = Farm(jobs, dask), Choice(metric, higher_is_better)
-        again = typed(context, running)
+        again = options.typed(context, running)
         plan = Plan(dataset, settings, model, farm, out / "runs", fresh, again, chosen)
         with report.replacing(out) as folder:
             with progress_bar() as progress:

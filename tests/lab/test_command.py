@@ -247,14 +247,14 @@ def test_parity_exits_with_1_when_ours_is_off_the_built_in(capsys, monkeypatch):
 
 
 def test_an_interrupted_comparison_leaves_the_old_report(capsys, monkeypatch, tmp_path):
-    from keras_optlab.lab import training
+    from keras_optlab.lab import tuning
 
     (tmp_path / "report.html").write_text("old")
 
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "duel", interrupted)
+    monkeypatch.setattr(tuning, "duel", interrupted)
     code, error = run(["compare", "--optimizers", "SGD", "--out", tmp_path], capsys)
     assert code == 130
     assert "interrupted" in error

@@ -86,7 +86,8 @@ def test_every_rate_and_seed_is_trained_and_the_best_is_shown(results):
 @pytest.mark.slow
 def test_both_sides_have_the_same_dropout(results):
     task = Task(DATASET, flat, 2, 12, built_in=True)
-    duel = training.train(task, Run("optimizer", "Adam", 0.01, 1), Examiner(task))
+    run = Run("optimizer", "Adam", 0.01, 1)
+    duel = training.duel(task.contender(run), task, run, Examiner(task))
     assert duel.weight_difference <= 1e-4
     np.testing.assert_allclose(duel.ours.training_loss, duel.built_in.training_loss, rtol=1e-4)
     # And it is what `compare` has found, in which Keras' own was not trained between.
