@@ -1,23 +1,48 @@
-"""`keras_optlab.lab.compare`: what `optlab compare` does, from Python."""
+"""Training by each algorithm and schedule, ours and the built-in: what is trained, and where."""
 
 import contextlib
 import importlib.util
 import math
-import numbers
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import keras
 
-from keras_optlab.lab import data
-from keras_optlab.lab.comparison_plan import NO_SWEEP, SWEEP, Plan, Progress, chosen_names
-from keras_optlab.lab.errors import InputError
-from keras_optlab.lab.farm import Farm
-from keras_optlab.lab.objective import Choice
-from keras_optlab.lab.results import Results, Settings
+from keras_optlab.arguments import domain
+from keras_optlab.lab import contenders, data, network, results, store
+from keras_optlab.lab.errors import InputError, pick
+from keras_optlab.lab.farm import Farm, require
+from keras_optlab.lab.objective import Choice, Objective
 from keras_optlab.lab.terminal import progress_bar
 from keras_optlab.lab.trace import random_state
+from keras_optlab.lab.training import Task
+from keras_optlab.lab.versions import versions
+
+# Two decades around the usual rate, in steps of the root of ten.
+SWEEP = (0.1, 0.316, 1.0, 3.16, 10.0)
+NO_SWEEP = (1.0,)
+
+NAMES = domain.Optional(domain.Listing(domain.Text()))
+# What each field of `Settings` may be given, in their order.
+DOMAINS = {
+    "optimizers": NAMES,
+    "schedules": NAMES,
+    "epochs": domain.Integer(low=1),
+    "batch_size": domain.Integer(low=1),
+    "seed": domain.Integer(),
+    "seeds": domain.Integer(low=1),
+    "sweep": domain.Listing(domain.POSITIVE),
+    "target": domain.Optional(domain.FINITE),
+    "built_in": domain.Boolean(),
+    "tune": domain.Integer(),
+}
+
+# Called with the run that comes next, how many are done, and how many there are to do.
+Progress = Callable[[str, int, int], None]
+Row = tuple[str, str]  # kind and name of a contender
 
 
 def compare(
@@ -43,7 +68,7 @@ def compare(
     dask: str | None = None,
     folder: str | Path | None = None,
     fresh: bool = False,
-) -> Results:
+) -> results.Results:
     """Train the same model by several algorithms and schedules, ours and the built-in.
 
     Every run of a row begins with the same initial weights and meets the same batches as those of
@@ -105,46 +130,32 @@ def compare(
     >>> [comparison.name for comparison in results.comparisons]
     ['SGD']
     """
-    whole_numbers = {"epochs": epochs, "batch_size": batch_size, "seeds": seeds, "jobs": jobs}
-    for name, value in whole_numbers.items():
-        check_integer(name, value, 1)
-    check_integer("seed", seed, 0)
-    check_integer("tune", tune, 0)
-    check_number("target", target)
-    if task not in (None, *data.TASKS):
-        raise ValueError(f"`task` must be one of {', '.join(data.TASKS)}. Received: {task!r}")
-    if metric is not None and not isinstance(metric, str):
-        raise TypeError(f"`metric` must be a name, or 'module:function'. Received: {metric!r}")
-    if dask is not None and jobs != 1:
-        raise ValueError(f"`jobs` is for one machine, `dask` for a cluster. Received: {jobs=}")
+    domain.Integer(low=1).check("jobs", jobs)
+    domain.Optional(domain.Choice(data.TASKS)).check("task", task)
+    domain.Optional(domain.Text()).check("metric", metric)
     if fresh and folder is None:
         raise ValueError("`fresh` deletes the runs in `folder`. Received: folder=None")
     put_back = random_state()
-    arrays = {"x": x, "y": y, "validation_data": validation_data}
-    asked = {"task": task, "metric": metric, "higher_is_better": higher_is_better}
     try:
-        settings = Settings(
-            *chosen_names(as_names("optimizers", optimizers), as_names("schedules", schedules)),
-            epochs=epochs,
-            batch_size=batch_size,
-            seed=seed,
-            seeds=seeds,
-            sweep=factors(sweep),
-            target=target,
-            built_in=bool(built_in),
-            tune=tune,
+        settings = settings_of(
+            optimizers, schedules, epochs, batch_size, seed, seeds, sweep, target, built_in, tune
         )
-        plan = Plan(
-            dataset=dataset_of(**arrays, seed=seed, standardize=model is None, task=task),
-            settings=settings,
-            model=model,
-            farm=Farm(jobs, dask),
-            runs_folder=None if folder is None else Path(folder) / "runs",
-            fresh=fresh,
-            again=typed_call(settings, arrays, model, asked),
-            metric=Choice(metric, higher_is_better),
-        )
-        with progress_where_possible() as progress:
+        if (x is None) != (y is None):
+            raise InputError("`x` and `y` belong together. Received: only one of them")
+        if x is None and validation_data is None:
+            dataset = data.digits(seed, task)
+        else:
+            arrays = (x, y, *(() if validation_data is None else validation_data))
+            dataset = data.from_arrays("arrays", arrays, seed, model is None, task)
+        farm, chosen = Farm(jobs, dask), Choice(metric, higher_is_better)
+        runs = None if folder is None else Path(folder) / "runs"
+        given = {"x": x, "y": y, "validation_data": validation_data, "model": model, "task": task}
+        given |= {"metric": metric, "higher_is_better": higher_is_better}
+        again = typed_call(given, settings)
+        plan = Plan(dataset, settings, model, farm, runs, fresh, again, chosen)
+        # Nothing shows the progress where rich is missing.
+        silent = contextlib.nullcontext(lambda name, done, to_do: None)
+        with progress_bar() if importlib.util.find_spec("rich") else silent as progress:
             return plan.carry_out(progress)
     except InputError as error:
         raise ValueError(str(error)) from error
@@ -152,91 +163,191 @@ def compare(
         put_back()
 
 
-def check_integer(name: str, value: Any, low: int) -> None:
-    """Refuse what is no integer of at least `low`."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-        raise TypeError(f"`{name}` must be an integer >= {low}. Received: {value!r}")
-    if value < low:
-        raise ValueError(f"`{name}` must be an integer >= {low}. Received: {value!r}")
-
-
-def check_number(name: str, value: Any) -> None:
-    """Refuse what is neither None nor a finite number."""
-    if value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"`{name}` must be a number. Received: {value!r}")
-    if not math.isfinite(value):
-        raise ValueError(f"`{name}` must be a finite number. Received: {value!r}")
-
-
-def as_names(name: str, value: Any) -> list[str] | None:
-    """A list of names; a single one may stand alone."""
-    if value is None:
-        return None
-    names = [value] if isinstance(value, str) else list(value)
-    if not all(isinstance(item, str) for item in names):
-        raise TypeError(
-            f"`{name}` must be names, as `optlab list` prints them. Received: {value!r}"
-        )
-    return names
-
-
-def factors(sweep: bool | Sequence[float]) -> tuple[float, ...]:
-    """The factors of a sweep."""
-    if isinstance(sweep, bool):
-        return SWEEP if sweep else NO_SWEEP
-    try:
-        chosen = tuple(float(factor) for factor in sweep)
-    except (TypeError, ValueError):
-        raise TypeError(
-            f"`sweep` must be a boolean, or factors of the learning rate. Received: {sweep!r}"
-        ) from None
-    if not chosen or not all(math.isfinite(factor) and factor > 0 for factor in chosen):
-        raise ValueError(f"`sweep` must be factors > 0. Received: {sweep!r}")
-    return chosen
-
-
-def dataset_of(
-    x: Any, y: Any, validation_data: Any, seed: int, standardize: bool, task: str | None
-) -> data.Dataset:
-    """The user's arrays, or the digits."""
-    if x is None and y is None and validation_data is None:
-        return data.digits(seed, task)
-    if x is None or y is None:
-        raise InputError("`x` and `y` belong together. Received: only one of them")
-    if validation_data is None:
-        return data.from_arrays("arrays", (x, y), seed, standardize, task)
-    if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
-        raise InputError(
-            f"`validation_data` must be features and labels. Received: {type(validation_data)}"
-        )
-    return data.from_arrays("arrays", (x, y, *validation_data), seed, standardize, task)
-
-
-def typed_call(
-    settings: Settings, arrays: dict[str, Any], model: Any, asked: dict[str, Any]
-) -> str:
+def typed_call(given: dict[str, Any], settings: results.Settings) -> str:
     """The call that gives the same again, with the names of what cannot be typed."""
-    given = [f"{name}={name}" for name, value in arrays.items() if value is not None]
-    if model is not None:
-        name = getattr(model, "__qualname__", "model")
-        given.append(f"model={model!r}" if isinstance(model, str) else f"model={name}")
-    given += [f"{name}={list(getattr(settings, name))!r}" for name in ("optimizers", "schedules")]
-    given += [f"{name}={value!r}" for name, value in asked.items() if value is not None]
-    without = Settings((), ())
-    for name in ("epochs", "batch_size", "seed", "seeds", "sweep", "tune", "target", "built_in"):
-        value = getattr(settings, name)
-        if value != getattr(without, name):
-            given.append(f"{name}={value!r}")
-    return f"keras_optlab.lab.compare({', '.join(given)})"
+    typed = []
+    for name, value in given.items():
+        shown = (
+            repr(value) if isinstance(value, (str, bool)) else getattr(value, "__qualname__", name)
+        )
+        typed += [] if value is None else [f"{name}={shown}"]
+    defaults = vars(results.Settings((), ()))
+    for name, value in vars(settings).items():
+        shown = list(value) if isinstance(value, tuple) else value
+        typed += [] if value == defaults[name] else [f"{name}={shown!r}"]
+    return f"keras_optlab.lab.compare({', '.join(typed)})"
 
 
-@contextlib.contextmanager
-def progress_where_possible() -> Iterator[Progress]:
-    """A progress bar, if rich is there to draw one."""
-    if importlib.util.find_spec("rich") is None:
-        yield lambda name, done, to_do: None
-        return
-    with progress_bar() as progress:
-        yield progress
+@final
+@dataclass(frozen=True)
+class Plan:
+    """A comparison that is yet to be carried out."""
+
+    dataset: data.Dataset
+    settings: results.Settings
+    model: network.ModelSource = None
+    farm: Farm = field(default_factory=Farm)
+    runs_folder: Path | None = None  # where finished runs are kept
+    fresh: bool = False  # whether they are deleted first
+    again: str = ""  # what to type to get the same again
+    metric: Choice = field(default_factory=Choice)
+
+    def carry_out(self, progress: Progress) -> results.Results:
+        """Train everything that is not there yet; an `InputError` says what cannot be compared."""
+        started = time.perf_counter()
+        settings, dataset = self.settings, self.dataset
+        model = network.build(self.model, dataset, settings.seed)
+        metric = Objective(model, dataset, self.metric).metric
+        check_settings(settings, len(dataset.x_train), metric)
+        limits = settings.epochs, settings.batch_size, settings.built_in
+        task = Task(dataset, self.model, *limits, self.metric)
+        kept = store.Store(self.runs_folder, store.identity(task, model, settings.seed))
+        if self.fresh:
+            kept.clear()
+        searches = [results.Search(*row, settings.tune, settings.seed) for row in self.rows()]
+        tunings = self.done(searches if settings.tune else [], task, kept, progress)
+        tuned = {(search.kind, search.name): tuning for search, tuning in tunings.items()}
+        duels = self.done(self.runs(tuned), task, kept, progress).values()
+        return results.Results(
+            settings=settings,
+            data=described(task),
+            model=network.describe(self.model, model, dataset),
+            versions=versions(),
+            comparisons=tuple(
+                compared(row, duels, tuned.get(row), task, metric) for row in self.rows()
+            ),
+            seconds=time.perf_counter() - started,
+            jobs=None if self.farm.dask else self.farm.jobs,
+            reused=kept.reused,
+            damaged=kept.damaged,
+            again=self.again,
+            metric=metric,
+        )
+
+    def done(self, runs: Sequence[Any], task: Task, kept: store.Store, progress: Progress) -> dict:
+        """The result of each run or search: what is there from before, and what is trained now."""
+        if not runs:
+            return {}
+        done = {run: found for run in runs if (found := kept.load(run)) is not None}
+        missing = [run for run in runs if run not in done]
+        progress(missing[0].name if missing else "", 0, len(missing))
+        for number, result in enumerate(self.farm.train(task, missing), start=1):
+            done[result.run] = result
+            kept.save(result)
+            following = next((run.name for run in missing if run not in done), "")
+            progress(following, number, len(missing))
+        return {run: done[run] for run in runs}
+
+    def rows(self) -> list[Row]:
+        """All contenders; the schedules after the constant rate they are measured by."""
+        schedules = self.settings.schedules and (contenders.CONSTANT, *self.settings.schedules)
+        of_kind = {"optimizer": self.settings.optimizers, "schedule": schedules}
+        return [(kind, name) for kind, names in of_kind.items() for name in names]
+
+    def runs(self, tuned: dict[Row, results.Tuning]) -> list[results.Run]:
+        """All runs: the first seed of everything first, so that a report is soon near its end."""
+        points: dict[Row, list[tuple[float, results.Arguments]]] = {}
+        for row in self.rows():
+            usual = contenders.usual_rate(*row)
+            rates = {float(f"{usual * factor:.6g}") for factor in self.settings.sweep}
+            points[row] = [(rate, ()) for rate in sorted(rates)]
+        for row, tuning in tuned.items():
+            points[row] = [(tuning.best_trial.rate, tuning.best_trial.arguments)]
+        return [
+            results.Run(*row, rate, self.settings.seed + number, arguments)
+            for number in range(self.settings.seeds)
+            for row in points
+            for rate, arguments in points[row]
+        ]
+
+
+def settings_of(*given: Any) -> results.Settings:
+    """Settings of what a call or command gives for each of their fields, in that order."""
+    values: dict[str, Any] = dict(zip(DOMAINS, given, strict=True))
+    there = {"optimizers": contenders.LEARNING_RATES, "schedules": contenders.schedule_names()}
+    for kind in there:
+        values[kind] = [values[kind]] if isinstance(values[kind], str) else values[kind]
+    if isinstance(values["sweep"], bool):
+        values["sweep"] = SWEEP if values["sweep"] else NO_SWEEP
+    try:
+        values = {name: allowed.check(name, values[name]) for name, allowed in DOMAINS.items()}
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    if not values["optimizers"] and not values["schedules"]:
+        values |= there
+    for kind, names in there.items():
+        values[kind] = tuple(pick(values[kind], names, kind[:-1])) if values[kind] else ()
+    return results.Settings(**values)
+
+
+def check_settings(settings: results.Settings, rows: int, metric: results.Metric) -> None:
+    """Refuse settings that do not fit each other, the number of training rows, or the metric."""
+    target = settings.target
+    if settings.batch_size > rows:
+        raise InputError(
+            f"the batch size must be at most the number of training rows, {rows}. "
+            f"Received: {settings.batch_size}"
+        )
+    if not settings.sweep:
+        raise InputError("the sweep must have at least one factor. Received: none")
+    if settings.tune and settings.sweep != NO_SWEEP:
+        raise InputError("tuning searches the learning rate too: leave out the sweep")
+    if target is not None and metric.is_share and not 0 < target <= 1:
+        raise InputError(
+            f"the target must be a number in the range (0, 1] for {metric.name}. "
+            f"Received: {target:g}"
+        )
+    if settings.tune:
+        require("optuna", "lab")
+
+
+def compared(
+    row: Row,
+    duels: Iterable[results.Duel],
+    tuning: results.Tuning | None,
+    task: Task,
+    metric: results.Metric,
+) -> results.Comparison:
+    """A row of the report."""
+    of_row = [duel for duel in duels if (duel.run.kind, duel.run.name) == row]
+    points = tuple(
+        results.RatePoint(rate, tuple(duel for duel in of_row if duel.run.rate == rate))
+        for rate in sorted({duel.run.rate for duel in of_row})
+    )
+    best = best_point(points, contenders.usual_rate(*row), metric)
+    contender = task.contender(points[best].duels[0].run)
+    return results.Comparison(
+        *row,
+        setting=contender.setting,
+        note=contender.note if task.built_in else "",
+        learning_rate=tuple(map(contender.rate_at, range(task.steps))),
+        points=points,
+        best=best,
+        tuning=tuning,
+    )
+
+
+def best_point(points: Sequence[results.RatePoint], usual: float, metric: results.Metric) -> int:
+    """Which rate is best; among equal ones that nearest to the usual one."""
+
+    def key(number: int) -> tuple:
+        return points[number].worth(metric), -abs(math.log(points[number].rate / usual))
+
+    return max(range(len(points)), key=key)
+
+
+def described(task: Task) -> dict[str, Any]:
+    """What was trained on, in figures."""
+    dataset, shape = task.dataset, task.dataset.x_train.shape[1:]
+    return {
+        "name": dataset.name,
+        "task": data.REGRESSION if dataset.is_regression else data.CLASSIFICATION,
+        "features": math.prod(shape),
+        "shape": list(shape),
+        "targets": math.prod(dataset.y_train.shape[1:]),
+        "classes": list(dataset.classes),
+        "training_rows": len(dataset.x_train),
+        "validation_rows": len(dataset.x_validation),
+        "steps_per_epoch": task.steps_per_epoch,
+        "preparation": dataset.preparation,
+    }

@@ -4,12 +4,11 @@ import contextlib
 import importlib.util
 import os
 import pickle
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, replace
 from typing import Any, final
-
-import numpy as np
 
 from keras_optlab.lab.errors import InputError
 from keras_optlab.lab.training import Examiner, Task
@@ -20,6 +19,13 @@ from keras_optlab.lab.versions import versions
 PATIENCE = 3
 DASK_TIMEOUT = 10
 ARRAYS = ("x_train", "y_train", "x_validation", "y_validation")
+# What must be the same in a worker as where the comparison was started.
+SAME = ("keras-optlab", "keras", "backend")
+
+# Keras has one random state a process, and a Dask worker may have several threads.
+_one_at_a_time = threading.Lock()
+# The last task's examiner: making one takes as long as a short run.
+_examiners: dict[bytes, Examiner] = {}
 
 
 @final
@@ -30,13 +36,17 @@ class Farm:
     jobs: int = 1  # processes of this machine
     dask: str | None = None  # address of a Dask scheduler, whose workers train instead
 
+    def __post_init__(self) -> None:
+        if self.dask is not None and self.jobs != 1:
+            raise InputError("jobs are for this machine, dask for a cluster: take one of them")
+
     def train(self, task: Task, runs: Sequence[Work]) -> Iterator[Outcome]:
         """Do all runs and searches, and give each result as soon as it is there, in any order."""
         if self.jobs == 1 and self.dask is None:
             examiner = Examiner(task)
             yield from (work_on(task, run, examiner) for run in runs)
             return
-        self.require_packages()
+        require("joblib", "lab")
         waiting = dict.fromkeys(runs)
         failures = 0
         while waiting:
@@ -57,52 +67,44 @@ class Farm:
                         f"was finished: is there memory enough for --jobs {self.jobs}?"
                     ) from error
 
-    def require_packages(self) -> None:
-        """Check that what runs go through is there."""
-        require("joblib", "lab")
-        if self.dask:
-            require("distributed", "dask")
-
     def in_parallel(self, task: Task, runs: Sequence[Work]) -> Iterator[Outcome]:
         """Have the workers do runs and searches."""
         import joblib
 
         arrays = {name: getattr(task.dataset, name) for name in ARRAYS}
-        if task.model is not None and not isinstance(task.model, str):
+        if callable(task.model):
             task = replace(task, model=joblib.wrap_non_picklable_objects(task.model))
-        pickled = pickle.dumps(
-            replace(task, dataset=replace(task.dataset, **dict.fromkeys(ARRAYS)))
-        )
-        work = joblib.delayed(worker_function())
-        here = {"folder": os.getcwd(), "versions": versions()}
+        without = replace(task.dataset, **dict.fromkeys(ARRAYS))
+        pickled = pickle.dumps(replace(task, dataset=without))
+        work, here = joblib.delayed(worker_function()), {"folder": os.getcwd(), **versions()}
         calls = (work(pickle.dumps(run), pickled, arrays, here) for run in runs)
-        with self.backend(arrays):
+        with contextlib.ExitStack() as stack:
+            where: dict[str, Any] = {"backend": "loky", "inner_max_num_threads": 1}
+            if self.dask is not None:
+                client = stack.enter_context(dask_client(self.dask))
+                # Each worker has the arrays from the start: one that is killed takes nothing along.
+                where = {"backend": "dask", "client": client, "scatter": [arrays]}
+            stack.enter_context(joblib.parallel_config(**where))
             # One run at a time, so that a worker that is killed loses no more.
             how: dict[str, Any] = {"batch_size": 1, "return_as": "generator_unordered"}
             results: Any = joblib.Parallel(n_jobs=self.jobs, **how)(calls)
             yield from results
 
-    @contextlib.contextmanager
-    def backend(self, arrays: dict[str, np.ndarray]) -> Iterator[None]:
-        """Joblib's back-end."""
-        import joblib
 
-        if self.dask is None:
-            with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
-                yield
-            return
-        from dask.distributed import Client
+@contextlib.contextmanager
+def dask_client(address: str) -> Iterator[Any]:
+    """A connection to a Dask cluster that has workers."""
+    require("distributed", "dask")
+    from dask.distributed import Client
 
-        try:
-            client = Client(self.dask, timeout=DASK_TIMEOUT, set_as_default=False)
-        except (OSError, ValueError) as error:
-            raise InputError(f"no Dask scheduler answers at {self.dask}: {error}") from None
-        with client:
-            if not client.ncores():
-                raise InputError(f"the Dask cluster at {self.dask} has no workers")
-            # Each worker has the arrays from the start: one that is killed takes nothing along.
-            with joblib.parallel_config(backend="dask", client=client, scatter=[arrays]):
-                yield
+    try:
+        client = Client(address, timeout=DASK_TIMEOUT, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise InputError(f"no Dask scheduler answers at {address}: {error}") from None
+    with client:
+        if not client.ncores():
+            raise InputError(f"the Dask cluster at {address} has no workers")
+        yield client
 
 
 def require(module: str, extra: str) -> None:
@@ -111,25 +113,43 @@ def require(module: str, extra: str) -> None:
         raise InputError(f'{module} not installed: pip install "keras-optlab[{extra}]"')
 
 
-def worker_function() -> Callable[[bytes, bytes, dict[str, np.ndarray], dict[str, Any]], Any]:
+def worker_function() -> Callable[[bytes, bytes, dict, dict[str, str]], Outcome]:
     """What a worker calls.
 
     A function within a function goes to the worker as code, not as a name in this package, whose
     import would import Keras: the backend is chosen before that, and before the task is unpickled.
     """
 
-    def work(run: bytes, task: bytes, arrays: dict, origin: dict) -> Any:
+    def work(run: bytes, task: bytes, arrays: dict, origin: dict[str, str]) -> Any:
         import os
         import sys
 
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         os.environ.setdefault("OMP_NUM_THREADS", "1")
         if "keras" not in sys.modules:
-            os.environ["KERAS_BACKEND"] = origin["versions"]["backend"]
+            os.environ["KERAS_BACKEND"] = origin["backend"]
         if origin["folder"] not in sys.path:
             sys.path.insert(0, origin["folder"])
-        from keras_optlab.lab.worker import work_off
+        from keras_optlab.lab.farm import work_off
 
-        return work_off(run, task, arrays, origin["versions"])
+        return work_off(run, task, arrays, origin)
 
     return work
+
+
+def work_off(run: bytes, pickled: bytes, arrays: dict, origin: dict[str, str]) -> Outcome:
+    """In a worker: do a pickled run or search of a pickled task, whose arrays come apart."""
+    here = versions()
+    for name in SAME:
+        if here[name] != origin[name]:
+            raise InputError(
+                f"a worker has {name} {here[name]}, not {origin[name]}: start it anew, in the same "
+                "environment"
+            )
+    with _one_at_a_time:
+        task = pickle.loads(pickled)
+        task = replace(task, dataset=replace(task.dataset, **arrays))
+        if pickled not in _examiners:
+            _examiners.clear()
+            _examiners[pickled] = Examiner(task)
+        return work_on(task, pickle.loads(run), _examiners[pickled])

@@ -13,11 +13,10 @@ from keras_optlab.lab.errors import InputError
 from keras_optlab.lab.results import Metric
 from keras_optlab.lab.user_code import load_function
 
-ACCURACY = "accuracy"
-ERROR = "mean_absolute_error"
-CROSS_ENTROPY = "sparse_categorical_crossentropy"
 PROBED = 256
 TINY = np.finfo(np.float32).tiny
+CrossEntropy = keras.losses.SparseCategoricalCrossentropy
+Accuracy = keras.metrics.SparseCategoricalAccuracy
 
 
 @final
@@ -44,34 +43,65 @@ class Objective:
         self.model, self.dataset = model, dataset
         outputs = probe(model, dataset)
         self.from_logits = not dataset.is_regression and is_from_logits(outputs)
-        check_outputs(model, dataset, outputs, self.from_logits)
-        is_cross_entropy = not model.compiled or is_plain_cross_entropy(model.loss)
+        self.check(outputs)
         name = self.compile(choice.name, outputs)
-        self.metric = Metric(name, self.direction(name, choice.higher_is_better))
-        # The accuracy and the cross-entropy of classes are computed here, in float64.
-        self.in_float64 = (
-            not dataset.is_regression and is_cross_entropy and self.is_accuracy_of_keras(name)
-        )
+        self.metric = Metric(name, self.is_better_higher(name, choice.higher_is_better))
+        # The accuracy of classes, and their cross-entropy if its mean over all rows is meant, are
+        # computed here, in float64. A user's metric may be called accuracy too.
+        options, plain = cross_entropy_options(model.loss) or {}, CrossEntropy().get_config()
+        is_plain = all(options.get(part) == plain[part] for part in ("reduction", "ignore_class"))
+        accuracies = [one.name for one in self.metrics() if type(one) is Accuracy]
+        self.in_float64 = not dataset.is_regression and is_plain and name in accuracies
         self.guess = self.guessed(outputs)
+
+    def check(self, outputs: np.ndarray) -> None:
+        """Refuse outputs, or a loss of Keras, that do not fit the labels or targets."""
+        model, dataset = self.model, self.dataset
+        classes, targets, shape = len(dataset.classes), dataset.y_train.shape[1:], outputs.shape
+        is_binary = classes == 2 and shape[1:] == (1,) and model.compiled
+        if dataset.is_regression:
+            fits = model.compiled or math.prod(shape[1:]) == math.prod(targets)
+            wanted = f"each target, of shape {targets}, or be compiled with a loss that fits"
+        else:
+            fits = is_binary or (len(shape) == 2 and shape[1] >= classes)
+            wanted = f"each of the {classes} classes, logits or probabilities"
+        if not fits:
+            raise InputError(
+                f"the model must have one output for {wanted}. Received: outputs of shape {shape}"
+            )
+        if dataset.is_regression or is_binary or not model.compiled:
+            return
+        options, loss = cross_entropy_options(model.loss), model.loss
+        if options is not None and options["from_logits"] != self.from_logits:
+            raise InputError(
+                f"the model's outputs are {'logits' if self.from_logits else 'probabilities'}, but "
+                f"it is compiled with from_logits={options['from_logits']}, which would train it "
+                "wrongly; return it without compiling it"
+            )
+        given = keras.losses.get(loss) if isinstance(loss, str) else loss
+        if options is None and getattr(given, "__module__", "").startswith("keras."):
+            raise InputError(
+                "the loss of Keras for numbered classes is sparse categorical cross-entropy. "
+                f"Received: a model compiled with loss={loss!r}; return it without compiling it"
+            )
 
     def loss_of(self, model: keras.Model) -> Any:
         """The loss for `compile` of a model of the same function."""
         if model.compiled:
             return model.loss
-        if self.dataset.is_regression:
-            return keras.losses.MeanSquaredError()
-        return keras.losses.SparseCategoricalCrossentropy(from_logits=self.from_logits)
+        is_regression = self.dataset.is_regression
+        return keras.losses.MeanSquaredError() if is_regression else CrossEntropy(self.from_logits)
 
     def compile(self, wanted: str | None, outputs: np.ndarray) -> str:
         """Compile the model with the metric, and find what Keras calls it."""
         found = self.names(outputs) if self.model.compiled else []
         if wanted in found or (wanted is None and found):
             return wanted or found[0]
-        wanted = wanted or (ERROR if self.dataset.is_regression else ACCURACY)
-        metric = load_function(wanted, "--metric") if ":" in wanted else wanted
+        wanted = wanted or ("mean_absolute_error" if self.dataset.is_regression else "accuracy")
+        metric: Any = load_function(wanted, "--metric") if ":" in wanted else wanted
         metrics = [] if wanted == "loss" else [metric]
         self.model.compile("sgd", self.loss_of(self.model), metrics=metrics)
-        return wanted if wanted == "loss" else self.names(outputs, wanted)[0]
+        return self.names(outputs, wanted)[0] if metrics else wanted
 
     def names(self, outputs: np.ndarray, wanted: str = "that of the model") -> list[str]:
         """The names of the metrics that the model is compiled with, in the order of `compile`."""
@@ -84,9 +114,8 @@ class Objective:
                 f"{type(error).__name__}: {error}"
             ) from error
         # Keras 3.12 returns them in alphabetical order.
-        order = [metric.name for metric in self.metrics()]
-        found = [name for name in measured if name != "loss"]
-        return sorted(found, key=lambda name: order.index(name) if name in order else len(order))
+        ordered = dict.fromkeys([*(metric.name for metric in self.metrics()), *measured])
+        return [name for name in ordered if name in measured and name != "loss"]
 
     def metrics(self) -> list[keras.metrics.Metric]:
         """The metrics of the model, those inside of Keras' groups too."""
@@ -100,26 +129,16 @@ class Objective:
         values = self.model.compute_metrics(None, y, y_pred)
         return {name: float(np.mean(to_numpy(value))) for name, value in values.items()}
 
-    def is_accuracy_of_keras(self, name: str) -> bool:
-        """Whether a metric is Keras' accuracy of classes, not the user's of the same name."""
-        kind = keras.metrics.SparseCategoricalAccuracy
-        return any(type(one) is kind and one.name == name for one in self.metrics())
-
-    def direction(self, name: str, asked: bool | None) -> bool:
-        """Whether a metric is better where it is higher: what is asked for, or what Keras says."""
-        if asked is not None:
-            return asked
-        if name == "loss":
-            return False
-        for metric in self.metrics():
-            # As callbacks with `mode="auto"` find it.
-            says = getattr(metric, "_direction", None)
-            if metric.name == name and says is not None:
-                return says == "up"
-        raise InputError(
-            f"Keras does not say whether a higher {name} is better: give --higher-is-better or "
-            "--lower-is-better (`higher_is_better=True` or `False`)"
-        )
+    def is_better_higher(self, name: str, asked: bool | None) -> bool:
+        """What is asked for, or what Keras says, as callbacks with `mode="auto"` find it."""
+        says = [getattr(one, "_direction", None) for one in self.metrics() if one.name == name]
+        says = ["down"] if name == "loss" else list(filter(None, says))
+        if asked is None and not says:
+            raise InputError(
+                f"Keras does not say whether a higher {name} is better: give --higher-is-better or "
+                "--lower-is-better (`higher_is_better=True` or `False`)"
+            )
+        return says[0] == "up" if asked is None else asked
 
     def score(self, outputs: np.ndarray) -> tuple[float, float]:
         """Loss and metric of outputs for the validation rows; NaN if one is not finite."""
@@ -127,12 +146,22 @@ class Objective:
         if not np.isfinite(outputs).all():
             return math.nan, math.nan
         if self.in_float64:
-            return cross_entropy(outputs, targets, self.from_logits)
+            return self.cross_entropy(outputs.astype(np.float64))
         y, y_pred = map(keras.ops.convert_to_tensor, (targets, outputs))
         loss = float(to_numpy(self.model.compute_loss(None, y, y_pred)))
-        if self.metric.name == "loss":
-            return loss, loss
-        return loss, self.measured(targets, outputs)[self.metric.name]
+        is_loss = self.metric.name == "loss"
+        return loss, loss if is_loss else self.measured(targets, outputs)[self.metric.name]
+
+    def cross_entropy(self, outputs: np.ndarray) -> tuple[float, float]:
+        """Mean cross-entropy and accuracy of outputs in float64."""
+        labels = self.dataset.y_validation
+        if self.from_logits:
+            outputs -= outputs.max(axis=1, keepdims=True)
+            outputs -= np.log(np.exp(outputs).sum(axis=1, keepdims=True))
+        else:
+            outputs = np.log(np.maximum(outputs, TINY))
+        right = np.take_along_axis(outputs, labels[:, None], axis=1)
+        return float(-right.mean()), float((outputs.argmax(axis=1) == labels).mean())
 
     def guessed(self, outputs: np.ndarray) -> tuple[float, float] | None:
         """The score of one who does not look at the features.
@@ -140,17 +169,25 @@ class Objective:
         That one answers with the mean of the targets, or with the frequency of each class. None
         for outputs of which it is not plain what they mean.
         """
-        answer = constant_answer(self.dataset, outputs, self.from_logits)
-        if answer is None:
-            return None
+        targets, shape = self.dataset.y_train, outputs.shape[1:]
+        if self.dataset.is_regression:
+            answer = targets.mean(axis=0, dtype=np.float64)
+            if answer.size != math.prod(shape):
+                return None
+        else:
+            answer = np.bincount(targets, minlength=shape[0]) / len(targets)
+            if shape == (1,):
+                answer = np.clip(answer[1:], 1e-7, 1 - 1e-7)
+            if self.from_logits:
+                others = 1 - answer if shape == (1,) else 1.0
+                answer = np.log(np.maximum(answer, TINY) / others)
         rows = len(self.dataset.y_validation)
-        return self.score(np.repeat(answer[None].astype(outputs.dtype), rows, axis=0))
+        return self.score(np.repeat(answer.reshape(1, *shape).astype(outputs.dtype), rows, axis=0))
 
     def is_hopeless(self, loss: float, metric: float) -> bool:
         """Whether a score is no better than guessing, by loss and by metric."""
-        if self.guess is None:
-            return False
-        return loss >= self.guess[0] and not self.metric.is_better(metric, self.guess[1])
+        guess = self.guess
+        return bool(guess) and loss >= guess[0] and not self.metric.is_better(metric, guess[1])
 
 
 def probe(model: keras.Model, dataset: Dataset) -> np.ndarray:
@@ -169,93 +206,16 @@ def probe(model: keras.Model, dataset: Dataset) -> np.ndarray:
 
 def is_from_logits(outputs: np.ndarray) -> bool:
     """Whether outputs are logits; if not, they are probabilities of classes."""
-    sums = outputs.astype(np.float64).sum(axis=-1)
     if outputs.shape[-1] == 1:
-        return not (outputs.min() >= 0 and outputs.max() <= 1)
-    return not (outputs.min() >= 0 and np.abs(sums - 1).max() < 0.01)
+        has_shares = outputs.max() <= 1
+    else:
+        has_shares = np.abs(outputs.sum(axis=-1, dtype=np.float64) - 1).max() < 0.01
+    return not (has_shares and outputs.min() >= 0)
 
 
-def check_outputs(
-    model: keras.Model, dataset: Dataset, outputs: np.ndarray, from_logits: bool
-) -> None:
-    """Refuse outputs, or a loss of the user's, that do not fit the labels or targets."""
-    classes, shape = len(dataset.classes), outputs.shape
-    if dataset.is_regression:
-        targets = dataset.y_train.shape[1:]
-        if math.prod(shape[1:]) != math.prod(targets) and not model.compiled:
-            raise InputError(
-                f"the model must have one output for each target, of shape {targets}. Received: "
-                f"outputs of shape {shape}; compile it with the loss that it is meant for"
-            )
-        return
-    is_binary = classes == 2 and shape[1:] == (1,) and model.compiled
-    if not is_binary and (len(shape) != 2 or shape[1] < classes):
-        raise InputError(
-            f"the model must have one output for each of the {classes} classes, logits or "
-            f"probabilities. Received: outputs of shape {shape}"
-        )
-    if model.compiled and not is_binary:
-        check_loss(model.loss, from_logits)
-
-
-def sparse_cross_entropy(loss: Any) -> dict[str, Any] | None:
+def cross_entropy_options(loss: Any) -> dict[str, Any] | None:
     """The options of a loss if it is sparse categorical cross-entropy."""
     given = keras.losses.get(loss) if isinstance(loss, str) else loss
     if given is keras.losses.sparse_categorical_crossentropy:
-        return keras.losses.SparseCategoricalCrossentropy().get_config()
-    if isinstance(given, keras.losses.SparseCategoricalCrossentropy):
-        return given.get_config()
-    return None
-
-
-def is_plain_cross_entropy(loss: Any) -> bool:
-    """Whether a loss is sparse categorical cross-entropy, whose mean over all rows is meant."""
-    options, plain = sparse_cross_entropy(loss), sparse_cross_entropy(CROSS_ENTROPY) or {}
-    names = ("reduction", "ignore_class")
-    return options is not None and all(options[name] == plain[name] for name in names)
-
-
-def check_loss(loss: Any, from_logits: bool) -> None:
-    """Refuse a loss of Keras that takes other labels, or other outputs."""
-    given: Any = keras.losses.get(loss) if isinstance(loss, str) else loss
-    options = sparse_cross_entropy(given)
-    if options is not None and options["from_logits"] != from_logits:
-        raise InputError(
-            f"the model's outputs are {'logits' if from_logits else 'probabilities'}, but it is "
-            f"compiled with from_logits={options['from_logits']}, which would train it wrongly; "
-            "return it without compiling it"
-        )
-    home = getattr(given, "__module__", type(given).__module__)
-    if options is None and home.startswith("keras."):
-        raise InputError(
-            "the loss of Keras for classes that are numbered is sparse categorical cross-entropy. "
-            f"Received: a model compiled with loss={loss!r}; return it without compiling it"
-        )
-
-
-def cross_entropy(
-    outputs: np.ndarray, labels: np.ndarray, from_logits: bool
-) -> tuple[float, float]:
-    """Mean cross-entropy and accuracy, in float64."""
-    outputs = outputs.astype(np.float64)
-    if from_logits:
-        outputs -= outputs.max(axis=1, keepdims=True)
-        outputs -= np.log(np.exp(outputs).sum(axis=1, keepdims=True))
-    else:
-        outputs = np.log(np.maximum(outputs, TINY))
-    right = np.take_along_axis(outputs, labels[:, None], axis=1)
-    return float(-right.mean()), float((outputs.argmax(axis=1) == labels).mean())
-
-
-def constant_answer(dataset: Dataset, outputs: np.ndarray, from_logits: bool) -> np.ndarray | None:
-    """The output, for one row, of one who knows the targets to train on and no features."""
-    if dataset.is_regression:
-        mean = dataset.y_train.mean(axis=0, dtype=np.float64)
-        shape = outputs.shape[1:]
-        return mean.reshape(shape) if mean.size == math.prod(shape) else None
-    width = outputs.shape[1]
-    frequency = np.bincount(dataset.y_train, minlength=width) / len(dataset.y_train)
-    if width == 1:
-        one = np.clip(frequency[1:], 1e-7, 1 - 1e-7)
-        return np.log(one / (1 - one)) if from_logits else one
-    return np.log(np.maximum(frequency, TINY)) if from_logits else frequency
+        given = CrossEntropy()
+    return given.get_config() if isinstance(given, CrossEntropy) else None

@@ -43,10 +43,8 @@ class Sweep(Callback):
         stop_factor: float,
     ) -> None:
         super().__init__()
-        self.rates = rates
-        self.optimizer = optimizer
-        self.smoothing = smoothing
-        self.stop_factor = stop_factor
+        self.rates, self.optimizer = rates, optimizer
+        self.smoothing, self.stop_factor = smoothing, stop_factor
         self.held = held_learning_rate(optimizer)
         self.every = accumulation(optimizer)
         self.batches = 0
@@ -76,13 +74,15 @@ class Sweep(Callback):
         if isinstance(self.held, keras.Variable):
             yield
             return
-        set_schedule(self.optimizer, SweptRate(self.rates, first, self.every))
+        # Ours refuse another schedule once a step is compiled; this one is compiled anew.
+        set_rate = keras.optimizers.Optimizer.learning_rate.__set__
+        set_rate(self.optimizer, SweptRate(self.rates, first, self.every))
         try:
             if hasattr(self.optimizer, "learning_rate_scale"):
                 self.optimizer.learning_rate_scale = 1.0
             yield
         finally:
-            set_schedule(self.optimizer, self.held)
+            set_rate(self.optimizer, self.held)
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Set the rate; start the metrics afresh, so that the logs hold the loss of this batch."""
@@ -95,7 +95,7 @@ class Sweep(Callback):
         self.used.append(float(to_numpy(self.optimizer.learning_rate)))
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Note the loss, and stop where there is no more to see."""
+        """Take the loss of an update into the average, and stop where there is no more to see."""
         logs = logs or {}
         if "loss" not in logs:
             raise ValueError(
@@ -104,29 +104,25 @@ class Sweep(Callback):
             )
         self.waiting.append(float(to_numpy(logs["loss"])))
         self.batches += 1
-        if self.batches % self.every == 0 or not math.isfinite(self.waiting[-1]):
-            self.finish_update(float(np.mean(self.waiting)))
-            self.waiting = []
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Stop where an epoch has no batch, or there would be no end."""
-        if not self.has_seen_a_batch:
-            self.model.stop_training = True
-
-    def finish_update(self, loss: float) -> None:
-        """Take the loss of an update into the average."""
-        if math.isfinite(loss):
+        if self.batches % self.every and math.isfinite(self.waiting[-1]):
+            return
+        loss, self.waiting = float(np.mean(self.waiting)), []
+        diverged = not math.isfinite(loss)
+        if not diverged:
             self.losses.append(loss)
             self.average += (1 - self.smoothing) * (loss - self.average)
             smoothed = self.average / (1 - self.smoothing ** len(self.losses))
             self.smoothed.append(smoothed)
             lowest = min(self.smoothed)
             diverged = smoothed > lowest + (self.stop_factor - 1) * abs(lowest)
-        else:
-            diverged = True
         if diverged:
             self.diverged_at = self.used[-1]
         if diverged or len(self.used) == len(self.rates):
+            self.model.stop_training = True
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Stop where an epoch has no batch, or there would be no end."""
+        if not self.has_seen_a_batch:
             self.model.stop_training = True
 
     def result(self) -> LearningRateRange:
@@ -141,17 +137,11 @@ class Sweep(Callback):
                 f"found. Received: a first rate of {self.used[0]:.3g}. Look at the data and the "
                 "model's initial weights."
             )
-        rates = np.array(self.used[: len(self.losses)])
+        rates, smoothed = np.array(self.used[: len(self.losses)]), np.array(self.smoothed)
         return LearningRateRange(
             learning_rates=tuple(rates.tolist()),
             losses=tuple(self.losses),
             smoothed_losses=tuple(self.smoothed),
-            **suggest(rates, np.array(self.smoothed)),
+            **suggest(rates, smoothed),
             diverged_at=self.diverged_at,
         )
-
-
-def set_schedule(optimizer: keras.optimizers.Optimizer, schedule: Any) -> None:
-    """Give an optimizer of whatever kind another schedule, or function, as its learning rate."""
-    # Ours refuse it once a step is compiled; this one is compiled anew.
-    keras.optimizers.Optimizer.learning_rate.__set__(optimizer, schedule)

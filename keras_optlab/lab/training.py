@@ -36,20 +36,33 @@ class Task:
         """Full batches only: a shorter one would have to be compiled too."""
         return len(self.dataset.x_train) // self.batch_size
 
+    @property
+    def steps(self) -> int:
+        """Those of all epochs."""
+        return self.steps_per_epoch * self.epochs
+
+    def contender(self, run: Run) -> Contender:
+        """What a run trains."""
+        return contenders.contender(run.kind, run.name, run.rate, self.steps, run.arguments)
+
+    def batches(self, seed: int) -> Iterator[tuple[int, np.ndarray]]:
+        """Each epoch and its rows, in the order in which they are trained on."""
+        random = np.random.default_rng(seed)
+        for epoch in range(self.epochs):
+            rows = random.permutation(len(self.dataset.x_train))
+            yield epoch, rows[: self.steps_per_epoch * self.batch_size]
+
 
 @final
 class Examiner:
     """A model of the same layers, compiled once for all runs, to validate with."""
 
-    def __init__(self, task: Task, seed: int = 0) -> None:
-        self.model = network.build(task.model, task.dataset, seed)
+    def __init__(self, task: Task) -> None:
+        self.model = network.build(task.model, task.dataset, seed=0)
         self.objective = Objective(self.model, task.dataset, task.metric)
-        x = task.dataset.x_validation
         # Rows that another process shares are read-only, about which torch complains.
-        self.batches = [
-            np.array(x[start : start + VALIDATION_BATCH])
-            for start in range(0, len(x), VALIDATION_BATCH)
-        ]
+        x = np.array(task.dataset.x_validation)
+        self.batches = np.split(x, range(VALIDATION_BATCH, len(x), VALIDATION_BATCH))
 
     def validate(self, weights: list[np.ndarray]) -> tuple[float, float]:
         """Loss and metric on the validation rows; NaN if an output is not finite."""
@@ -59,30 +72,15 @@ class Examiner:
 
 
 @final
-class Stopwatch(keras.callbacks.Callback):
-    """Times each training step, from the start of its batch until its loss is known."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seconds: list[float] = []
-
-    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self.started = time.perf_counter()
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self.seconds.append(time.perf_counter() - self.started)
-
-
-@final
 class Trainee:
     """One side of a contender while it trains, an epoch at a time."""
 
     def __init__(self, side: Side, task: Task, seed: int, examiner: Examiner) -> None:
-        self.task = task
-        self.seed = seed
-        self.examiner = examiner
-        self.stopwatch = Stopwatch()
-        self.callbacks = [self.stopwatch, *side.callbacks()]
+        self.task, self.seed, self.examiner = task, seed, examiner
+        # When each step begins, and when its loss is known.
+        self.times: list[float] = []
+        clock = dict.fromkeys(("on_train_batch_begin", "on_train_batch_end"), self.note_time)
+        self.callbacks = [keras.callbacks.LambdaCallback(**clock), *side.callbacks()]
         self.model = network.build(task.model, task.dataset, seed)
         self.initial = self.model.get_weights()
         self.model.compile(side.optimizer(), examiner.objective.loss_of(self.model))
@@ -90,13 +88,17 @@ class Trainee:
         self.training_loss: list[float] = []
         self.stopped = ""
 
+    def note_time(self, batch: int, logs: dict[str, Any] | None) -> None:
+        self.times.append(time.perf_counter())
+
     def train(self, epoch: int, rows: np.ndarray) -> None:
         """One epoch, over these rows in this order; nothing if the training was ended."""
         if self.stopped:
             return
         if self.task.model is not None:
             # Dropout on torch draws from the generator of the process: the same for both sides.
-            network.set_seed(epoch_seed(self.seed, epoch))
+            seeds = np.random.SeedSequence((self.seed, epoch))
+            network.set_seed(int(seeds.generate_state(1)[0]))
         fit: Any = self.model.fit
         history = fit(
             self.task.dataset.x_train[rows],
@@ -110,21 +112,19 @@ class Trainee:
         )
         self.training_loss += history.history["loss"]
         self.validations.append(self.examiner.validate(self.model.get_weights()))
-        self.stopped = reason_to_stop(
-            self.examiner.objective,
-            (epoch + 1, self.task.epochs),
-            self.validations[-1],
-            self.training_loss[-1],
-        )
+        objective, epochs = self.examiner.objective, (epoch + 1, self.task.epochs)
+        last = self.validations[-1], self.training_loss[-1]
+        self.stopped = reason_to_stop(objective, epochs, *last)
 
     def result(self) -> Training:
         """What the training came to."""
         losses, metrics = zip(*self.validations, strict=True)
+        seconds = np.diff(self.times)[::2]
         return Training(
             validation_loss=losses,
             validation_metric=metrics,
             training_loss=tuple(self.training_loss),
-            step_seconds=float(np.median(self.stopwatch.seconds[1:] or self.stopwatch.seconds)),
+            step_seconds=float(np.median(seconds[1:] if len(seconds) > 1 else seconds)),
             stopped=self.stopped,
         )
 
@@ -146,34 +146,15 @@ def reason_to_stop(
     return HOPELESS if is_late and objective.is_hopeless(*score) else ""
 
 
-def epoch_seed(seed: int, epoch: int) -> int:
-    """A seed of its own for each epoch of each seed."""
-    return int(np.random.SeedSequence((seed, epoch)).generate_state(1)[0])
-
-
-def batches(task: Task, seed: int) -> Iterator[np.ndarray]:
-    """The rows of each epoch, in the order in which they are trained on."""
-    random = np.random.default_rng(seed)
-    for _ in range(task.epochs):
-        used = task.steps_per_epoch * task.batch_size
-        yield random.permutation(len(task.dataset.x_train))[:used]
-
-
-def train(task: Task, run: Run, examiner: Examiner) -> Duel:
-    """Train both sides of a run: the same wherever it is trained, and with whatever else."""
-    steps = task.steps_per_epoch * task.epochs
-    contender = contenders.contender(run.kind, run.name, run.rate, steps, run.arguments)
-    return duel(contender, task, run, examiner)
-
-
 def duel(contender: Contender, task: Task, run: Run, examiner: Examiner) -> Duel:
-    """Train both sides on the same batches, an epoch by turns, so that both meet the same load."""
-    ours = Trainee(contender.ours, task, run.seed, examiner)
-    built_in = None
-    if task.built_in and contender.built_in:
-        built_in = Trainee(contender.built_in, task, run.seed, examiner)
-    trainees = [ours, built_in] if built_in else [ours]
-    for epoch, rows in enumerate(batches(task, run.seed)):
+    """Train both sides on the same batches, an epoch by turns, so that both meet the same load.
+
+    The numbers are the same wherever a run is trained, and with whatever else.
+    """
+    sides = [contender.ours, contender.built_in if task.built_in else None]
+    ours, built_in = (side and Trainee(side, task, run.seed, examiner) for side in sides)
+    trainees = [trainee for trainee in (ours, built_in) if trainee]
+    for epoch, rows in task.batches(run.seed):
         for trainee in trainees:
             trainee.train(epoch, rows)
         trainees.reverse()
@@ -190,12 +171,10 @@ def weight_difference(ours: Trainee, built_in: Trainee) -> float | None:
     if ours.stopped or built_in.stopped:
         return None
     worst = 0.0
-    weights = zip(
-        built_in.initial, built_in.model.get_weights(), ours.model.get_weights(), strict=True
-    )
-    for start, theirs, mine in weights:
+    weights = (built_in.initial, built_in.model.get_weights(), ours.model.get_weights())
+    for start, theirs, mine in zip(*weights, strict=True):
         difference = float(np.abs(mine - theirs).max(initial=0.0))
+        distance = float(np.abs(theirs - start).max(initial=0.0))
         if difference:
-            distance = float(np.abs(theirs - start).max())
             worst = max(worst, difference / distance if distance else math.inf)
     return worst

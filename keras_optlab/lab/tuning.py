@@ -1,18 +1,16 @@
 """The search for an algorithm's best arguments: which numbers, in which ranges, by Optuna."""
 
-import contextlib
 import time
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
 from keras_optlab import optimizers
 from keras_optlab.arguments.declaration import Section
-from keras_optlab.arguments.domain import Domain, Real
+from keras_optlab.arguments.domain import Real
 from keras_optlab.arguments.hyperparameter import Number
 from keras_optlab.lab import contenders
-from keras_optlab.lab.results import PRUNED, Duel, Metric, Run, Search, Trial, Tuning
-from keras_optlab.lab.training import Examiner, Task, Trainee, batches, train
+from keras_optlab.lab.results import PRUNED, Duel, Run, Search, Trial, Tuning
+from keras_optlab.lab.training import Examiner, Task, Trainee, duel
 
 if TYPE_CHECKING:
     import optuna
@@ -65,35 +63,31 @@ def space(kind: str, name: str) -> list[Range]:
     counts; any other that is not negative is tried around its default. Schedules have a rate alone.
     """
     rate = contenders.usual_rate(kind, name)
-    rates = Range(RATE, rate, rate / RATE_SPAN, rate * RATE_SPAN)
-    if kind == "schedule":
-        return [rates]
-    found: list[Range | None] = [rates]
+    found = [Range(RATE, rate, rate / RATE_SPAN, rate * RATE_SPAN)]
+    declared = getattr(optimizers, name).declared_arguments if kind == "optimizer" else {}
     given = contenders.OTHER_SETTINGS.get(name, {})
-    for argument in getattr(optimizers, name).declared_arguments.values():
+    for argument in declared.values():
         is_general = argument.section in (Section.SHARED, Section.KEYWORD_ONLY)
-        if isinstance(argument, Number) and not is_general:
-            value = given.get(argument.name, argument.default)
-            found.append(range_around(argument.name, value, argument.domain))
-    return [one for one in found if one is not None]
-
-
-def range_around(name: str, value: float | None, domain: Domain) -> Range | None:
-    """The range of a number around its value; None if it is off, or may be negative."""
-    if not value or not isinstance(domain, Real) or domain.low != 0:
-        return None
-    if domain.high == 1:
-        left = 1 - value
-        return Range(name, value, left / DECAY_SPAN, min(left * DECAY_SPAN, 0.999), True)
-    span = SMALL_SPAN if value < SMALL else NUMBER_SPAN
-    return Range(name, value, value / span, value * span)
+        if is_general or not isinstance(argument, Number):
+            continue
+        value, domain = given.get(argument.name, argument.default), argument.domain
+        # Off, or may be negative.
+        if not value or not isinstance(domain, Real) or domain.low != 0:
+            continue
+        if domain.high == 1:
+            low, high = (1 - value) / DECAY_SPAN, min((1 - value) * DECAY_SPAN, 0.999)
+        else:
+            span = SMALL_SPAN if value < SMALL else NUMBER_SPAN
+            low, high = value / span, value * span
+        found.append(Range(argument.name, value, low, high, is_complement=domain.high == 1))
+    return found
 
 
 def work_on(task: Task, run: Work, examiner: Examiner) -> Outcome:
     """Do one piece of work: train a run, or search."""
     if isinstance(run, Search):
         return search(task, run, examiner)
-    return train(task, run, examiner)
+    return duel(task.contender(run), task, run, examiner)
 
 
 def search(task: Task, run: Search, examiner: Examiner) -> Tuning:
@@ -102,54 +96,53 @@ def search(task: Task, run: Search, examiner: Examiner) -> Tuning:
     The first trial has the values without tuning. Trials are proposed by Optuna's TPE and pruned by
     Hyperband, in which an epoch is one unit of the budget; the same seed gives the same trials.
     """
-    ranges = space(run.kind, run.name)
-    trials = []
-    with study(task, run, examiner) as asked:
-        asked.enqueue_trial({one.label: one.start for one in ranges})
-        for _ in range(run.trials):
-            proposed = asked.ask()
-            values = {
-                one.name: one.value(proposed.suggest_float(one.label, one.low, one.high, log=True))
-                for one in ranges
-            }
-            trials.append(train_trial(task, run, examiner, proposed, values))
-            tell(asked, proposed, trials[-1])
-    return Tuning(run, tuple(trials), best_trial(trials, examiner.objective.metric))
-
-
-@contextlib.contextmanager
-def study(task: Task, run: Search, examiner: Examiner) -> Iterator["optuna.Study"]:
-    """A study of Optuna's, in memory; what it logs is not shown."""
     import optuna
+
+    ranges, metric = space(run.kind, run.name), examiner.objective.metric
+    trials: list[Trial] = []
+
+    def objective(proposed: optuna.Trial) -> float:
+        values = {
+            one.name: one.value(proposed.suggest_float(one.label, one.low, one.high, log=True))
+            for one in ranges
+        }
+        trials.append(train_trial(task, run, examiner, proposed, values))
+        if trials[-1].stopped:
+            raise optuna.TrialPruned
+        return trials[-1].validation_metric[-1]
 
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
-        yield optuna.create_study(
+        study = optuna.create_study(
             # Hyperband assigns trials to brackets by this name.
             study_name=f"{run.kind} {run.name} {run.seed}",
-            direction="maximize" if examiner.objective.metric.higher_is_better else "minimize",
+            direction="maximize" if metric.higher_is_better else "minimize",
             sampler=optuna.samplers.TPESampler(seed=run.seed),
             pruner=optuna.pruners.HyperbandPruner(max_resource=task.epochs),
         )
+        study.enqueue_trial({one.label: one.start for one in ranges})
+        study.optimize(objective, n_trials=run.trials)
     finally:
         optuna.logging.set_verbosity(verbosity)
+    ended = [number for number, trial in enumerate(trials) if not trial.stopped]
+    worths = {number: metric.worth(trials[number].validation_metric[-1]) for number in ended}
+    return Tuning(run, tuple(trials), max(ended, key=worths.__getitem__, default=None))
 
 
 def train_trial(
     task: Task,
-    run: Search,
+    search: Search,
     examiner: Examiner,
     proposed: "optuna.Trial",
     values: dict[str, float],
 ) -> Trial:
     """Train one set of arguments, ours alone, until it ends or is pruned."""
     started = time.perf_counter()
-    rate, arguments = values[RATE], tuple(item for item in values.items() if item[0] != RATE)
-    steps = task.steps_per_epoch * task.epochs
-    contender = contenders.contender(run.kind, run.name, rate, steps, arguments)
-    trainee = Trainee(contender.ours, task, run.seed, examiner)
-    for epoch, rows in enumerate(batches(task, run.seed)):
+    rate = values.pop(RATE)
+    run = Run(search.kind, search.name, rate, search.seed, tuple(values.items()))
+    trainee = Trainee(task.contender(run).ours, task, run.seed, examiner)
+    for epoch, rows in task.batches(run.seed):
         trainee.train(epoch, rows)
         proposed.report(trainee.validations[-1][1], epoch + 1)
         if not trainee.stopped and epoch + 1 < task.epochs and proposed.should_prune():
@@ -159,29 +152,9 @@ def train_trial(
     metrics = tuple(metric for _, metric in trainee.validations[1:])
     return Trial(
         rate=rate,
-        arguments=arguments,
+        arguments=run.arguments,
         validation_metric=metrics,
         steps=len(metrics) * task.steps_per_epoch,
         seconds=time.perf_counter() - started,
         stopped=trainee.stopped,
     )
-
-
-def tell(asked: "optuna.Study", proposed: "optuna.Trial", trial: Trial) -> None:
-    """Say what came of a trial; one that was ended early counts by what it had reached."""
-    import optuna
-
-    if trial.stopped:
-        asked.tell(proposed, state=optuna.trial.TrialState.PRUNED)
-    else:
-        asked.tell(proposed, trial.validation_metric[-1])
-
-
-def best_trial(trials: Sequence[Trial], metric: Metric) -> int | None:
-    """Which trial has the best final metric; the first of equals."""
-    ended = [number for number, trial in enumerate(trials) if not trial.stopped]
-
-    def worth(number: int) -> float:
-        return metric.worth(trials[number].validation_metric[-1])
-
-    return max(ended, key=worth, default=None)

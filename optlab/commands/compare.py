@@ -2,33 +2,20 @@
 
 import contextlib
 import functools
-import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from optlab import options
 from optlab.backend import start_lab
-from optlab.options import (
-    Backend,
-    BatchSize,
-    Data,
-    Json,
-    Label,
-    Model,
-    Optimizers,
-    Seed,
-    parse_list,
-    typed,
-    users,
-)
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from keras_optlab.lab.results import Comparison, Results
+    from keras_optlab.lab.results import Results
 
 measured = functools.partial(typer.Option, rich_help_panel="What to measure")
 placed = functools.partial(typer.Option, rich_help_panel="Where to train and write")
@@ -36,7 +23,7 @@ placed = functools.partial(typer.Option, rich_help_panel="Where to train and wri
 
 def compare(
     context: typer.Context,
-    optimizers: Optimizers = None,
+    optimizers: options.Optimizers = None,
     schedules: Annotated[
         list[str] | None,
         typer.Option(
@@ -46,19 +33,19 @@ def compare(
         ),
     ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the training data.")] = 5,
-    batch_size: BatchSize = 32,
-    data: Data = None,
-    label: Label = None,
-    model: Model = None,
+    batch_size: options.BatchSize = 32,
+    data: options.Data = None,
+    label: options.Label = None,
+    model: options.Model = None,
     task: Annotated[
         Literal["classification", "regression"] | None,
-        users(
+        options.users(
             help="What is learned: classes or numbers. Numbers are standardized, unless --model is "
             "given.",
             show_default="regression if any label is not whole",
         ),
     ] = None,
-    seed: Seed = 0,
+    seed: options.Seed = 0,
     seeds: Annotated[
         int,
         measured(min=1, help="How many seeds, from --seed on: each row has the mean and spread."),
@@ -132,53 +119,32 @@ def compare(
     fresh: Annotated[
         bool, placed("--fresh", help="Delete the finished runs, and train all of them again.")
     ] = False,
-    as_json: Json = False,
-    backend: Backend = None,
+    as_json: options.Json = False,
+    backend: options.Backend = None,
 ) -> None:
     """Train with each algorithm and schedule, ours and Keras' own, and write a report.
 
     For example: `optlab compare --optimizers SGD,Adam --seeds 3 --tune 20`.
     """
-    factors = parse_list("--sweep-factors", sweep_factors, factor, "a factor > 0")
-    if target is not None and not math.isfinite(target):
-        message = f"expected a finite number. Received: {target:g}"
-        raise typer.BadParameter(message, param_hint="--target")
-    if tune and (sweep or factors):
-        raise typer.BadParameter("--tune searches the learning rate too: leave out --sweep")
-    if dask is not None and jobs != 1:
-        raise typer.BadParameter("--jobs is for this machine, --dask for a cluster: take one")
-    running = start_lab(backend)
+    factors = options.parse_list("--sweep-factors", sweep_factors, float, "a factor > 0")
+    running, built_in = start_lab(backend), not without_built_in
     from keras_optlab.lab import data as lab_data
     from keras_optlab.lab import report
-    from keras_optlab.lab.comparison_plan import NO_SWEEP, SWEEP, Plan, chosen_names
+    from keras_optlab.lab.comparison import Plan, settings_of
     from keras_optlab.lab.farm import Farm
     from keras_optlab.lab.objective import Choice
-    from keras_optlab.lab.results import Settings
     from keras_optlab.lab.terminal import progress_bar
 
-    settings = Settings(
-        *chosen_names(optimizers, schedules),
-        epochs=epochs,
-        batch_size=batch_size,
-        seed=seed,
-        seeds=seeds,
-        sweep=tuple(factors) or (SWEEP if sweep else NO_SWEEP),
-        target=target,
-        built_in=not without_built_in,
-        tune=tune,
+    rates = factors or sweep
+    settings = settings_of(
+        optimizers, schedules, epochs, batch_size, seed, seeds, rates, target, built_in, tune
     )
     # What the user's functions print belongs to no result.
     with contextlib.redirect_stdout(sys.stderr):
-        plan = Plan(
-            dataset=lab_data.load(data, label, seed, standardize=model is None, task=task),
-            settings=settings,
-            model=model,
-            farm=Farm(jobs, dask),
-            runs_folder=out / "runs",
-            fresh=fresh,
-            again=typed(context, running),
-            metric=Choice(metric, higher_is_better),
-        )
+        dataset = lab_data.load(data, label, seed, standardize=model is None, task=task)
+        farm, chosen = Farm(jobs, dask), Choice(metric, higher_is_better)
+        again = options.typed(context, running)
+        plan = Plan(dataset, settings, model, farm, out / "runs", fresh, again, chosen)
         with report.replacing(out) as folder:
             with progress_bar() as progress:
                 results = plan.carry_out(progress)
@@ -190,14 +156,6 @@ def compare(
         print(f"Report: {out / 'report.html'}")
 
 
-def factor(text: str) -> float:
-    """A factor of a learning rate."""
-    number = float(text)
-    if not 0 < number < math.inf:
-        raise ValueError(text)
-    return number
-
-
 def show(results: "Results") -> None:
     """Print the tables, and what a reader has to know."""
     from keras_optlab.lab.terminal import wide_console
@@ -205,9 +163,8 @@ def show(results: "Results") -> None:
     console = wide_console()
     for kind, title in (("optimizer", "Algorithm"), ("schedule", "Schedule")):
         if results.of_kind(kind):
-            console.print(comparison_table(results, results.of_kind(kind), title))
-            if results.settings.tune:
-                console.print(cost_table(results, results.ordered(kind), title))
+            for table in tables(results, kind, title):
+                console.print(table)
     for comparison in results.comparisons:
         if comparison.note:
             console.print(f"{comparison.name}: {comparison.note}")
@@ -223,40 +180,25 @@ def show(results: "Results") -> None:
     print(f"{results.seconds:.0f} s on {results.versions['backend']}")
 
 
-def comparison_table(
-    results: "Results", comparisons: Sequence["Comparison"], title: str
-) -> "Table":
-    """The table of one kind of comparison, for the terminal."""
-    from keras_optlab.lab.cells import cells
+def tables(results: "Results", kind: str, title: str) -> Iterator["Table"]:
+    """The table of a kind; and what tuning found and took, the best row first."""
+    from keras_optlab.lab.cells import COST_HEADINGS, cells, cost_cells
     from keras_optlab.lab.terminal import simple_table
 
-    words = results.metric.title.split()
-    target = "" if results.target is None else f"to {results.metric.shown(results.target)}"
-    has_best = len(results.settings.sweep) > 1 or results.settings.tune
-    headings = (
-        "best\nrate" if has_best else "highest\nrate",
-        "\n".join([*words, "ours"]),
-        "\nKeras",
-        f"{target}\nsteps" if len(words) == 1 else "\n".join([*target.split(), "steps"]),
-        "\ns",
-        "weights\ndiffer",
-        "ms a step\nours" if len(words) == 1 else "ms a\nstep\nours",
-        "\nKeras",
-    )
-    table = simple_table(f"\n{title}", *headings, "\nratio")
-    for comparison in comparisons:
+    tune, metric = results.settings.tune, results.metric
+    rate = "best\nrate" if len(results.settings.sweep) > 1 or tune else "highest\nrate"
+    ours = "\n".join([*metric.title.split(), "ours"])
+    target = "" if results.target is None else f"to {metric.shown(results.target)}\n"
+    headings = (rate, ours, "Keras", f"{target}steps", "s", "weights\ndiffer")
+    table = simple_table(title, *headings, "ms a\nstep\nours", "Keras", "ratio")
+    for comparison in results.of_kind(kind):
         shown = (cell.line for cell in cells(results, comparison))
         table.add_row(comparison.name, f"{comparison.rate:.3g}", *shown)
-    return table
-
-
-def cost_table(results: "Results", comparisons: Sequence["Comparison"], title: str) -> "Table":
-    """What tuning found and took, the best row first."""
-    from keras_optlab.lab.cells import COST_HEADINGS, cost_cells
-    from keras_optlab.lab.terminal import simple_table
-
-    headings = (heading.replace(" ", "\n") for heading in COST_HEADINGS)
-    table = simple_table(f"{results.settings.tune} trials\n{title}", *headings)
-    for comparison in comparisons:
-        table.add_row(comparison.name, *(cell.line for cell in cost_cells(results, comparison)))
-    return table
+    yield table
+    if tune:
+        headings = (heading.replace(" ", "\n") for heading in COST_HEADINGS)
+        table = simple_table(f"{tune} trials\n{title}", *headings)
+        for comparison in results.ordered(kind):
+            shown = (cell.line for cell in cost_cells(results, comparison))
+            table.add_row(comparison.name, *shown)
+        yield table

@@ -46,12 +46,18 @@ def run(arguments, capsys):
         (["compare", "--seeds", "0"], "Invalid value for '--seeds': "),
         (["compare", "--jobs", "none"], "Invalid value for '--jobs': "),
         (["compare", "--target", "95"], "in the range (0, 1] for accuracy. Received: 95"),
-        (["compare", "--target", "nan"], "expected a finite number. Received: nan"),
-        (["compare", "--tune", "5", "--sweep"], "--tune searches the learning rate too"),
+        (
+            ["compare", "--target", "nan"],
+            "`target` must be a finite number, or None. Received: target=nan",
+        ),
+        (["compare", "--tune", "5", "--sweep"], "tuning searches the learning rate too"),
         (["compare", "--tune", "-1"], "Invalid value for '--tune': "),
         (["compare", "--task", "ranking"], "Invalid value for '--task': "),
-        (["compare", "--sweep-factors", "1,-1"], "expected a factor > 0, several with commas"),
-        (["compare", "--jobs", "2", "--dask", "tcp://x:1"], "--dask for a cluster: take one"),
+        (
+            ["compare", "--sweep-factors", "1,-1"],
+            "`sweep` must be a list in which each item is a finite",
+        ),
+        (["compare", "--jobs", "2", "--dask", "tcp://x:1"], "dask for a cluster: take one of them"),
         (["compare", "--data", "nowhere:f"], "--data: cannot import nowhere: ModuleNotFoundError"),
         (["compare", "--model", "os:nothing"], "--model: os has no function 'nothing'"),
         (["compare", "--model", "nowhere.py"], "--model takes module:function"),
@@ -244,14 +250,14 @@ def test_parity_exits_with_1_when_ours_is_off_the_built_in(capsys, monkeypatch):
 
 
 def test_an_interrupted_comparison_leaves_the_old_report(capsys, monkeypatch, tmp_path):
-    from keras_optlab.lab import training
+    from keras_optlab.lab import tuning
 
     (tmp_path / "report.html").write_text("old")
 
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "duel", interrupted)
+    monkeypatch.setattr(tuning, "duel", interrupted)
     code, error = run(["compare", "--optimizers", "SGD", "--out", tmp_path], capsys)
     assert code == 130
     assert "interrupted" in error

@@ -12,7 +12,7 @@ import pytest
 
 from keras_optlab import schedules
 from keras_optlab.lab import contenders, data, report, training
-from keras_optlab.lab.comparison_plan import Plan
+from keras_optlab.lab.comparison import Plan
 from keras_optlab.lab.contenders import LEARNING_RATES, Contender, Side
 from keras_optlab.lab.errors import InputError
 from keras_optlab.lab.results import Run, Settings

@@ -9,8 +9,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_optlab.lab import comparison_plan, data, farm, store
-from keras_optlab.lab.comparison_plan import Plan
+from keras_optlab.lab import comparison, data, farm, store
+from keras_optlab.lab.comparison import Plan
 from keras_optlab.lab.farm import Farm
 from keras_optlab.lab.results import (
     Comparison,
@@ -87,7 +87,7 @@ def without_training(monkeypatch):
     monkeypatch.setattr(farm, "work_on", numbers_of)
     monkeypatch.setattr(farm, "Examiner", lambda task: None)
     judged = types.SimpleNamespace(metric=Metric())
-    monkeypatch.setattr(comparison_plan, "Objective", lambda *arguments: judged)
+    monkeypatch.setattr(comparison, "Objective", lambda *arguments: judged)
 
 
 def counting(monkeypatch, stop_at=math.inf):
@@ -286,7 +286,7 @@ def test_the_best_rate_has_most_seeds_then_accuracy_then_loss():
     ended = training([0.1, 0.99], stopped="diverged")
 
     def best(*points):
-        return points[comparison_plan.best_point(points, 1.0, Metric())].rate
+        return points[comparison.best_point(points, 1.0, Metric())].rate
 
     assert best(point(0.1, good), point(1.0, better)) == 1.0
     assert best(point(0.1, better, better), point(1.0, ended, better)) == 0.1
@@ -300,7 +300,7 @@ def test_the_best_rate_has_most_seeds_then_accuracy_then_loss():
 def test_of_an_error_the_lowest_is_best():
     error = Metric("mean_absolute_error", higher_is_better=False)
     points = [point(0.1, training([3, 2])), point(1.0, training([3, 1]))]
-    assert comparison_plan.best_point(points, 0.1, error) == 1
+    assert comparison.best_point(points, 0.1, error) == 1
     one = training([9.0, 2.0, 1.0])
     assert [one.epochs_to(target, error) for target in (9, 2.5, 1, 0.5)] == [0, 1, 2, None]
     assert error.shown(0.12346, 0.0123) == "0.1235 ± 0.012"

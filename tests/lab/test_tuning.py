@@ -12,8 +12,9 @@ import pytest
 
 import keras_optlab.lab
 from keras_optlab import optimizers
-from keras_optlab.lab import comparison_plan, contenders, data, report, tuning
-from keras_optlab.lab.comparison_plan import Plan
+from keras_optlab.lab import contenders, data, report, tuning
+from keras_optlab.lab.comparison import Plan, check_settings
+from keras_optlab.lab.errors import InputError
 from keras_optlab.lab.farm import Farm
 from keras_optlab.lab.results import Metric, Search, Settings
 from keras_optlab.lab.training import Task
@@ -248,6 +249,7 @@ def test_the_command_prints_what_tuning_took(tmp_path, capsys):
 
 def test_targets_are_checked_before_training():
     metric = Metric()
-    with pytest.raises(comparison_plan.InputError, match=r"for accuracy\. Received: 2"):
-        comparison_plan.check_target(2.0, metric)
-    comparison_plan.check_target(2.0, Metric("mean_absolute_error", False))
+    settings = Settings(("SGD",), (), target=2.0)
+    with pytest.raises(InputError, match=r"for accuracy\. Received: 2"):
+        check_settings(settings, 90, metric)
+    check_settings(settings, 90, Metric("mean_absolute_error", False))
