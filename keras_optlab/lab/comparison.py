@@ -157,8 +157,6 @@ def compare(
         silent = contextlib.nullcontext(lambda name, done, to_do: None)
         with progress_bar() if importlib.util.find_spec("rich") else silent as progress:
             return plan.carry_out(progress)
-    except InputError as error:
-        raise ValueError(str(error)) from error
     finally:
         put_back()
 

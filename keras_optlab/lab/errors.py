@@ -6,7 +6,7 @@ from typing import final
 
 
 @final
-class InputError(Exception):
+class InputError(ValueError):
     """Wrong input: the command prints the message in one line and exits with 2."""
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 import numpy as np
 
@@ -26,6 +26,7 @@ HOPELESS = "no better than guessing"
 PRUNED = "pruned"
 
 
+@final
 @dataclass(frozen=True)
 class Metric:
     """The metric by which rows are ordered: what Keras calls it, and its direction."""
@@ -64,6 +65,7 @@ class Metric:
         return (f"{mean:,.0f}" if abs(mean) >= 1000 else f"{mean:.4g}") + spread
 
 
+@final
 @dataclass(frozen=True)
 class Settings:
     """What to compare, and how."""
@@ -84,6 +86,7 @@ class Settings:
 Arguments = tuple[tuple[str, float], ...]
 
 
+@final
 @dataclass(frozen=True)
 class Run:
     """One piece of work: a contender, trained from one seed with one set of arguments."""
@@ -95,6 +98,7 @@ class Run:
     arguments: Arguments = ()  # others, where they were tuned
 
 
+@final
 @dataclass(frozen=True)
 class Search:
     """One piece of work: the search for the best arguments of a contender."""
@@ -105,6 +109,7 @@ class Search:
     seed: int  # of their weights and batches, and of the sampler
 
 
+@final
 @dataclass(frozen=True)
 class Trial:
     """One set of arguments that a search tried."""
@@ -117,6 +122,7 @@ class Trial:
     stopped: str = ""  # why it was ended early, "pruned" for one
 
 
+@final
 @dataclass(frozen=True)
 class Tuning:
     """What a search came to."""
@@ -153,6 +159,7 @@ class Tuning:
         }
 
 
+@final
 @dataclass(frozen=True)
 class Training:
     """What one training came to."""
@@ -177,6 +184,7 @@ class Training:
         return next((epoch for epoch, worth in enumerate(worths) if worth >= wanted), None)
 
 
+@final
 @dataclass(frozen=True)
 class Duel:
     """The result of a run: this package's training, and Keras' on the same batches."""
@@ -189,6 +197,7 @@ class Duel:
     weight_difference: float | None
 
 
+@final
 @dataclass(frozen=True)
 class Summary:
     """A figure over several seeds; None where there are too few."""
@@ -211,6 +220,7 @@ def summary(values: Sequence[float | None] | np.ndarray) -> Summary:
     )
 
 
+@final
 class Curve(NamedTuple):
     """A learning curve over several seeds, as far as any of them came: mean, lowest, highest."""
 
@@ -219,6 +229,7 @@ class Curve(NamedTuple):
     high: tuple[float, ...]
 
 
+@final
 @dataclass(frozen=True)
 class RatePoint:
     """One learning rate of a sweep, with a duel for each seed."""
@@ -240,6 +251,7 @@ class RatePoint:
         return len(through), *map(statistics.fmean, zip(*worths, strict=True))
 
 
+@final
 @dataclass(frozen=True)
 class Comparison:
     """One contender's result."""
@@ -289,6 +301,7 @@ class Comparison:
         return Counter(one.stopped for one in self.trainings(side) if one.stopped)
 
 
+@final
 @dataclass(frozen=True)
 class Results:
     """All of a comparison."""
@@ -430,11 +443,7 @@ class Results:
             ValueError: If the folder cannot be written to.
         """
         from keras_optlab.lab import report
-        from keras_optlab.lab.errors import InputError
 
-        try:
-            with report.replacing(Path(folder)) as aside:
-                report.write(self, aside)
-        except InputError as error:
-            raise ValueError(str(error)) from None
+        with report.replacing(Path(folder)) as aside:
+            report.write(self, aside)
         return Path(folder) / "report.html"
