@@ -1,11 +1,12 @@
 """The figures of a comparison in words, as both the page and the terminal show them."""
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, final
 
 from keras_optlab.lab.results import NOTHING, Comparison, Results, Summary
 
 
+@final
 class Cell(NamedTuple):
     """One cell of a table."""
 
