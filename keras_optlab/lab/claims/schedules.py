@@ -1,7 +1,7 @@
 """Claims 11 to 14: the learning rate, schedules of it, 1cycle, and reducing on a plateau."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, final
 
 import keras
 import numpy as np
@@ -226,6 +226,7 @@ def shapes(examples: int) -> Dataset:
     return data.from_arrays("noisy shapes", (features, labels), 0, standardize=True)
 
 
+@final
 class Perceptron:
     """softmax(tanh(x A + a) B + b), by the mean cross-entropy, for several rates and seeds.
 
