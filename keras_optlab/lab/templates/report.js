@@ -44,7 +44,8 @@ function explore(section) {
   choose();
 }
 
-/* Headings become buttons that sort: best first, then the other way round; no value is last. */
+/* Headings become buttons that sort: best first, then the other way round; no value is last.
+   By hand: DataTables, as `itables` bundles it, would add over half a megabyte to each page. */
 function makeSortable(table, announcement) {
   const headers = table.querySelectorAll("th[data-column]");
   for (const header of headers) {
