@@ -45,12 +45,12 @@ class PointSwitch(keras.callbacks.Callback):
         super().__init__()
         self.watched = any(looks_at_weights_each_batch(callback) for callback in others)
         self.training = False
-        self.settled = False
+        self.at_training_point = False
         self.left: list[Optimizer] = []
 
     def leave(self) -> None:
         """Move to the evaluation point."""
-        self.settled = False
+        self.at_training_point = False
         for optimizer in two_point_optimizers(self.model):
             if optimizer.built and not optimizer.is_evaluating:
                 optimizer.to_evaluation_point()
@@ -61,14 +61,14 @@ class PointSwitch(keras.callbacks.Callback):
         for optimizer in two_point_optimizers(self.model):
             optimizer.to_training_point()
         self.left = []
-        self.settled = True
+        self.at_training_point = True
 
     def on_train_begin(self, logs: Any = None) -> None:
         self.training = True
-        self.settled = False
+        self.at_training_point = False
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        if not self.settled:
+        if not self.at_training_point:
             self.come_back()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
