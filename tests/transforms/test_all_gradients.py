@@ -8,7 +8,12 @@ from keras import layers, ops
 from keras_optlab import ParameterGroup, optimizers
 from keras_optlab.transforms.base import POSITIVE, Transform, argument, maximum
 
-BACKEND = keras.backend.backend()
+SLOW = pytest.mark.slow
+MODES = {
+    "tensorflow": [False, pytest.param(True, marks=SLOW)],
+    "jax": [pytest.param(False, marks=SLOW), True],
+    "torch": [False],
+}
 
 
 class Limited(Transform):
@@ -58,7 +63,7 @@ def assert_same_way(ours, theirs):
         assert np.abs(a - b).max() <= 1e-5 * distance
 
 
-@pytest.mark.parametrize("jit_compile", [False] if BACKEND == "torch" else [False, True])
+@pytest.mark.parametrize("jit_compile", MODES[keras.backend.backend()])
 @pytest.mark.parametrize("arguments", [{}, {"gradient_accumulation_steps": 2}])
 def test_it_clips_as_the_built_in_does(arguments, jit_compile):
     ours = optimizers.Adam(0.01, transforms=[Limited()], **arguments)
