@@ -67,7 +67,8 @@ def resting_rows(problem: Problem) -> None:
 
 def lazy_rows(problem: Problem) -> None:
     """With `lazy=True` the rows that are not looked up stay as they are."""
-    if problem.arguments.get("transforms"):
+    transforms = problem.arguments.get("transforms", ())
+    if any(each.acts_on_variables for each in transforms):
         raise NotApplicable("`lazy` and `transforms` exclude each other")
     if not problem.cls.scope.is_within_rows or problem.cls.not_lazy:
         raise NotApplicable("it cannot have `lazy=True`")
