@@ -14,7 +14,7 @@ class ClipNorm(Transform):
 
     def all_gradients(self, gs: list[Any], h: Any) -> list[Any]:
         limit = h.clipnorm
-        return [g * (limit / maximum(_norm(g), limit)) for g in gs]
+        return [g * (limit / maximum(ops.sqrt(_square(g)), limit)) for g in gs]
 
 
 @final
@@ -34,7 +34,7 @@ class ClipGlobalNorm(Transform):
     """
 
     def all_gradients(self, gs: list[Any], h: Any) -> list[Any]:
-        norm = ops.sqrt(sum(ops.sum(ops.square(g)) for g in gs)) + h.clip_epsilon
+        norm = ops.sqrt(sum(map(_square, gs))) + h.clip_epsilon
         scale = h.global_clipnorm * minimum(1.0 / norm, 1.0 / h.global_clipnorm)
         # Infinity times 0 would be NaN in some places and 0 in others: NaN everywhere, as in Keras.
         scale = scale + (norm - norm)
@@ -49,5 +49,6 @@ CLIPPING: dict[str, ClipNorm | ClipValue | ClipGlobalNorm] = {
 }
 
 
-def _norm(g: Any) -> Any:
-    return ops.sqrt(ops.sum(ops.square(g)))
+def _square(g: Any) -> Any:
+    """‖g‖²."""
+    return ops.sum(ops.square(g))

@@ -103,7 +103,7 @@ class Numbers:
         if backend.to_host(optimizer.step_count) is None:
             optimizer.engine.compiled = True
         used = {plan.key: plan for plan in plans if not plan.frozen}
-        ages = {name: ops.add(ops.convert_to_tensor(age), 1) for name, age in self.ages.items()}
+        ages = {name: self._next_age(name) for name in self.ages}
         values = {}
         for key, plan in used.items():
             h = self._derived(plan.group, plan.dtype, learning_rate, plan.formula.algorithm)
@@ -178,8 +178,11 @@ class Numbers:
         """What `h` of a transform holds that sees all gradients: no group's numbers."""
         optimizer = self.optimizer
         h = self.hyperparameters(0, optimizer.engine.dtype, optimizer.learning_rate)
-        age = ops.add(ops.convert_to_tensor(self.ages[placed.name]), 1)
-        return h | placed.derived(h, ops.cast(age, optimizer.engine.dtype))
+        return h | placed.derived(h, ops.cast(self._next_age(placed.name), optimizer.engine.dtype))
+
+    def _next_age(self, name: str) -> Any:
+        """How many steps a transform has seen, with the present one."""
+        return ops.add(ops.convert_to_tensor(self.ages[name]), 1)
 
     # Variables
 

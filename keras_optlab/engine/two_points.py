@@ -1,11 +1,8 @@
 """An optimizer's methods for training at one point and evaluating at another."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from keras_optlab.keras_glue.hooks import HookedOptimizer, is_attached
-
-if TYPE_CHECKING:
-    from keras_optlab.engine.engine import Engine
 
 
 class TwoPoints(HookedOptimizer):
@@ -14,9 +11,6 @@ class TwoPoints(HookedOptimizer):
     They differ for the few algorithms and transforms that train elsewhere, such as
     `ScheduleFreeAdamW` and `Average`.
     """
-
-    engine: "Engine"
-    use_ema: bool
 
     def to_evaluation_point(self) -> None:
         """Move the variables to where the model is to be evaluated and saved.

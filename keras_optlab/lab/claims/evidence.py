@@ -121,7 +121,7 @@ def claim(number: int) -> Callable[[Callable[..., Found]], Callable[..., Evidenc
 
 
 def draw(evidence: Evidence, path: str | Path, dpi: int = 110) -> None:
-    """Write the picture of a claim to a PNG file, of so many dots an inch."""
+    """Write the picture of a claim to a PNG file, with `dpi` dots an inch."""
     Path(path).write_bytes(png(evidence, dpi))
 
 
