@@ -339,9 +339,11 @@ def test_dragging_over_the_picture_zooms(page):
     page.mouse.up()
     horizontal, vertical = (np.array(each) for each in (SURFACES["bowl"].horizontal, (-3, 3)))
     axes = page.evaluate('["xaxis", "yaxis"].map(axis => chart.layout[axis].range)')
-    for found, whole in zip(axes, (horizontal, vertical), strict=True):
+    sizes = box["width"], box["height"]
+    for found, whole, pixels in zip(axes, (horizontal, vertical), sizes, strict=True):
         expected = whole + np.array([1, -1]) * np.ptp(whole) / 4
-        np.testing.assert_allclose(found, expected, atol=0.02 * np.ptp(whole))
+        # The chart knows the mouse to a pixel.
+        np.testing.assert_allclose(found, expected, rtol=0, atol=np.ptp(whole) / pixels)
 
 
 def test_play_runs_to_the_end_and_can_be_paused(folder, browser_page):
