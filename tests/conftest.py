@@ -14,6 +14,8 @@ import pytest
 from precision import double_precision
 from training_task import Task
 
+from keras_optlab.lab.network import set_seed
+
 # The same examples each time, so that a test fails at the commit that breaks it;
 # `--hypothesis-profile=default` draws others.
 hypothesis.settings.register_profile("repeatable", derandomize=True)
@@ -48,6 +50,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         is_here = item.path.is_relative_to(TESTS)
         if is_here and item.path.relative_to(TESTS).as_posix().startswith(GATE):
             item.add_marker(pytest.mark.gate)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Begin each test with the same random numbers, in whatever order and process it runs."""
+    set_seed(0)
 
 
 @pytest.fixture
