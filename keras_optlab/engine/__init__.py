@@ -1,1 +1,1 @@
-"""What runs a formula: plans, passes, steps, storage and state."""
+"""The engine that runs formulas: plans, passes, steps, storage and state."""

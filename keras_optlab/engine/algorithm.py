@@ -1,4 +1,4 @@
-"""The contract of an algorithm: what the engine knows of an optimizer, and all that it calls."""
+"""The contract of an algorithm: all that the engine knows about an optimizer and calls on it."""
 
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
@@ -14,71 +14,71 @@ Values = SimpleNamespace
 
 
 class Algorithm(metaclass=ABCMeta):
-    """A formula: slots, scalars, what derives from hyperparameters, passes and the step; abstract.
+    """A formula: slots, scalars, values derived from hyperparameters, passes, the step; abstract.
 
-    See `Optimizer`, which is one, for what `g`, `p`, `s` and `h` are.
+    See the subclass `Optimizer` for the meaning of `g`, `p`, `s` and `h`.
     """
 
-    # What an element of the result depends on. Say `Scope.ELEMENT` only of a formula without any
-    # norm, mean or product over a variable: it is then cut into blocks, and several are joined.
-    # `Scope.ROW` is for one that has them over rows alone.
+    # What an element of the result depends on. Set `Scope.ELEMENT` only for a formula without any
+    # norm, mean or product over a variable: variables are then cut into blocks or joined.
+    # `Scope.ROW` is for a formula that has them only within rows.
     scope: ClassVar[Scope] = Scope.VARIABLE
-    # Whether it draws random numbers: step, passes and periodic work then have `h.random`.
+    # Whether the formula draws random numbers. Step, passes and periodic work then get `h.random`.
     draws: ClassVar[bool] = False
 
-    # Optional hooks of a subclass. None where the formula has no use for them. The types do not say
-    # what the hooks take, since a method would not be of such a type.
+    # Optional hooks of a subclass; None if the formula does not need them. The types leave out the
+    # arguments, since a method would not match such a type.
     #
     # scalars() -> dict of `Scalar`: state kept once for all variables.
     scalars: Callable[..., dict[str, Scalar]] | None = None
-    # derive(h) -> dict: what the formula needs once a step, not once a variable. `h` has the
-    # scalars as the step before has left them.
+    # derive(h) -> dict: values computed once per step, not once per variable. `h` holds the
+    # scalars as the previous step left them.
     derive: Callable[..., dict[str, Any]] | None = None
-    # advance(state, sums, h) -> dict: the new scalars, and anything else that then stands in `h`.
-    # Comes after `derive` and after the sums over the model, if there are any.
+    # advance(state, sums, h) -> dict: the new scalars, and any other values to add to `h`.
+    # Runs after `derive`, and after the sums over the model if there are any.
     advance: Callable[..., dict[str, Any]] | None = None
     # Name of the hyperparameter that decays the variables.
     decay_hyperparameter: ClassVar[str] = "weight_decay"
-    # Name of the hyperparameter that is added to the norm of all gradients where that is clipped.
+    # Name of the hyperparameter added to the norm of all gradients when `global_clipnorm` clips it.
     global_clip_epsilon: ClassVar[str] = ""
-    # Whether `step` itself decays the parameter, by `h.decay`, which is None where nothing does.
+    # Whether `step` itself decays the parameter, by `h.decay` (None if there is no decay).
     decays_in_update: ClassVar[bool] = False
-    # The passes before the step, in the order of definition: methods that `sums` marks.
+    # The passes before the step, in order of definition: methods marked with `@sums()`.
     passes: ClassVar[tuple[Pass, ...]] = ()
-    # What is done after the step where a condition holds: methods that `when` marks.
+    # Work after the step, done only if a condition holds: methods marked with `@when(...)`.
     periodic: ClassVar[tuple[Periodic, ...]] = ()
     # rests_at_zero() -> whether a zero gradient (without weight decay) changes nothing.
     rests_at_zero: Callable[..., bool] | None = None
-    # Why `lazy=True` makes no sense, or why slots cannot be kept in bfloat16; "" where they can.
+    # Why `lazy=True` makes no sense, and why slots cannot be kept in bfloat16; "" if allowed.
     not_lazy: ClassVar[str] = ""
     needs_exact_slots: ClassVar[str] = ""
-    # Where training takes place at another point than evaluation, each from the other:
-    # evaluation_point(p, s, h) and training_point(p, s, h) -> parameter.
+    # For training at one point and evaluating at another; each hook computes its point from the
+    # other: evaluation_point(p, s, h) and training_point(p, s, h) -> parameter.
     evaluation_point: Callable[..., Any] | None = None
     training_point: Callable[..., Any] | None = None
 
     @abstractmethod
     def slots(self, variable: Any) -> dict[str, Slot]:
-        """The slots of a variable, by the name that `step` knows them by."""
+        """Return the slots of a variable, by the names that `step` uses."""
 
     @abstractmethod
     def step(self, g: Any, p: Any, s: Values, h: Values) -> tuple[Any, dict[str, Any]]:
-        """The formula: the step, which is subtracted from the parameter, and the new slots.
+        """Return the step, which is subtracted from the parameter, and the new slots.
 
         Args:
             g: Gradient.
             p: Parameter, of the same shape.
             s: Slots, by name.
-            h: Hyperparameters of this step by name, see the class.
+            h: Hyperparameters of this step by name; see the class.
         """
 
     @property
     def model_passes(self) -> list[Pass]:
-        """The passes with sums over the model, each of which all variables go through first."""
+        """The passes that sum over the model. All variables finish one before any goes on."""
         return [each for each in self.passes if each.is_over_model]
 
     def route(self, variable: Any) -> "Algorithm":
-        """What updates a variable: this algorithm, or another one for this kind of variables."""
+        """Return the algorithm that updates a variable: this one, or another for its kind."""
         return self
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

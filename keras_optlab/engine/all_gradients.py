@@ -1,4 +1,4 @@
-"""The gradients of a step as clipping and the transforms that see all of them leave them."""
+"""Clipping, and transforms that act on all gradients of a step at once."""
 
 from collections.abc import Sequence
 from types import SimpleNamespace
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 
 def transformed(optimizer: "Optimizer", gradients: Sequence[Any]) -> list[Any]:
-    """The gradients as every hook `all_gradients` leaves them, clipping first.
+    """Apply clipping and then every `all_gradients` hook to the gradients of a step.
 
     Hooks get them in the dtype of the optimizer's numbers, at least float32: the square of a
     float16 overflows at 256.
 
     Args:
         optimizer: The optimizer, which may not be built yet.
-        gradients: Gradients of any dtype; of a table the values of the rows looked up are taken.
+        gradients: Gradients of any dtype. Of a sparse one, only the rows looked up are used.
 
     Raises:
-        ValueError: If a hook returns other gradients than a list of as many, of the same shapes.
+        ValueError: If a hook does not return a list of as many gradients, of the same shapes.
     """
     clips = [name for name in CLIPPING if optimizer.uses(name)]
     placed = [each for each in optimizer.engine.transforms if each.transform.all_gradients]
@@ -47,7 +47,7 @@ def transformed(optimizer: "Optimizer", gradients: Sequence[Any]) -> list[Any]:
 
 
 def _as_given(values: list[Any], changed: Any, transform: Transform) -> list[Any]:
-    """What a hook returns, where it is one gradient for each that it was given."""
+    """Return a hook's result, after checking that it matches the given gradients in shape."""
     is_list = isinstance(changed, list) and len(changed) == len(values)
     if not (is_list and all(map(_fits, values, changed))):
         shapes = [tuple(each.shape) for each in values]
@@ -60,7 +60,7 @@ def _as_given(values: list[Any], changed: Any, transform: Transform) -> list[Any
 
 
 def _fits(value: Any, changed: Any) -> bool:
-    # Either may be of unknown size while a graph is traced.
+    # Either size may be unknown while a graph is traced.
     sizes, found = tuple(value.shape), tuple(changed.shape)
     return len(sizes) == len(found) and all(
         size == other or None in (size, other) for size, other in zip(sizes, found, strict=True)

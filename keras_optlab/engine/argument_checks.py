@@ -1,4 +1,4 @@
-"""Checks of what concerns several arguments of an optimizer at once."""
+"""Checks that involve several arguments of an optimizer."""
 
 from typing import TYPE_CHECKING
 
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 
 def check_together(optimizer: "Optimizer") -> None:
-    """Check what excludes each other, and what the algorithm cannot have.
+    """Refuse arguments that exclude each other or that the algorithm does not support.
 
     Raises:
-        ValueError: For arguments that exclude each other, or that the algorithm cannot have.
-        TypeError: For an algorithm whose scalars nothing moves on.
+        ValueError: For arguments that exclude each other, or that the algorithm does not support.
+        TypeError: If the algorithm has `scalars` but no `advance` to update them.
     """
     if optimizer.scalars and not optimizer.advance:
         raise TypeError(

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 def build(
     optimizer: "Optimizer", variables: list[Any], build_of_keras: Callable[[list[Any]], None]
 ) -> None:
-    """Make the plans of all variables, their slots, and the variables of all numbers.
+    """Create the plans and slots of all variables, and the variables that hold numbers.
 
-    A state that was loaded before is taken over.
+    Also restores state that was loaded before the build.
     """
     check_together(optimizer)
     optimizer.engine.numbers.combinations, groups = plan.assign_groups(optimizer, variables)
@@ -45,14 +45,14 @@ def build(
             engine.random_seed = state.add("random_seed", seed, "float32")
         if optimizer.nonfinite != "apply":
             engine.faults = Faults(state)
-    # The one attribute that is set in the open, since `tf.train.Checkpoint` follows attributes.
+    # The only attribute set without `keep`, since `tf.train.Checkpoint` follows attributes.
     optimizer.checkpointed = backend.checkpointed(state.variables)
     state.checkpointed = optimizer.checkpointed
     _take_pending(optimizer)
 
 
 def _take_pending(optimizer: "Optimizer") -> None:
-    """Take over the state of a file that was read before the optimizer was built."""
+    """Restore the state from a file that was read before the optimizer was built."""
     saved = optimizer.engine.saved_state
     if not saved.pending:
         return

@@ -1,4 +1,4 @@
-"""Gradient clipping as Keras does it, as transforms whose limits may be scheduled and set."""
+"""Keras' gradient clipping, as transforms whose limits can be scheduled and changed."""
 
 from typing import Any, final
 
@@ -28,7 +28,7 @@ class ClipValue(Transform):
 
 @final
 class ClipGlobalNorm(Transform):
-    """Scales all gradients by one factor, so that their norm together is at most c.
+    """Scales all gradients by one factor, so that their global norm is at most c.
 
     g ← g · c · min(1 / n, 1 / c) with n = √(Σ ‖g‖²) + ε; ε is 0 for most algorithms.
     """
@@ -36,12 +36,13 @@ class ClipGlobalNorm(Transform):
     def all_gradients(self, gs: list[Any], h: Any) -> list[Any]:
         norm = ops.sqrt(sum(map(_square, gs))) + h.clip_epsilon
         scale = h.global_clipnorm * minimum(1.0 / norm, 1.0 / h.global_clipnorm)
-        # Infinity times 0 would be NaN in some places and 0 in others: NaN everywhere, as in Keras.
+        # An infinite norm makes the scale 0, which would give NaN for infinite elements and 0 for
+        # all others. Adding `norm - norm` makes the result NaN everywhere, as in Keras.
         scale = scale + (norm - norm)
         return [g * scale for g in gs]
 
 
-# The argument that gives the limit, and what clips.
+# The transform that clips, by the name of the argument that sets the limit.
 CLIPPING: dict[str, ClipNorm | ClipValue | ClipGlobalNorm] = {
     "clipnorm": ClipNorm(),
     "clipvalue": ClipValue(),
@@ -50,5 +51,5 @@ CLIPPING: dict[str, ClipNorm | ClipValue | ClipGlobalNorm] = {
 
 
 def _square(g: Any) -> Any:
-    """‖g‖²."""
+    """Return ‖g‖²."""
     return ops.sum(ops.square(g))

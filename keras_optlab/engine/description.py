@@ -1,4 +1,4 @@
-"""What an optimizer is, in a line."""
+"""One-line descriptions of optimizers."""
 
 import math
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def describe(optimizer: "Optimizer") -> str:
-    """The class, the arguments that differ from their defaults, and the size of the state."""
+    """Return the class, the arguments that are not defaults, and the size of the state."""
     shown = [
         f"{name}={_shown(argument, optimizer)}"
         for name, argument in optimizer.declared_arguments.items()
@@ -28,13 +28,13 @@ def describe(optimizer: "Optimizer") -> str:
 
 
 def _shown(argument: Argument, optimizer: "Optimizer") -> str:
-    """A value as one would type it."""
+    """Return a value as a user would type it."""
     value = argument.original(optimizer)
     return repr(list(value) if isinstance(value, tuple) else value)
 
 
 def _readable(size: int) -> str:
-    """A number of bytes in the unit that suits it."""
+    """Return a number of bytes in a suitable unit."""
     units = ("bytes", "KiB", "MiB", "GiB")
     power = min(int(math.log(max(size, 1), 1024)), len(units) - 1)
     return f"{size / 1024**power:.{1 if power else 0}f} {units[power]}"

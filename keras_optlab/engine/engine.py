@@ -1,4 +1,4 @@
-"""What an optimizer hands its work to, in one object."""
+"""The object that an optimizer delegates its work to."""
 
 from typing import TYPE_CHECKING, final
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @final
 class Engine:
-    """The parts of an optimizer, none of which Keras tracks.
+    """The working parts of an optimizer, none of them tracked by Keras.
 
     Args:
         optimizer: The optimizer.
@@ -33,14 +33,14 @@ class Engine:
         self.points = Points(optimizer)
         self.exclusions = Exclusions()
         self.transforms: tuple[Placed, ...] = ()
-        # How each variable is updated, once built; before, none.
+        # One plan per variable; none until the optimizer is built.
         self.plans: list[Plan] = []
-        # Dtype of the numbers: the widest of the variables' arithmetic.
+        # Dtype of the numbers: the widest dtype of the variables' arithmetic.
         self.dtype = widest([keras.config.floatx()])
-        # Whether a step was traced, and whether the optimizer was built in a trace.
+        # Whether a step has been traced, and whether the optimizer was built in a trace.
         self.compiled = False
         self.built_in_trace = False
-        # Made in `build` where they are needed.
+        # Created in `build` if needed.
         self.evaluating: keras.Variable
         self.rounding_seed: keras.Variable | None = None
         self.random_seed: keras.Variable | None = None

@@ -1,4 +1,4 @@
-"""The variables that `exclude_from_weight_decay` names."""
+"""Variables that `exclude_from_weight_decay` excludes from weight decay."""
 
 import re
 from collections.abc import Collection, Iterable
@@ -13,8 +13,8 @@ class Exclusions(NamedTuple):
     """Variables that weight decay leaves alone.
 
     Args:
-        identities: What Keras tells such variables apart by.
-        pattern: Regular expression that is searched in names and paths, or None.
+        identities: Keys by which Keras identifies variables.
+        pattern: Regular expression searched in names and paths, or None.
     """
 
     identities: Collection[Any] = frozenset()
@@ -22,10 +22,10 @@ class Exclusions(NamedTuple):
 
     @classmethod
     def of(cls, identities: Iterable[Any], var_names: Iterable[str] | None) -> "Exclusions":
-        """The exclusions that a user asks for.
+        """Create exclusions from variable identities and name patterns.
 
         Raises:
-            ValueError: If a name is no regular expression.
+            ValueError: If a name is not a regular expression.
             TypeError: If `var_names` is not a list of strings.
         """
         if isinstance(var_names, str):
@@ -39,7 +39,7 @@ class Exclusions(NamedTuple):
         return cls(set(identities), re.compile("|".join(names)) if names else None)
 
     def contain(self, variable: Any, identity: Any) -> bool:
-        """Whether a variable, which Keras knows by an identity, is among them."""
+        """Whether a variable, which Keras identifies by `identity`, is excluded."""
         if identity in self.identities:
             return True
         search = self.pattern.search if self.pattern else lambda text: None

@@ -1,4 +1,4 @@
-"""Gradients that are not finite: found before they reach a weight."""
+"""Detection of non-finite gradients before they reach a weight."""
 
 import math
 import warnings
@@ -14,16 +14,16 @@ from keras_optlab.engine.groups import path_of
 from keras_optlab.engine.state import ExtraState
 from keras_optlab.keras_glue.hooks import is_attached
 
-# From this size on, one matrix product reads a gradient faster than a test of each element.
+# From this number of elements on, one matrix product is faster than testing each element.
 LARGE = 1 << 16
 
-# Rows shorter than this make no matrix product worth it.
+# With rows shorter than this, a matrix product does not pay off.
 SHORT = 16
 
 
 @final
 class Faults:
-    """What an optimizer remembers of steps that it left out, as variables of a compiled step.
+    """Record of skipped steps, in variables that a compiled step can update.
 
     Args:
         state: Where the variables are kept and saved.
@@ -31,7 +31,7 @@ class Faults:
 
     def __init__(self, state: ExtraState) -> None:
         self.skipped = state.add("skipped_steps", 0.0, "float32")
-        # 1 + number of the variable at fault that was not reported yet, or 0.
+        # 1 + index of the variable whose fault is not reported yet, or 0.
         self.unreported = state.add("unreported_fault", 0.0, "float32")
         self.warned = False
 
@@ -42,12 +42,12 @@ class Faults:
         gradients: list[Any],
         variables: list[Any],
     ) -> None:
-        """Take a step if all gradients are finite, and else count it as skipped.
+        """Take a step if all gradients are finite; otherwise count it as skipped.
 
         Args:
             optimizer: The optimizer.
-            apply: Takes the step.
-            gradients: List of gradients, one a variable; None for a variable that has none.
+            apply: Function that takes the step.
+            gradients: List of gradients, one per variable; None for a variable without one.
             variables: List of variables.
         """
         pairs = [pair for pair in zip(gradients, variables, strict=False) if pair[0] is not None]
@@ -65,31 +65,31 @@ class Faults:
         )
 
     def allow(self, finite: Any, stops: bool) -> Any:
-        """Whether a step may be taken; none is after a fault that is yet to be raised."""
+        """Whether to take a step; if `stops`, not while a fault is waiting to be raised."""
         if not stops:
             return finite
         return ops.logical_and(finite, ops.convert_to_tensor(self.unreported) == 0.0)
 
     def note(self, variable_number: Any) -> None:
-        """Count a step as skipped; the first fault stays noted until it is reported."""
+        """Count a skipped step; note its fault unless an earlier one is still unreported."""
         self.skipped.assign(self.skipped + 1.0)
         noted = ops.convert_to_tensor(self.unreported)
         number = ops.cast(variable_number + 1, "float32")
         self.unreported.assign(ops.where(noted == 0.0, number, noted))
 
     def count(self) -> int:
-        """How many steps were skipped."""
+        """Return the number of skipped steps."""
         return int(backend.to_host(self.skipped))
 
     def report(self, variables: Sequence[Any], stops: bool) -> None:
-        """Raise or warn, if there is something that has not been reported.
+        """Raise or warn if there is a fault that has not been reported yet.
 
         Args:
             variables: All variables that the optimizer was built for.
-            stops: Whether to raise, not to warn.
+            stops: Whether to raise instead of warning.
 
         Raises:
-            ValueError: If it stops.
+            ValueError: If there is such a fault and `stops` is true.
         """
         if not is_attached(self.unreported):
             return
@@ -113,7 +113,7 @@ class Faults:
 
 
 def all_finite(gradients: Sequence[Any]) -> Any:
-    """Whether no gradient holds a NaN or an infinity, as a boolean scalar."""
+    """Whether all gradients are free of NaN and infinity, as a boolean scalar."""
     values = [sparse.values_of(gradient) for gradient in gradients]
     large = [value for value in values if _is_large(value)]
     rest: dict[str, list] = {}
@@ -129,7 +129,7 @@ def all_finite(gradients: Sequence[Any]) -> Any:
 
 
 def first_not_finite(gradients: Sequence[Any]) -> Any:
-    """Number of the first gradient that holds a NaN or an infinity, as an integer scalar."""
+    """Return the index of the first gradient with a NaN or an infinity, as an integer scalar."""
     finite = [ops.all(ops.isfinite(sparse.values_of(gradient))) for gradient in gradients]
     return ops.argmin(ops.cast(ops.stack(finite), "int32"))
 
@@ -143,6 +143,6 @@ def _is_large(value: Any) -> bool:
 
 
 def _rows_times_zero(value: Any) -> Any:
-    """Zero for each row of finite numbers, NaN for every other: 0 times infinity is NaN."""
+    """Return zero for each finite row and NaN for every other: 0 times infinity is NaN."""
     rows = ops.reshape(value, (-1, value.shape[-1]))
     return ops.matmul(rows, ops.zeros((value.shape[-1], 1), value.dtype))

@@ -1,4 +1,4 @@
-"""An optimizer's formula for the variables of one kind, as a pure function of tensors."""
+"""An optimizer's formula for one kind of variable, as a pure function of tensors."""
 
 import functools
 from collections.abc import Callable
@@ -20,18 +20,19 @@ from keras_optlab.engine.transform import Placed, PlacedPass, PlacedPeriodic
 
 @final
 class Formula:
-    """What an optimizer does to each variable of one kind: weight decay, `step`, and storage.
+    """The full update of one kind of variable: weight decay, `step`, transforms and storage.
 
-    All tensors are as they are stored, and `slots` and `h` are dicts, so that a backend can
-    trace the function once for many variables, run it on blocks of rows, or compile it.
+    All tensors are in their stored representation, and `slots` and `h` are dicts, so that a
+    backend can trace the function once for many variables, run it on blocks of rows, or compile
+    it.
 
     Args:
-        algorithm: What updates the variable: mostly the optimizer.
+        algorithm: Algorithm that updates the variable, in most cases the optimizer itself.
         weight_decay: Name of the hyperparameter that decays the variable, or None.
-        is_decoupled: Whether the decay acts on the parameter, not through the gradient.
+        is_decoupled: Whether the decay acts on the parameter directly, not through the gradient.
         dtype: Dtype of the arithmetic.
-        storages: How variable and slots are stored.
-        transforms: What goes around the algorithm, in order.
+        storages: How the variable and its slots are stored.
+        transforms: Transforms around the algorithm, in order.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class Formula:
         self.storages = storages
         self.transforms = transforms
         around = [each.transform for each in transforms]
-        # The transforms' passes with sums, and their periodic work.
+        # The passes and the periodic work of the transforms.
         self.passes_around = [
             PlacedPass(each, own) for each in transforms for own in each.transform.passes
         ]
@@ -59,25 +60,26 @@ class Formula:
         ]
         # Whether it has branches, which torch cannot trace.
         self.has_branches = bool(algorithm.periodic or self.periodic_around)
-        # Whether what goes around the algorithm and what is stored may be cut by rows, given sums.
+        # Whether transforms and storages can work on blocks of rows, given the sums of all passes.
         self.is_local = (
             storages.is_elementwise
             and not self.has_branches
             and all(each.scope.is_within_rows or each.passes for each in around)
         )
         is_apart = self.is_local and not self.passes_around
-        # Whether any part of a variable may be given, in any shape; and whether some rows may.
+        # Whether the formula can run on any part of a variable, in any shape.
         self.elementwise = is_apart and all(
             each.scope is Scope.ELEMENT for each in (algorithm, *around)
         )
+        # Whether it can run on some of the rows.
         self.takes_rows = is_apart and algorithm.scope.is_within_rows
-        # What a backend has compiled of it.
+        # Cache for backends: compiled programs, and what they find out about the formula.
         self.compiled: dict[Any, Any] = {}
 
     def __call__(
         self, parameter: Any, gradient: Any, slots: dict[str, Any], h: dict[str, Any]
     ) -> tuple[Any, dict[str, Any]]:
-        """The new parameter and slots.
+        """Return the new parameter and slots.
 
         Args:
             parameter: The variable's value.
@@ -91,10 +93,10 @@ class Formula:
         return new_parameter, written | new_slots
 
     def rest(self, block: Block) -> tuple[Any, dict[str, Any]]:
-        """The new parameter and slots of a block of rows that the stages are done with.
+        """Return the new parameter and slots of a block of rows, after all stages have run.
 
         Args:
-            block: The rows, with the stages' sums in `h` and the slots that they have written.
+            block: The rows, with the stages' sums in `h` and the slots that the stages wrote.
         """
         block, written = self._through(self.last_passes if self.elementwise else [], block)
         new_parameter, new_slots = self.finish(block)
@@ -107,13 +109,13 @@ class Formula:
         h: dict[str, Any],
         starts: dict[str, Start],
     ) -> tuple[Any, dict[str, Any]]:
-        """Parameter and slots as the step takes them, where they may be otherwise; see `starting`.
+        """Return the parameter and slots that a step starts from; see `starting`.
 
         Args:
             parameter: The variable's value.
             slots: Slots by name.
             h: Hyperparameters of this step by name.
-            starts: The slots that start from the parameter, by name.
+            starts: `Start` of each slot that starts from the parameter, by name.
         """
         p = self.storages.decode_parameter(parameter, slots, self.dtype)
         old = self.storages.decode_slots(slots, self.dtype)
@@ -130,7 +132,7 @@ class Formula:
     def _through(
         self, passes: list[Pass | PlacedPass], block: Block
     ) -> tuple[Block, dict[str, Any]]:
-        """A block as passes leave it, and the slots that they have written."""
+        """Run passes on a block; return the updated block and the slots that were written."""
         written: dict[str, Any] = {}
         for each in passes:
             sums, new_slots = self.run_pass(each, block)
@@ -141,23 +143,23 @@ class Formula:
     def measured(
         self, number: int, parameter: Any, gradient: Any, slots: dict[str, Any], h: dict[str, Any]
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """A variable's part of the sums over the model of pass `number`, and the new slots."""
+        """Return a variable's part of the sums of model pass `number`, and the new slots."""
         block = Block(parameter, gradient, slots, h, tuple(parameter.shape))
         return self.run_pass(self.algorithm.model_passes[number], block)
 
     def order(self, block: Block) -> Order:
-        """The order that XLA has to keep in `step`, found once."""
+        """Return the order that XLA must keep in `step`; computed once."""
         if "order" not in self.compiled:
             (_, p, s, h), _ = self._given(block)
             order = order_of(self.algorithm, p, vars(s), vars(h))
-            # A transform may read what it writes.
+            # A transform may read old values of the slots that it writes.
             around = bool(self.transforms)
             self.compiled["order"] = order._replace(parameter_first=order.parameter_first or around)
         return self.compiled["order"]
 
     @functools.cached_property
     def undecayed(self) -> "Formula":
-        """The formula for variables that no weight decay applies to."""
+        """The same formula without weight decay."""
         if self.weight_decay is None:
             return self
         kind = (self.is_decoupled, self.dtype, self.storages, self.transforms)
@@ -165,7 +167,7 @@ class Formula:
 
     @property
     def may_be_stacked(self) -> bool:
-        """Whether several variables may be tried side by side; what runs them may still refuse."""
+        """Whether to try updating several variables side by side; the backend may still refuse."""
         return self.is_local
 
     @property
@@ -176,12 +178,12 @@ class Formula:
 
     @property
     def stages(self) -> list[Pass | PlacedPass]:
-        """The passes that have to see all of a variable before the step sees any of it."""
+        """The passes that must see all of a variable before the step sees any of it."""
         return [] if self.elementwise else self.last_passes
 
     @property
     def is_cut_by_rows(self) -> bool:
-        """Whether stages and step may be given some rows at a time."""
+        """Whether stages and step can run on blocks of rows."""
         has_passes = any(not each.is_over_model for each in self.algorithm.passes)
         may_be_cut = self.algorithm.scope.is_within_rows or has_passes
         return may_be_cut and self.is_local and not (self.elementwise or self.algorithm.draws)
@@ -189,7 +191,7 @@ class Formula:
     def run_pass(
         self, each: Pass | PlacedPass, block: Block
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The sums of a pass over a block of rows, and the slots that it writes."""
+        """Run a pass on a block of rows; return its sums and the slots that it writes."""
         (g, p, s, h), _ = self._given(block)
         if isinstance(each, PlacedPass):
             before = self.transforms[: self.transforms.index(each.placed)]
@@ -202,7 +204,7 @@ class Formula:
     def _step(
         self, g: Any, p: Any, s: Values, h: Values, transforms: tuple[Placed, ...]
     ) -> tuple[Any, dict[str, Any]]:
-        """The step as some transforms leave it, and the new slots of the algorithm and of these."""
+        """Return the step after `transforms`, and the new slots of algorithm and transforms."""
         step, new_slots = self.algorithm.step(g, p, s, random_stream.for_hook(h, "step"))
         for each in transforms:
             step, written = each.changed("step", step, g, p, vars(s), h)
@@ -210,7 +212,7 @@ class Formula:
         return step, new_slots
 
     def finish(self, block: Block) -> tuple[Any, dict[str, Any]]:
-        """The new parameter and slots of a block of rows that all passes are done with."""
+        """Return the new parameter and slots of a block of rows, after all passes have run."""
         (g, p, s, h), written = self._given(block)
         step, new_slots = self._step(g, p, s, h, self.transforms)
         for each in self.algorithm.periodic:
@@ -234,7 +236,7 @@ class Formula:
         return value, self._stored(new_slots, block) | parts
 
     def _stored(self, new_slots: dict[str, Any], block: Block) -> dict[str, Any]:
-        """New slots as they are kept."""
+        """Return new slots in their stored representation."""
         stored: dict[str, Any] = {}
         for name, value in new_slots.items():
             seeds = [block.h["t"]]
@@ -244,10 +246,10 @@ class Formula:
         return stored
 
     def _given(self, block: Block) -> tuple[tuple[Any, Any, Values, Values], dict[str, Any]]:
-        """What `step` gets: all in the arithmetic's dtype, the weight decay done.
+        """Return the inputs of `step` in the dtype of the arithmetic, with weight decay applied.
 
         Returns:
-            Gradient, parameter, slots and numbers; and the slots that gradient hooks have written.
+            Gradient, parameter, slots and numbers; and the slots that gradient hooks wrote.
         """
         parameter = self.storages.decode_parameter(block.parameter, block.slots, self.dtype)
         gradient = ops.cast(block.gradient, self.dtype)
@@ -270,7 +272,7 @@ class Formula:
 def _branch(
     is_due: Any, work: Callable[[], dict[str, Any]], slots: dict[str, Any], dtype: str
 ) -> dict[str, Any]:
-    """The slots that periodic work writes, as they are where it is not due."""
+    """Return the slots that periodic work writes, unchanged if it is not due."""
     names: list[str] = []
 
     def done() -> list[Any]:
@@ -281,6 +283,6 @@ def _branch(
     def left() -> list[Any]:
         return [slots[name] for name in names]
 
-    # A backend that traces both traces `done` first; one that runs one alone has no new slots if
-    # that is `left`.
+    # A backend that traces both branches traces `done` first, so `left` finds the names. One that
+    # runs a single branch returns no slots at all from `left`.
     return dict(zip(names, backend.branch(is_due, done, left), strict=True))

@@ -1,4 +1,4 @@
-"""Parameter groups: other hyperparameters for some of a model's variables."""
+"""Parameter groups: different hyperparameters for some of a model's variables."""
 
 import math
 import re
@@ -18,10 +18,10 @@ Match = str | Callable[[keras.Variable], bool]
 @final
 @keras.saving.register_keras_serializable(package="keras_optlab")
 class ParameterGroup:
-    """Other hyperparameters for the variables that match. A group cannot be changed.
+    """Different hyperparameters for the variables that match. A group is immutable.
 
-    All groups of an optimizer that match a variable apply: their multipliers multiply, and of two
-    that override the same hyperparameter the last in the list wins.
+    If several groups of an optimizer match a variable, all of them apply: their multipliers
+    multiply, and if two override the same hyperparameter, the last in the list wins.
 
     Args:
         match: Regular expression searched in `variable.path` (such as `"backbone/"` or
@@ -73,7 +73,7 @@ class ParameterGroup:
 
     @property
     def overrides(self) -> Mapping[str, Any]:
-        """The hyperparameters that the group overrides, by name; to be read only."""
+        """The hyperparameters that the group overrides, by name; read-only."""
         return MappingProxyType(self.own)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -120,12 +120,12 @@ class ParameterGroup:
 @final
 @dataclass(frozen=True)
 class Combination:
-    """What the groups that match a variable come to.
+    """The combined effect of the groups that match a variable.
 
     Args:
-        members: Their numbers, counted from 1, in the order of the list.
-        learning_rate_multiplier: The product of theirs.
-        overrides: Their hyperparameters; of two values for one, the last.
+        members: Numbers of the groups, counted from 1, in the order of the list.
+        learning_rate_multiplier: Product of the groups' multipliers.
+        overrides: Hyperparameters that the groups override; the last value of each wins.
     """
 
     members: tuple[int, ...] = ()
@@ -134,7 +134,7 @@ class Combination:
 
     @classmethod
     def of(cls, groups: Sequence[ParameterGroup], variable: Any) -> "Combination":
-        """The combination of those groups of a list that match a variable."""
+        """Combine the groups in a list that match a variable."""
         members = [number for number, group in enumerate(groups, 1) if group.matches(variable)]
         chosen = [groups[number - 1] for number in members]
         overrides: dict[str, Any] = {}
@@ -145,17 +145,17 @@ class Combination:
 
 
 def path_of(variable: Any) -> str:
-    """A variable's path; a plain `tf.Variable` has only a name."""
+    """Return a variable's path, or its name: a plain `tf.Variable` has no path."""
     return getattr(variable, "path", variable.name)
 
 
 def layerwise_decay(model: keras.Model, factor: float) -> list[ParameterGroup]:
-    """Groups whose learning rate falls by `factor` with each layer away from the output.
+    """Build groups whose learning rate shrinks by `factor` with each layer away from the output.
 
     The layer nearest the output keeps the optimizer's rate, the one before it gets `factor` of
-    it, then `factor**2`, ... Layers without trainable variables do not count; a model inside
-    the model counts layer by layer, any other layer (such as a transformer block) as one.
-    Fine-tuning usually takes 0.65 to 0.95 (ELECTRA, Clark et al., 2020; BEiT, Bao et al., 2021).
+    it, then `factor**2`, ... Layers without trainable variables do not count. A nested model
+    counts layer by layer, any other layer (such as a transformer block) as one. Typical values
+    for fine-tuning are 0.65 to 0.95 (ELECTRA, Clark et al., 2020; BEiT, Bao et al., 2021).
 
     Args:
         model: Built `keras.Model`.

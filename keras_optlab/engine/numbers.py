@@ -1,4 +1,4 @@
-"""The numbers of a step: hyperparameters, the state of scalars, and what derives from both."""
+"""The numbers of a step: hyperparameters, scalars, and values derived from both."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, final
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 class Numbers:
     """Finds the value of each number, wherever it comes from.
 
-    A hyperparameter is a constant, a schedule, a variable that is set while a compiled step goes
-    on, or the override of a group of variables.
+    A hyperparameter is a constant, a schedule, a variable that can be set while a compiled step
+    is in use, or the override of a parameter group.
 
     Args:
         optimizer: The optimizer.
@@ -32,13 +32,13 @@ class Numbers:
 
     def __init__(self, optimizer: "Optimizer") -> None:
         self.optimizer = optimizer
-        # The combinations of groups that occur among the variables; the first is that of none.
+        # The combinations of groups that occur among the variables; the first has no groups.
         self.combinations = [Combination()]
-        # The factor on a learning rate that is a schedule.
+        # The factor that multiplies a learning-rate schedule.
         self.scale = Setting(1.0)
-        # The state of scalars of each combination, by name.
+        # The scalars by name, for each combination of groups.
         self.scalars: dict[int, dict[str, keras.Variable]] = {}
-        # How many steps each transform has seen, by its name.
+        # The number of steps that each transform has seen, by its name.
         self.ages: dict[str, keras.Variable] = {}
 
     # Hyperparameters
@@ -56,7 +56,7 @@ class Numbers:
         return declared.is_needed(optimizer) and not all(map(declared.is_off, values))
 
     def setting(self, name: str, group: int = 0) -> Setting:
-        """The setting of a hyperparameter for a combination of groups, 0 being that of none."""
+        """Return a hyperparameter's setting for a combination of groups; 0 stands for none."""
         declared: Any = self.optimizer.declared_arguments[name]
         overrides = self.combinations[group].overrides
         if name in overrides:
@@ -64,11 +64,11 @@ class Numbers:
         return declared.setting(self.optimizer)
 
     def multiplier(self, group: int) -> float:
-        """What the learning rate is multiplied by for a combination of groups."""
+        """Return the learning-rate multiplier of a combination of groups."""
         return self.combinations[group].learning_rate_multiplier
 
     def hyperparameters(self, group: int, dtype: str, learning_rate: Any) -> dict[str, Any]:
-        """Step count and hyperparameters as scalars of `dtype`, for a combination of groups."""
+        """Return a group combination's step count and hyperparameters, as scalars of `dtype`."""
         optimizer = self.optimizer
         values = {
             "t": ops.cast(optimizer.iterations + 1, dtype),
@@ -92,12 +92,12 @@ class Numbers:
     def of_step(
         self, plans: Iterable["Plan"], learning_rate: Any, advances: bool
     ) -> dict[str, dict[str, Any]]:
-        """What stands in `h` for the variables of a step, by `Plan.key`.
+        """Return the contents of `h` for the variables of a step, by `Plan.key`.
 
         Args:
             plans: Plans of the variables.
             learning_rate: Scalar tensor.
-            advances: Whether the state of scalars moves on, as it does once a step.
+            advances: Whether scalars and ages advance, as they do once per step.
         """
         optimizer = self.optimizer
         if backend.to_host(optimizer.step_count) is None:
@@ -110,10 +110,10 @@ class Numbers:
             for each in optimizer.engine.transforms:
                 h |= each.derived(h, ops.cast(ages[each.name], plan.dtype))
             if optimizer.evaluates_elsewhere:
-                # A copy, since the variable is set back before the formula reads this.
+                # A copy, since the variable is reset below, before the formula reads the value.
                 h["evaluating"] = ops.copy(optimizer.engine.evaluating)
             if optimizer.engine.rounding_seed is not None:
-                # A copy, since TensorFlow would take a variable for an argument of another kind.
+                # A copy, since TensorFlow treats a variable as a different kind of argument.
                 h["rounding_seed"] = ops.copy(optimizer.engine.rounding_seed)
             if optimizer.engine.random_seed is not None:
                 step = optimizer.iterations + 1
@@ -135,7 +135,7 @@ class Numbers:
     def _derived(
         self, group: int, dtype: str, learning_rate: Any, algorithm: Algorithm
     ) -> dict[str, Any]:
-        """Hyperparameters, the scalars as they were, and what derives from both."""
+        """Return hyperparameters, the scalars before they advance, and values derived from both."""
         h = self.hyperparameters(group, dtype, learning_rate)
         state = self.scalars[self._group_of_state(group)]
         h |= {name: ops.cast(ops.copy(variable), dtype) for name, variable in state.items()}
@@ -144,14 +144,14 @@ class Numbers:
     def advanced(
         self, group: int, learning_rate: Any, sums: dict[str, Any], keeps: bool
     ) -> dict[str, Any]:
-        """The scalars of a group after one more step, which the optimizer may keep."""
+        """Return what `advance` computes for a group, and store the new scalars if `keeps`."""
         optimizer = self.optimizer
         state = self.scalars[self._group_of_state(group)]
         if not state:
             return {}
         h = self._derived(group, optimizer.engine.dtype, learning_rate, optimizer)
         old = {name: h[name] for name in state}
-        # That of an algorithm with scalars is defined, or no optimizer could be made.
+        # Defined: `check_together` refuses an algorithm with scalars and no `advance`.
         advance: Any = optimizer.advance
         new = advance(Values(**old), Values(**sums), Values(**h))
         for name, variable in state.items() if keeps else ():
@@ -159,13 +159,13 @@ class Numbers:
         return new
 
     def _group_of_state(self, group: int) -> int:
-        """Whose scalars a group has: the group's, or the model's where sums are the model's."""
+        """Return the group whose scalars apply: `group`, or 0 if sums are taken over the model."""
         return 0 if self.optimizer.model_passes else group
 
     # All gradients
 
     def of_clipping(self, name: str) -> dict[str, Any]:
-        """The limit that a clipping argument gives, and what is added to the norm of all."""
+        """Return the limit of a clipping argument, and the epsilon added to the global norm."""
         optimizer = self.optimizer
         step, dtype = optimizer.step_count, optimizer.engine.dtype
         h = {name: self.setting(name).tensor(step, dtype), "clip_epsilon": 0.0}
@@ -175,22 +175,22 @@ class Numbers:
         return h
 
     def of_all_gradients(self, placed: Placed) -> dict[str, Any]:
-        """What `h` of a transform holds that sees all gradients: no group's numbers."""
+        """Return `h` for a transform's `all_gradients`, without the overrides of any group."""
         optimizer = self.optimizer
         h = self.hyperparameters(0, optimizer.engine.dtype, optimizer.learning_rate)
         return h | placed.derived(h, ops.cast(self._next_age(placed.name), optimizer.engine.dtype))
 
     def _next_age(self, name: str) -> Any:
-        """How many steps a transform has seen, with the present one."""
+        """Return the number of steps that a transform has seen, including the current one."""
         return ops.add(ops.convert_to_tensor(self.ages[name]), 1)
 
     # Variables
 
     def build(self, groups: Iterable[int]) -> None:
-        """Make the variables of all numbers that are kept or set.
+        """Create the variables of all numbers that are saved or can be set.
 
         Args:
-            groups: The combinations of groups that occur.
+            groups: Indices of the combinations of groups that occur.
         """
         optimizer = self.optimizer
         for group in sorted({0, *groups}):
@@ -221,7 +221,7 @@ class Numbers:
         return state
 
     def _build_hyperparameters(self) -> None:
-        """Make the variables of all hyperparameters that are in use and no schedules."""
+        """Create the variables of all hyperparameters that are in use and not schedules."""
         optimizer = self.optimizer
         state, dtype = optimizer.extra_state, optimizer.engine.dtype
         for name, declared in optimizer.hyperparameters().items():
@@ -230,7 +230,7 @@ class Numbers:
                 continue
             setting.variable = state.add(name, setting.value, dtype)
             if declared.complement:
-                # A file may have held another number, and files of 0.1.0 not always its complement.
+                # A loaded file may have changed the number. Files of 0.1.0 may lack the complement.
                 number = setting.current()
                 setting.complement = state.add(f"{COMPLEMENT}{name}", 1.0 - number, dtype)
         if isinstance(optimizer.held_learning_rate, LearningRateSchedule):
@@ -240,7 +240,7 @@ class Numbers:
         return self.optimizer.scalars() if self.optimizer.scalars else {}
 
     def restart(self) -> None:
-        """Set what built-ins do not keep as before the first step."""
+        """Reset the numbers that built-ins do not save, as before the first step."""
         for age in self.ages.values():
             age.assign(0.0)
         declared = self._declared_scalars()

@@ -1,4 +1,4 @@
-"""The base class: everything about an optimizer that is not its formula."""
+"""The base class of optimizers: everything except the formula."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -27,25 +27,25 @@ from keras_optlab.keras_glue.hooks import HookedOptimizer
 
 
 class Optimizer(SharedArguments, Algorithm, TwoPoints):
-    """Base class of all optimizers of this package; abstract.
+    """Base class of all optimizers in this package; abstract.
 
-    A subclass is a formula. It lists its arguments (`learning_rate`, `hyperparameter`,
+    A subclass is a formula. It declares its arguments (`learning_rate`, `hyperparameter`,
     `option`), its `slots`, and a pure `step`:
 
         step, new_slots = step(g, p, s, h)
 
-    for gradient g, parameter p and slots s; the step is what is subtracted from the parameter.
-    `s` and `h` are namespaces. `h` holds the hyperparameters of this step by name, `h.t` the
-    step counted from 1, `h.one_minus_<name>` for decay rates, and whatever `derive` adds; where the
-    class says `draws = True`, `h.random` gives random numbers (see `RandomStream`). All others
-    are tensors of at least float32; nothing in the formula casts, looks up or assigns.
+    for gradient g, parameter p and slots s. The step is subtracted from the parameter. `s` and `h`
+    are namespaces. `h` holds the hyperparameters of this step by name, the step number `h.t`
+    (counted from 1), `h.one_minus_<name>` for decay rates, and whatever `derive` adds. If the class
+    sets `draws = True`, `h.random` generates random numbers (see `RandomStream`). All other values
+    are tensors of at least float32. The formula does not cast, look up or assign anything.
     """
 
-    # All of the work; and the state that built-ins do not have, where Keras' savers look for it.
+    # The engine does all the work. Keras' savers find `extra_state`, which built-ins do not have.
     engine: Engine
     extra_state: ExtraState
 
-    # Called with each new optimizer; where more of Keras has to be hooked into, this is the moment.
+    # Called with each new optimizer, to install the hooks into Keras that it needs.
     when_made: ClassVar[list[Callable[["Optimizer"], None]]] = []
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -70,7 +70,7 @@ class Optimizer(SharedArguments, Algorithm, TwoPoints):
 
     @property
     def learning_rate_scale(self) -> float:
-        """Factor on a learning rate that is a schedule; 1.0 unless it was set."""
+        """Factor that multiplies a learning-rate schedule; 1.0 unless set."""
         return self.engine.numbers.scale.current()
 
     @learning_rate_scale.setter
@@ -91,7 +91,7 @@ class Optimizer(SharedArguments, Algorithm, TwoPoints):
 
     @property
     def variables(self) -> list[keras.Variable]:
-        """All that a step writes: the built-in's variables in its order, then what it lacks."""
+        """All variables of the optimizer: the built-in's in its order, then those that it lacks."""
         return [*self.saved_variables, *self.extra_state.variables.values()]
 
     def exclude_from_weight_decay(
@@ -99,14 +99,14 @@ class Optimizer(SharedArguments, Algorithm, TwoPoints):
         var_list: Iterable[Any] | None = None,
         var_names: Iterable[str] | None = None,
     ) -> None:
-        """Exclude variables from weight decay; to be called before the optimizer is built.
+        """Exclude variables from weight decay. Call this before the optimizer is built.
 
         Args:
             var_list: Variables to exclude.
             var_names: Regular expressions searched in a variable's name and path.
 
         Raises:
-            ValueError: If the optimizer is built already, or a name is no regular expression.
+            ValueError: If the optimizer is already built, or a name is not a regular expression.
             TypeError: If `var_names` is not a list of strings.
         """
         if self.built:
@@ -119,15 +119,15 @@ class Optimizer(SharedArguments, Algorithm, TwoPoints):
 
     @backend.as_written
     def build(self, variables: Iterable[Any]) -> None:
-        """Make the slots and hyperparameter variables for a list of variables.
+        """Create the slots and hyperparameter variables for a list of variables.
 
         Raises:
-            ValueError: If a group matches none of them or overrides what does not exist.
+            ValueError: If a group matches no variable or overrides a nonexistent hyperparameter.
         """
         if self.built:
             return
         self.engine.built_in_trace = backend.in_trace()
-        # Keras may build in the middle of tracing, where a saved state could not be taken over.
+        # Keras may build while tracing, where saved state could not be restored.
         with backend.outside_trace():
             building.build(self, list(variables), super().build)
 
@@ -138,14 +138,14 @@ class Optimizer(SharedArguments, Algorithm, TwoPoints):
         initializer: Any = "zeros",
         dtype: str | None = None,
     ) -> keras.Variable:
-        """Make state of the shape of a variable.
+        """Create a state variable with the shape of another variable.
 
         Args:
-            reference_variable: The variable.
-            name: String, the end of its name.
+            reference_variable: Variable that gives the shape.
+            name: String, the end of the name.
             initializer: Initializer, or the name of one.
-            dtype: String; None for that of the arithmetic: averages and sums of half-precision
-                variables would stand still in their own.
+            dtype: String; None for the dtype of the arithmetic. Averages and sums kept in the half
+                precision of their variable would stall.
         """
         dtype = dtype or arithmetic_dtype(reference_variable)
         if dtype == keras.backend.standardize_dtype(reference_variable.dtype):
@@ -162,18 +162,18 @@ class Optimizer(SharedArguments, Algorithm, TwoPoints):
 
     @backend.as_written
     def apply(self, grads: Sequence[Any], trainable_variables: Any = None) -> None:
-        """Update the variables by their gradients.
+        """Update variables using their gradients.
 
         Args:
-            grads: List of gradients, one a variable; None for a variable that has none.
-            trainable_variables: List of variables, which builds the optimizer where it is not
+            grads: List of gradients, one per variable; None for a variable without one.
+            trainable_variables: List of variables, for which the optimizer is built if it is not
                 built yet. None for those that it was built with.
         """
         self.engine.saved_state.before_load = None
         if trainable_variables is not None:
             trainable_variables = list(trainable_variables)
         variables = trainable_variables or (self.built_on if self.built else [])
-        # Where the numbers differ, Keras says so.
+        # Lengths that differ are left to `super().apply`.
         if len(variables) == len(grads):
             grads = sparse.as_applied(grads, variables, bool(self.gradient_accumulation_steps))
         guards = self.nonfinite != "apply" and not all(gradient is None for gradient in grads)
@@ -189,24 +189,24 @@ class Optimizer(SharedArguments, Algorithm, TwoPoints):
 
     @property
     def skipped_steps(self) -> int:
-        """How many steps were left out because a gradient was not finite; saved with the state."""
+        """Number of steps skipped because a gradient was not finite; saved with the state."""
         return self.engine.faults.count() if self.engine.faults else 0
 
     def report_faults(self) -> None:
-        """Warn of the first step that was skipped, or raise, as `nonfinite` says.
+        """Warn about the first skipped step, or raise, depending on `nonfinite`.
 
-        `fit` calls it, and so does `apply` where it runs eagerly: it is for custom
-        compiled steps, which can do neither.
+        `fit` calls this, and so does `apply` when it runs eagerly. Call it yourself after
+        custom compiled steps, which can neither warn nor raise.
 
         Raises:
-            ValueError: With `nonfinite="raise"`, if a gradient was not finite; once for each.
+            ValueError: With `nonfinite="raise"`, if a gradient was not finite; once per fault.
         """
         if self.engine.faults:
             self.engine.faults.report(self.built_on, self.nonfinite == "raise")
 
     @backend.as_written
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Update one variable, as a step with the present `iterations` does, without weight decay.
+        """Update one variable like a step at the current `iterations`, but without weight decay.
 
         Args:
             gradient: Tensor, the gradient.
@@ -220,7 +220,7 @@ class Optimizer(SharedArguments, Algorithm, TwoPoints):
 
     @property
     def slots_by_name(self) -> dict[str, dict[str, keras.Variable]]:
-        """The slots of each variable, by the variable's path and the slot's name, once built."""
+        """Slots by variable path and slot name; empty until the optimizer is built."""
         pairs = zip(self.built_on, self.engine.plans, strict=True) if self.built else ()
         return {path_of(variable): dict(own.slots) for variable, own in pairs}
 
@@ -228,10 +228,10 @@ class Optimizer(SharedArguments, Algorithm, TwoPoints):
         return describe(self)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments with their current values.
+        """Return the constructor's arguments with their current values.
 
-        Arguments that Keras does not have are there only where they differ from their default,
-        so that a built-in takes the config too.
+        Arguments that Keras does not have are included only if they differ from their default,
+        so that a built-in accepts the config too.
         """
         return {
             name: value
@@ -244,7 +244,7 @@ class Optimizer(SharedArguments, Algorithm, TwoPoints):
     def from_config(
         cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
     ) -> "Optimizer":
-        """An optimizer from what `get_config` returned, a built-in's config included."""
+        """Create an optimizer from its config, or from that of the built-in."""
         return cls(
             **{
                 name: keras.saving.deserialize_keras_object(value, custom_objects)
@@ -255,21 +255,21 @@ class Optimizer(SharedArguments, Algorithm, TwoPoints):
         )
 
     def save_own_variables(self, store: Any) -> None:
-        """Write the variables that a built-in has too, in its layout."""
+        """Write the variables that the built-in also has, in its layout."""
         self.engine.saved_state.write(store)
 
     def load_own_variables(self, store: Any) -> None:
         """Read what `save_own_variables` of this optimizer or of the built-in wrote.
 
-        An optimizer that is not built yet keeps the state and takes it over when it is.
+        An optimizer that is not built yet keeps the state and restores it when it is built.
 
         Raises:
-            ValueError: If the state is not that of this optimizer; nothing is changed then.
+            ValueError: If the state does not fit this optimizer; nothing is changed then.
         """
         self.engine.saved_state.read(store)
 
     def __reduce__(self) -> tuple:
-        """Pickling and copying keep the state, for the variables that the copy is built with."""
+        """Support pickling and copying; the state goes to the variables the copy is built with."""
         arguments = {
             name: declared.original(self) for name, declared in self.declared_arguments.items()
         }
@@ -278,9 +278,9 @@ class Optimizer(SharedArguments, Algorithm, TwoPoints):
 
 
 def formula_name(cls: type[Optimizer]) -> str:
-    """The name in files of the formula of a class.
+    """Return the name by which files identify the formula of a class.
 
-    A user's class has another one than ours, though both may be called `SGD`.
+    A user's class has a different name from ours, even if both are called `SGD`.
     """
     step = cls.step
     is_ours = step.__module__.partition(".")[0] == __name__.partition(".")[0]
@@ -303,7 +303,7 @@ def _rebuild(
 
 
 def optimizers_of(model: Any) -> list[Optimizer]:
-    """The optimizers of this package that train a model, wrapped ones included."""
+    """Return this package's optimizers that train a model, wrapped ones included."""
     found = [getattr(model, "optimizer", None)]
     found += [getattr(optimizer, "inner_optimizer", None) for optimizer in found]
     found += [inner for optimizer in found for inner in getattr(optimizer, "optimizers", ())]

@@ -1,7 +1,7 @@
-"""The order that XLA has to keep in a formula, read from the formula itself.
+"""The order that XLA must keep in a formula, derived from the formula itself.
 
-XLA on CPU copies a buffer that is overwritten while something else may still read it, and makes a
-new one for a result that does not read what it replaces. Which slots those are, a trace shows.
+On CPU, XLA copies a buffer that is overwritten while something else may still read it, and makes a
+new one for a result that does not read what it replaces. A trace shows which slots are affected.
 """
 
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ from keras_optlab.keras_glue.hooks import made_from
 
 @final
 class Order(NamedTuple):
-    """What has to come before what.
+    """Constraints on the order of a step.
 
     Args:
-        parameter_first: Whether the step comes before the new slots, since it reads old ones, or
-            shares with a new one what does not depend on the old.
-        unread: Slots whose new values do not depend on the old.
+        parameter_first: Whether the step comes before the new slots: either it reads old slots, or
+            it shares a computation with a new slot that does not depend on its old value.
+        unread: Slots whose new values do not depend on the old ones.
     """
 
     parameter_first: bool
@@ -28,11 +28,11 @@ class Order(NamedTuple):
 
 
 def order_of(algorithm: Algorithm, p: Any, slots: dict[str, Any], h: dict[str, Any]) -> Order:
-    """The order in a step.
+    """Return the order that a step needs.
 
     Args:
         algorithm: The algorithm.
-        p: The parameter, of which shape and dtype matter.
+        p: The parameter; only its shape and dtype matter.
         slots: Slots by name, in the dtype of the arithmetic.
         h: Numbers by name, as `step` gets them.
     """
@@ -41,8 +41,8 @@ def order_of(algorithm: Algorithm, p: Any, slots: dict[str, Any], h: dict[str, A
     try:
         step, new_slots = algorithm.step(_like(p), _like(p), Values(**symbolic), Values(**numbers))
     except Exception:
-        # A formula in operations of the backend has no symbolic form. With the parameter first, it
-        # is in order whatever it reads.
+        # A formula written in backend operations has no symbolic form. Computing the parameter
+        # first is a valid order, whatever the formula reads.
         return Order(True, ())
     written = [value for value in new_slots.values() if isinstance(value, keras.KerasTensor)]
     read = _sources([step], stop=written)
@@ -50,7 +50,7 @@ def order_of(algorithm: Algorithm, p: Any, slots: dict[str, Any], h: dict[str, A
     unread = {
         name: new for name, new in new_slots.items() if id(symbolic[name]) not in _sources([new])
     }
-    # What such a slot and the step share would be kept in a buffer until both have used it.
+    # XLA would buffer what such a slot and the step share until both have used it.
     shares = any(made_from(new) and id(new) in _sources([step]) for new in unread.values())
     return Order(reads_old or shares, tuple(unread))
 
@@ -60,14 +60,14 @@ def _like(value: Any) -> keras.KerasTensor:
 
 
 def _sources(tensors: list[Any], stop: Sequence[Any] = ()) -> set[int]:
-    """Identities of all tensors that some are computed from, but not beyond those of `stop`."""
+    """Return the ids of `tensors` and all that they are computed from, cut off at `stop`."""
     stops = {id(tensor) for tensor in stop}
     found: dict[int, Any] = {}
     waiting = list(tensors)
     while waiting:
         tensor = waiting.pop()
         if id(tensor) not in found and id(tensor) not in stops:
-            # Kept, so that no other tensor gets its identity.
+            # Kept alive, so that no other tensor gets the same id.
             found[id(tensor)] = tensor
             waiting += made_from(tensor)
     return set(found)

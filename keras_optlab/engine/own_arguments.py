@@ -1,4 +1,4 @@
-"""Arguments of every optimizer that are lists; a config has them where they say something."""
+"""The list arguments of every optimizer; a config includes them only if they matter."""
 
 from typing import Any, final
 
@@ -13,7 +13,7 @@ from keras_optlab.engine.transform import Transform
 
 @final
 class GroupList(Argument):
-    """The `groups` argument, shown in a config only where there are any."""
+    """The `groups` argument, included in a config only if there are groups."""
 
     def __init__(self) -> None:
         super().__init__(Optional(Listing(Instance(ParameterGroup))), None, Section.KEYWORD_ONLY)
@@ -28,33 +28,33 @@ class GroupList(Argument):
         super().write(instance, value)
 
     def configuration(self, instance: Any) -> Any:
-        """The groups, serialized."""
+        """Return the groups, serialized."""
         groups = self.read(instance)
         return groups and [keras.saving.serialize_keras_object(group) for group in groups]
 
 
 @final
 class TransformList(Fixed):
-    """The `transforms` argument, shown in a config only where there are any."""
+    """The `transforms` argument, included in a config only if there are transforms."""
 
     def __init__(self) -> None:
         super().__init__(Optional(Listing(Instance(Transform))), None, Section.KEYWORD_ONLY)
 
     def configuration(self, instance: Any) -> Any:
-        """The transforms, serialized."""
+        """Return the transforms, serialized."""
         transforms = self.read(instance)
         return transforms and [keras.saving.serialize_keras_object(each) for each in transforms]
 
 
 @final
 class SettableNames(Option):
-    """The `settable` argument, shown in a config only where it changes what is built."""
+    """The `settable` argument, included in a config only if it changes what is built."""
 
     def __init__(self) -> None:
         super().__init__(Optional(Listing(Text())), None, Section.KEYWORD_ONLY)
 
     def configuration(self, instance: Any) -> Any:
-        """Names of the hyperparameters that are in use though they stand at their off value."""
+        """Return the names of hyperparameters that are in use despite having their off value."""
         names = [
             name
             for name, declared in instance.hyperparameters().items()
@@ -76,7 +76,7 @@ class SettableNames(Option):
         super().write(instance, value)
 
 
-# Functions, whose results have the type of the value for a type checker, as `option` does.
+# Functions that return `Any`, as `option` does, so that type checkers accept each annotation.
 
 
 def group_list() -> Any:

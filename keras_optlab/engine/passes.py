@@ -1,20 +1,20 @@
-"""What an algorithm does before its step (passes) and now and then after it (periodic work)."""
+"""Passes, which run before an algorithm's step, and periodic work, done after some steps."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple, final
 
 from keras_optlab.engine.scope import Scope
 
-# (g, p, s, h) -> sums, new slots; of a transform (step, g, p, s, h) -> sums
+# In an algorithm: (g, p, s, h) -> sums, new slots. In a transform: (step, g, p, s, h) -> sums.
 Measure = Callable[..., Any]
 
 
 @final
 class Pass(NamedTuple):
-    """One pass: what it measures, and over what its sums are taken.
+    """A pass: the method that measures, and the scope of its sums.
 
     Args:
-        measure: The method of the algorithm or transform, unbound.
+        measure: Unbound method of the algorithm or transform.
         over: `Scope.VARIABLE` or `Scope.MODEL`.
     """
 
@@ -23,24 +23,24 @@ class Pass(NamedTuple):
 
     @property
     def is_over_model(self) -> bool:
-        """Whether its sums are those of all variables together."""
+        """Whether its sums are taken over all variables together."""
         return self.over is Scope.MODEL
 
 
 def sums(over: Scope = Scope.VARIABLE) -> Callable[[Measure], Measure]:
-    """Mark a method of an algorithm or transform as a pass that comes before the step.
+    """Mark a method of an algorithm or transform as a pass that runs before the step.
 
-    The method takes what `step` takes and returns two dicts: sums, and new slots; that of a
-    transform returns the sums alone.
-    Passes run in the order in which they are defined. Each sees the slots that the ones before it
-    have written, and their sums in `h`; a sum over blocks of rows is the sum of the blocks' sums.
+    The method takes the arguments of `step` and returns two dicts, the sums and the new slots; in a
+    transform it returns only the sums.
+    Passes run in definition order. Each sees the slots written by earlier passes, and their sums in
+    `h`. If a variable is measured in blocks of rows, the sums of the blocks are added up.
 
     Args:
-        over: `Scope.VARIABLE`, or `Scope.MODEL`: then the sums are those of all variables of the
-            step together, and `advance` gets them.
+        over: `Scope.VARIABLE`, or `Scope.MODEL` to sum over all variables of the step together
+            and pass the sums to `advance`.
 
     Raises:
-        ValueError: For another scope.
+        ValueError: If `over` is another scope.
     """
     if over not in (Scope.VARIABLE, Scope.MODEL):
         raise ValueError(
@@ -57,11 +57,11 @@ def sums(over: Scope = Scope.VARIABLE) -> Callable[[Measure], Measure]:
 
 @final
 class Periodic(NamedTuple):
-    """Work that is done in some steps only.
+    """Work done only in some steps.
 
     Args:
-        work: The method of the algorithm or transform, unbound.
-        condition: Function of `h` that gives a boolean scalar.
+        work: Unbound method of the algorithm or transform.
+        condition: Function of `h` that returns a boolean scalar.
     """
 
     work: Callable[..., dict[str, Any]]
@@ -69,15 +69,15 @@ class Periodic(NamedTuple):
 
 
 def when(condition: Callable[[Any], Any]) -> Callable[[Callable], Callable]:
-    """Mark a method as work that comes after the step where a condition holds.
+    """Mark a method as periodic work, done after the step if a condition holds.
 
-    The method of an algorithm takes (g, p, s, h), that of a transform (step, g, p, s, h): p is the
-    parameter before the step, s has the new slots. It returns new slots, and becomes a branch of
-    the compiled step.
+    The method takes (g, p, s, h) in an algorithm and (step, g, p, s, h) in a transform, where p is
+    the parameter before the step and s has the new slots. It returns new slots, and becomes a
+    branch of the compiled step.
 
     Args:
-        condition: Function of `h` that gives a boolean scalar, such as `lambda h: h.is_due` of
-            what `derive` has put there.
+        condition: Function of `h` that returns a boolean scalar, such as `lambda h: h.is_due`
+            for an `is_due` returned by `derive`.
     """
 
     def mark(method: Any) -> Any:
@@ -88,10 +88,10 @@ def when(condition: Callable[[Any], Any]) -> Callable[[Callable], Callable]:
 
 
 def check_names(cls: type) -> None:
-    """Check that no marked method hides what the class inherits.
+    """Check that no marked method overrides an inherited attribute that is not marked.
 
     Raises:
-        TypeError: If one does: what it hides would be called instead of it, or it instead of that.
+        TypeError: If one does: one of the two would be called instead of the other.
     """
     for name, method in vars(cls).items():
         inherited = [vars(base)[name] for base in cls.__mro__[1:] if name in vars(base)]
@@ -107,7 +107,7 @@ def _is_marked(method: Any) -> bool:
 
 
 def _methods(cls: type) -> list[Any]:
-    """Everything that a class defines or inherits, in the order of definition."""
+    """Return all attributes of a class, inherited ones included, in definition order."""
     methods: dict[str, Any] = {}
     for ancestor in reversed(cls.__mro__):
         methods |= vars(ancestor)
@@ -115,7 +115,7 @@ def _methods(cls: type) -> list[Any]:
 
 
 def periodic_of(cls: type) -> tuple[Periodic, ...]:
-    """The periodic work of a class, in the order of definition."""
+    """Return the periodic work of a class, inherited work included, in definition order."""
     return tuple(
         Periodic(method, method.done_when)
         for method in _methods(cls)
@@ -124,7 +124,7 @@ def periodic_of(cls: type) -> tuple[Periodic, ...]:
 
 
 def passes_of(cls: type) -> tuple[Pass, ...]:
-    """The passes that a class defines or inherits, in the order of definition."""
+    """Return the passes of a class, inherited ones included, in definition order."""
     return tuple(
         Pass(method, method.sums_over) for method in _methods(cls) if hasattr(method, "sums_over")
     )

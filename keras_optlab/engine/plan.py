@@ -1,4 +1,4 @@
-"""What is decided once for each variable, when an optimizer is built."""
+"""Per-variable decisions, made once when an optimizer is built."""
 
 import difflib
 from dataclasses import dataclass, field, replace
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True)
 class Plan:
-    """How one variable is updated.
+    """Update plan of one variable.
 
     Args:
-        group: Place of its groups among the optimizer's `combinations`; 0 where none matches.
-        frozen: Whether it stays exactly as it is.
-        formula: What updates it; the same object for all variables of one kind.
+        group: Index of its combination of groups in `Numbers.combinations`; 0 if no group matches.
+        frozen: Whether updates leave the variable exactly unchanged.
+        formula: Formula that updates it; the same object for all variables of one kind.
         slots: Its slots by name.
-        partial_slots: Names of those whose first axis does not go with the variable's.
-        starts: Those that start from the parameter, by name.
-        kept: What a backend keeps of it from step to step.
+        partial_slots: Names of the slots whose first axis does not correspond to the variable's.
+        starts: How the slots that start from the parameter are initialized, by name.
+        kept: What a backend caches for the variable between steps.
     """
 
     group: int
@@ -48,24 +48,24 @@ class Plan:
         return self.formula.dtype
 
     def undecayed(self) -> "Plan":
-        """The same update without weight decay."""
+        """Return the same plan without weight decay."""
         return replace(self, formula=self.formula.undecayed)
 
     @cached_property
     def key(self) -> str:
-        """Variables of one key share the hyperparameter tensors of a step."""
+        """Key under which variables share the hyperparameter tensors of a step."""
         return f"{self.group}/{self.dtype}/{type(self.formula.algorithm).__name__}"
 
 
 def assign_groups(
     optimizer: "Optimizer", variables: list[Any]
 ) -> tuple[list[Combination], list[int]]:
-    """The combinations of groups that occur, and the place in this list of each variable's.
+    """Return the combinations of groups that occur, and the index of each variable's combination.
 
-    The first is that of no group.
+    The first combination has no groups.
 
     Raises:
-        ValueError: For a group that matches nothing or overrides what cannot be overridden.
+        ValueError: If a group matches no variable or overrides what cannot be overridden.
     """
     groups = optimizer.groups or ()
     allowed = optimizer.formula_hyperparameters()
@@ -95,8 +95,8 @@ def assign_groups(
 
 
 def make_plans(optimizer: "Optimizer", variables: list[Any], groups: list[int]) -> list[Plan]:
-    """Make the slots of all variables, and the plan of each."""
-    # Keras writes such a variable's "gradient" into it, without any update.
+    """Create the slots of all variables, and return the plan of each."""
+    # Keras overwrites variables that have this flag with their "gradient": they get no update.
     updated = [not getattr(variable, "overwrite_with_gradient", False) for variable in variables]
     routes = [optimizer.route(variable) for variable in variables]
     around = [
@@ -142,7 +142,7 @@ def make_plans(optimizer: "Optimizer", variables: list[Any], groups: list[int]) 
 def _decay_name(
     optimizer: "Optimizer", algorithm: Algorithm, variable: Any, group: int
 ) -> str | None:
-    """Name of the hyperparameter that decays a variable, or None where nothing does."""
+    """Return the name of the hyperparameter that decays a variable, or None if none does."""
     if optimizer.engine.exclusions.contain(variable, optimizer.identity(variable)):
         return None
     name = algorithm.decay_hyperparameter

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 def training_point_name(n: int) -> str:
-    """The name in files of the point to which variable number `n` goes back to train."""
+    """Return the name in files of the training point of variable number `n`."""
     return f"training_point_{n}"
 
 
 @final
 class Points:
-    """Moves the variables of an optimizer between the two points.
+    """Moves the variables of an optimizer between the training and evaluation points.
 
     Args:
         optimizer: The optimizer.
@@ -30,14 +30,14 @@ class Points:
 
     @property
     def differ(self) -> bool:
-        """Whether the model is evaluated elsewhere than it is trained."""
+        """Whether the evaluation point differs from the training point."""
         transforms = self.optimizer.engine.transforms
         return self.optimizer.evaluation_point is not None or any(
             each.transform.evaluates_elsewhere for each in transforms
         )
 
     def check(self) -> None:
-        """Check that there is one evaluation point at most.
+        """Check that there is at most one evaluation point.
 
         Raises:
             ValueError: If there are several.
@@ -57,7 +57,7 @@ class Points:
 
     @property
     def is_evaluating(self) -> bool:
-        """Whether the variables are at the evaluation point, not where training goes on."""
+        """Whether the variables are at the evaluation point, not at the training point."""
         return self.differ and bool(backend.to_host(self.optimizer.engine.evaluating) > 0)
 
     def to_evaluation(self) -> None:
@@ -66,7 +66,7 @@ class Points:
         if not self.differ or not optimizer.built or self.is_evaluating:
             return
         if not backend.to_host(optimizer.iterations) > 0:
-            # The two points are one until the first step, which also sets the slots.
+            # The two points coincide until the first step, which also sets the slots.
             return
         for n, variable in enumerate(optimizer.built_on):
             point = ops.copy(variable)
@@ -75,7 +75,7 @@ class Points:
         optimizer.engine.evaluating.assign(1.0)
 
     def to_training(self) -> None:
-        """Move the variables back to the training point; one that was changed stays as it is."""
+        """Move the variables back to the training point, except those changed in the meantime."""
         optimizer = self.optimizer
         if not optimizer.built or not self.is_evaluating:
             return
@@ -91,14 +91,14 @@ class Points:
         optimizer.engine.evaluating.assign(0.0)
 
     def fetch(self) -> None:
-        """Have the training point here that a restored checkpoint of TensorFlow holds."""
+        """Fetch the training point that a restored TensorFlow checkpoint holds."""
         optimizer = self.optimizer
         if optimizer.built and self.is_evaluating:
             for n, variable in enumerate(optimizer.built_on):
                 optimizer.extra_state.fetch(training_point_name(n), variable)
 
     def _start_slots_from(self, n: int, variable: Any) -> None:
-        """Set the slots that start from the parameter, as in a first step."""
+        """Reset the slots that start from the parameter, as the first step would."""
         plan = self.optimizer.engine.plans[n]
         declared = dict(plan.formula.algorithm.slots(variable))
         for each in plan.formula.transforms:
@@ -110,7 +110,7 @@ class Points:
                     plan.slots[part].assign(ops.copy(x))
 
     def _evaluation_point(self, n: int, point: Any) -> Any:
-        """Where variable number `n` is evaluated that is trained at `point`."""
+        """Return the evaluation point of variable number `n`, given its training point."""
         plan = self.optimizer.engine.plans[n]
         if plan.frozen or not plan.slots:
             return ops.convert_to_tensor(point)
@@ -126,7 +126,10 @@ class Points:
         return ops.cast(p, self.optimizer.built_on[n].dtype)
 
     def _training_point(self, n: int, point: Any) -> Any:
-        """Where variable number `n` is trained that is evaluated at `point`, where possible."""
+        """Return the training point of variable number `n`, given its evaluation point.
+
+        Where it cannot be computed, return the evaluation point.
+        """
         plan = self.optimizer.engine.plans[n]
         if plan.frozen or not plan.slots or not self.optimizer.training_point:
             return ops.convert_to_tensor(point)
@@ -135,7 +138,7 @@ class Points:
         return ops.cast(p, self.optimizer.built_on[n].dtype)
 
     def _given(self, plan: "Plan", point: Any) -> tuple[Any, dict[str, Any], Values]:
-        """What the formulas of points take."""
+        """Return the arguments for an algorithm's `evaluation_point` and `training_point`."""
         optimizer = self.optimizer
         with backend.no_gradient():
             rate = optimizer.learning_rate

@@ -1,8 +1,8 @@
-"""Random numbers as a pure function of counters: no state advances, and a resume goes on exactly.
+"""Random numbers as a pure function of counters: stateless, and exact when training resumes.
 
-A number is a hash of the optimizer's saved seed, the step, the number of the variable, the hook,
-the place of the draw within the hook's call, and the index of the element. A hook that is run again
-in the same step gets the same numbers, and so does every backend: the hash has integers only.
+Each number is a hash of the optimizer's saved seed, the step, the number of the variable, the hook,
+the position of the draw within the hook's call, and the index of the element. A hook that runs
+again in the same step gets the same numbers, and all backends agree: the hash uses only integers.
 """
 
 import math
@@ -13,22 +13,22 @@ from typing import Any, final
 import numpy as np
 from keras import ops
 
-# The slot that holds a variable's number among those that the optimizer is built with, and the name
-# in `h` of the key of a step. Neither reaches a formula.
+# The slot that holds a variable's index among the optimizer's variables, and the name in `h` of the
+# key of a step. Hooks see neither.
 NUMBER = "stream_number"
 KEY = "stream_key"
 
-# Where the two halves of a key start (digits of pi). One half of 32 bits would make some of the
-# keys of a long training equal.
+# Initial values of the two halves of a key (digits of pi). With a single half of 32 bits, some keys
+# of a long training run would collide.
 START = np.array([0x243F6A88, 0x13198A2E], "int32")
 
 
 @final
 class RandomStream:
-    """Random numbers, which a formula that says `draws = True` has as `h.random`.
+    """Random numbers for formulas that set `draws = True`, passed to them as `h.random`.
 
     Args:
-        key: Two integers, as a tensor.
+        key: Tensor of two integers.
         shape: The shape of the variable.
         dtype: The dtype of the arithmetic.
     """
@@ -40,29 +40,30 @@ class RandomStream:
         self._draws = 0
 
     def uniform(self, shape: tuple[int, ...] | None = None) -> Any:
-        """Multiples of 2**-24 in [0, 1), all equally likely.
+        """Draw multiples of 2**-24 in [0, 1), all equally likely.
 
         Args:
-            shape: Their shape, or None for the variable's.
+            shape: Shape of the result, or None for the variable's.
         """
         return ops.cast(self._uniform(shape), self._dtype)
 
     def normal(self, shape: tuple[int, ...] | None = None) -> Any:
-        """Numbers of the normal distribution with mean 0 and variance 1, of size 5.8 at most.
+        """Draw from the standard normal distribution; absolute values are at most 5.8.
 
-        Those of float32 in float64 too, where backends differ in what they compute `cos` in.
+        With float64 too, they are computed in float32, since backends differ in the precision of
+        a float64 `cos`.
 
         Args:
-            shape: Their shape, or None for the variable's.
+            shape: Shape of the result, or None for the variable's.
         """
-        # By Box and Muller: `ops.erfinv` gives infinity near 1 on TensorFlow.
+        # Box-Muller transform: `ops.erfinv` returns infinity near 1 on TensorFlow.
         radius = ops.sqrt(-2.0 * ops.log(1.0 - self._uniform(shape)))
         angle = 2.0 * math.pi * self._uniform(shape)
         return ops.cast(radius * ops.cos(angle), self._dtype)
 
     def of_hook(self, name: str) -> "RandomStream":
-        """The stream of one call of a hook."""
-        # Signed, as the integers are that it is added to.
+        """Return the stream for one call of a hook."""
+        # Signed, like the integers it is added to.
         number = zlib.crc32(name.encode()) - 2**31
         return RandomStream(scrambled(self._key + number), self._shape, self._dtype)
 
@@ -76,10 +77,10 @@ class RandomStream:
 
 
 def key_of_step(seed: Any, step: Any) -> Any:
-    """What the numbers of one step are made from.
+    """Return the key from which the random numbers of one step are derived.
 
     Args:
-        seed: Scalar, the optimizer's.
+        seed: Scalar, the optimizer's seed.
         step: Integer scalar.
     """
     key = scrambled(ops.convert_to_tensor(START) + ops.cast(seed, "int32"))
@@ -87,11 +88,11 @@ def key_of_step(seed: Any, step: Any) -> Any:
 
 
 def hand_in(slots: SimpleNamespace, h: SimpleNamespace, dtype: str) -> None:
-    """Put the stream of a variable into `h`, and take away what it is made from.
+    """Add the stream of a variable to `h`, and remove the slot and the key that it is made from.
 
     Args:
-        slots: The variable's slots; without its number there is no stream.
-        h: The numbers of the step, with `shape`.
+        slots: The variable's slots; without `NUMBER` among them, no stream is added.
+        h: The numbers of the step, including `shape`.
         dtype: The dtype of the arithmetic.
     """
     number, key = vars(slots).pop(NUMBER, None), vars(h).pop(KEY, None)
@@ -101,7 +102,7 @@ def hand_in(slots: SimpleNamespace, h: SimpleNamespace, dtype: str) -> None:
 
 
 def for_hook(h: SimpleNamespace, name: str) -> SimpleNamespace:
-    """`h` as one call of a hook gets it: a stream begins anew, and differs from other hooks'."""
+    """Return `h` for one call of a hook: its stream restarts, and differs from other hooks'."""
     stream = getattr(h, "random", None)
     if not isinstance(stream, RandomStream):
         return h
@@ -109,10 +110,10 @@ def for_hook(h: SimpleNamespace, name: str) -> SimpleNamespace:
 
 
 def check_scope(cls: type) -> None:
-    """Check that a class whose formula draws numbers gets variables whole.
+    """Check that a class that draws random numbers is given whole variables.
 
     Raises:
-        ValueError: If it claims that they may be cut.
+        ValueError: If it draws, but its scope allows variables to be cut.
     """
     if cls.draws and cls.scope.is_within_rows:
         raise ValueError(
@@ -124,7 +125,7 @@ def check_scope(cls: type) -> None:
 
 
 def scrambled(bits: Any) -> Any:
-    """A hash of each 32-bit integer, whose bits are as good as independent of the number's.
+    """Hash each 32-bit integer, to bits that are practically independent of the input bits.
 
     The multipliers are those of the "lowbias32" hash (Wellons, 2018).
     """
@@ -134,6 +135,6 @@ def scrambled(bits: Any) -> Any:
 
 
 def _folded(bits: Any, shift: int) -> Any:
-    # An arithmetic shift, of which only the bits that a logical one has are kept.
+    # An arithmetic shift, masked to the bits that a logical shift would keep.
     shifted = ops.bitwise_and(ops.right_shift(bits, shift), 2 ** (32 - shift) - 1)
     return ops.bitwise_xor(bits, shifted)

@@ -1,4 +1,4 @@
-"""How numbers of full precision are kept in the dtype of the variable that they are stored in."""
+"""Rounding of full-precision numbers for storage in half precision."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ from keras_optlab.engine.random_stream import scrambled
 
 HALF = ("bfloat16", "float16")
 
-# Seeds stand in a float32, which counts this far.
+# Seeds are stored in float32, which is exact for integers up to this one.
 LARGEST_SEED = 1 << 24
 
-# float16 holds no smaller steps than this, bfloat16 as small as float32 does.
+# Smallest spacing of float16 numbers. bfloat16 has the exponent range of float32.
 FLOAT16_SPACING = 2.0**-24
 FLOAT16_LARGEST = 65504.0
 
-# A float16 is at most half an ulp from the number it stands for: 2^-11 of its size.
+# Rounding to float16 is off by at most half an ulp: 2^-11 of the size of the number.
 FLOAT16_REMAINDERS = 2.0**11
 
 
@@ -26,20 +26,20 @@ def is_half(dtype: Any) -> bool:
     return keras.backend.standardize_dtype(dtype) in HALF
 
 
-# Compensated: what rounding takes away is kept with the number.
+# Compensated rounding: the rounding error is stored with the number.
 
 
 def compensation_dtype(dtype: Any) -> str:
-    """Dtype of the slot for the compensation of a half-precision variable."""
+    """Return the dtype of the compensation slot of a half-precision variable."""
     return "int16" if keras.backend.standardize_dtype(dtype) == "bfloat16" else "float16"
 
 
 def compensated(value: Any, dtype: Any) -> tuple[Any, Any]:
-    """A float32 number as the nearest number of half precision, and what is missing from it.
+    """Split a float32 number into the nearest half-precision number and the remainder.
 
-    With bfloat16, which is the upper half of a float32, the missing part is the lower half, so that
-    both together are the float32. With float16 it is the remainder, enlarged to the size of the
-    number, so that it is not too small for a float16 itself; together they hold 22 bits.
+    A bfloat16 is the upper half of a float32, and its remainder the lower half: together they are
+    the float32. For float16, the remainder is scaled up to the size of the number, so that it is
+    not too small for a float16 itself; together they hold 22 bits.
     """
     if keras.backend.standardize_dtype(dtype) == "bfloat16":
         bits = backend.bits_of(value)
@@ -52,31 +52,31 @@ def compensated(value: Any, dtype: Any) -> tuple[Any, Any]:
 
 
 def restored(rounded: Any, missing: Any) -> Any:
-    """The float32 number that `compensated` has taken apart.
+    """Restore the float32 number that `compensated` has split.
 
-    If somebody has set the variable since, the rest of the old number moves the new one by half of
-    its last bit at most.
+    If the variable has been set since, the old remainder shifts the new number by at most half of
+    its last bit.
     """
     value = ops.cast(rounded, "float32")
     if keras.backend.standardize_dtype(rounded.dtype) == "float16":
         return value + ops.cast(missing, "float32") / FLOAT16_REMAINDERS
     whole = backend.float_of(backend.bits_of(value) + ops.cast(missing, "int32"))
-    # Where a variable was set to 0 or infinity, the old bits would make it a NaN.
+    # If the variable was set to 0 or infinity, the old remainder would make it a NaN.
     keeps = ops.logical_and(ops.isfinite(value), value != 0.0)
     return ops.where(keeps, whole, value)
 
 
-# Stochastic: rounded up or down at random, with the chances that make the mean right.
+# Stochastic rounding: up or down at random, with probabilities that make it unbiased.
 
 
 def stochastic(value: Any, dtype: Any, seed: Any, *salt: Any) -> Any:
-    """A float32 number rounded at random to one of its two neighbours in half precision.
+    """Round a float32 number at random to one of its two neighbours in half precision.
 
     Args:
         value: Number in float32 or float64.
         dtype: `"bfloat16"` or `"float16"`.
         seed: Scalar that differs from step to step.
-        *salt: What makes the roundings of equal numbers independent, see `random_bits`.
+        *salt: Tensors that make the rounding of equal numbers independent; see `random_bits`.
     """
     value = ops.cast(value, "float32")
     bits, noise = backend.bits_of(value), random_bits(value, seed, *salt)
@@ -85,7 +85,7 @@ def stochastic(value: Any, dtype: Any, seed: Any, *salt: Any) -> Any:
         # Infinity and NaN have all exponent bits set: noise would turn one into the other.
         return ops.cast(ops.where(ops.isfinite(value), rounded, value), dtype)
     kept = ops.bitwise_and(bits + ops.bitwise_and(noise, 0x1FFF), -0x2000)
-    # Below its normal range float16 has evenly spaced numbers.
+    # Below the normal range, float16 numbers are evenly spaced.
     fraction = ops.cast(ops.bitwise_and(noise, 0x1FFF), "float32") / 0x2000
     even = ops.floor(value / FLOAT16_SPACING + fraction) * FLOAT16_SPACING
     size = ops.abs(value)
@@ -94,9 +94,9 @@ def stochastic(value: Any, dtype: Any, seed: Any, *salt: Any) -> Any:
 
 
 def random_bits(value: Any, seed: Any, *salt: Any) -> Any:
-    """32 random bits for each number, as int32.
+    """Return 32 random bits for each number, as int32.
 
-    They are a hash of the number, the seed and the salt: no state, the same in every run, and
+    They are a hash of the number, the seed and the salt: stateless, the same in every run, and
     independent of how a variable is cut into blocks.
 
     Args:

@@ -1,4 +1,4 @@
-"""All state of an optimizer: what it was, put back; written to files, and read from them."""
+"""All state of an optimizer: taking and restoring snapshots, writing and reading files."""
 
 import contextlib
 import warnings
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 @final
 class SkippedState(UserWarning):
-    """A file's state of an optimizer was left alone, since it is not that of the one here."""
+    """Warning that the optimizer state in a file was skipped: it does not match the optimizer."""
 
 
 @final
 @dataclass(frozen=True)
 class Snapshot:
-    """All state of an optimizer at one moment.
+    """Complete state of an optimizer at one moment.
 
     Args:
         values: Each variable with a copy of its value.
-        arrays: Arrays that are no variables, such as a point to go back to.
-        later: Values of variables that are not made yet.
-        pending: State of a file, in the built-in's order, that waits for the optimizer to be built.
+        arrays: Arrays that are not variables, such as a training point to return to.
+        later: Values of variables that do not exist yet.
+        pending: State from a file, in the built-in's order, waiting for the optimizer to be built.
     """
 
     values: tuple[tuple[Any, Any], ...]
@@ -42,18 +42,18 @@ class Snapshot:
 
 @final
 class SlotInParts(NamedTuple):
-    """A slot that is stored in several variables: files hold its numbers, not the parts."""
+    """A slot stored in several variables; files hold its decoded value, not the parts."""
 
     plan: "Plan"
     name: str
 
     def value(self) -> Any:
-        """The numbers."""
+        """Return the decoded value."""
         storages = self.plan.formula.storages
         return storages.decode_slots(self.plan.slots, self.plan.dtype)[self.name]
 
     def assign(self, value: Any) -> None:
-        """Store numbers."""
+        """Encode and store a value."""
         value = ops.convert_to_tensor(value, self.plan.dtype)
         for part, x in self.plan.formula.storages.encode_slot(self.name, value, ()).items():
             self.plan.slots[part].assign(x)
@@ -61,7 +61,7 @@ class SlotInParts(NamedTuple):
 
 @final
 class SavedState:
-    """The state of an optimizer.
+    """State of an optimizer: snapshots, saving and loading.
 
     Args:
         optimizer: The optimizer.
@@ -70,13 +70,13 @@ class SavedState:
     def __init__(self, optimizer: "Optimizer") -> None:
         self.optimizer = optimizer
         self.pending: list[np.ndarray] | None = None
-        # What the state was before a file was read, until the next step.
+        # The state from before a file was read, kept until the next step.
         self.before_load: Snapshot | None = None
 
     def snapshot(self) -> Snapshot:
-        """The state as it is now."""
+        """Return a snapshot of the current state."""
         extra = self.optimizer.extra_state
-        # Arrays of JAX never change, and so need no copy.
+        # JAX arrays are immutable, so they need no copy.
         keep = ops.convert_to_tensor if keras.backend.backend() == "jax" else ops.copy
         variables = [each for each in self.optimizer.variables if is_attached(each)]
         return Snapshot(
@@ -87,7 +87,7 @@ class SavedState:
         )
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Put the state back as it was."""
+        """Restore the state from a snapshot."""
         extra = self.optimizer.extra_state
         for variable, value in snapshot.values:
             variable.assign(value)
@@ -99,7 +99,7 @@ class SavedState:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """Put the state back as it was if the block raises."""
+        """Roll back the state if the block raises."""
         before, before_load = self.snapshot(), self.before_load
         try:
             yield
@@ -109,7 +109,7 @@ class SavedState:
             raise
 
     def contents(self) -> tuple[list[np.ndarray] | None, dict[str, np.ndarray]]:
-        """The state on the host: in the built-in's order, and what the built-in lacks by name."""
+        """Return the state on the host: the built-in's as a list in its order, the rest by name."""
         optimizer = self.optimizer
         optimizer.fetch_training_point()
         state = [np.array(ops.convert_to_numpy(each)) for each in self._values()]
@@ -117,17 +117,17 @@ class SavedState:
         return (state if optimizer.built else self.pending), extra
 
     def write(self, store: Any) -> None:
-        """Write the variables that a built-in has too, in its layout."""
-        # Comes before the extra state, in which it is written.
+        """Write the variables that the built-in also has, in its layout."""
+        # Must come before the extra state is written, which includes the training point.
         self.optimizer.fetch_training_point()
         for position, value in enumerate(self._values()):
-            # A built-in reads no bfloat16; float32 holds it exactly.
+            # Built-ins cannot read bfloat16; float32 represents it exactly.
             is_half = keras.backend.standardize_dtype(value.dtype) == "bfloat16"
             value = ops.cast(value, "float32") if is_half else value
             store[str(position)] = ops.convert_to_numpy(value)
 
     def _values(self) -> list[Any]:
-        """What the variables mean that a built-in has too, in its order."""
+        """Return the decoded values of the variables that the built-in also has, in its order."""
         in_parts = self._slots_in_parts()
         return [
             in_parts[id(variable)].value() if id(variable) in in_parts else variable
@@ -135,13 +135,13 @@ class SavedState:
         ]
 
     def assign(self, values: Iterable[Any]) -> None:
-        """Set the variables that a built-in has too, in its order."""
+        """Set the variables that the built-in also has, from values in its order."""
         in_parts = self._slots_in_parts()
         for variable, value in zip(self.optimizer.saved_variables, values, strict=True):
             in_parts.get(id(variable), variable).assign(value)
 
     def _slots_in_parts(self) -> dict[int, "SlotInParts"]:
-        """The slots that are stored in several variables, by the identity of the main one."""
+        """Return the slots stored in several variables, by the `id` of the main variable."""
         return {
             id(plan.slots[name]): SlotInParts(plan, name)
             for plan in self.optimizer.engine.plans
@@ -150,17 +150,17 @@ class SavedState:
         }
 
     def read(self, store: Any) -> None:
-        """Read what `write` of this optimizer or of the built-in wrote.
+        """Read state written by `write` of this optimizer or of the built-in.
 
         Raises:
-            ValueError: If the state is not that of this optimizer; nothing is changed then.
+            ValueError: If the state does not match this optimizer, which is then left unchanged.
         """
         optimizer = self.optimizer
         state = [np.asarray(store[str(n)]) for n in range(len(store.keys()))]
-        # A file of weights alone, such as pretrained ones, says nothing about the optimizer.
+        # A file with only weights, such as pretrained ones, has no optimizer state.
         if not state:
             return
-        # The extra state, which comes next in a file, may show that the file is another's.
+        # The extra state, which is read next, may show that the file is from another optimizer.
         self.before_load = self.snapshot()
         if optimizer.built or len(state) == len(optimizer.saved_variables):
             optimizer.extra_state.skips = not self.take(state)
@@ -168,21 +168,21 @@ class SavedState:
             self.pending = state
 
     def take(self, state: list[np.ndarray]) -> bool:
-        """Take over the values of the variables that a built-in has too, in its order.
+        """Load the values of the variables that the built-in also has, in its order.
 
         Returns:
-            Whether they were as many as the optimizer has, without which it skips them.
+            Whether there are as many values as variables. If not, they are skipped with a warning.
 
         Raises:
-            ValueError: If one has another shape.
+            ValueError: If a value has the wrong shape.
         """
         optimizer = self.optimizer
         self.pending = None
         found = [tuple(value.shape) for value in state]
         expected = [tuple(variable.shape) for variable in optimizer.saved_variables]
         if len(found) != len(expected):
-            # As Keras does, whose users save models before they train them, and load weights into
-            # models with another optimizer.
+            # As in Keras: users save models before training them, and load weights into models
+            # with another optimizer.
             self._warn_of_skipped(
                 f"it has {len(expected)} variables whereas the saved optimizer has {len(found)} "
                 "variables. One that was saved before any training has none but its step count"
@@ -200,20 +200,20 @@ class SavedState:
         return True
 
     def reject(self, whose: str) -> None:
-        """Take back the state that was loaded right before: it is not for this optimizer.
+        """Undo the preceding load: its state is not for this optimizer.
 
         Args:
-            whose: Whose state it is, in words.
+            whose: Description of whose state it is.
 
         Raises:
-            ValueError: If the optimizer is built, and so might have taken that state as its state.
+            ValueError: If the optimizer is built, and so might have accepted the wrong state.
         """
         optimizer = self.optimizer
         if self.before_load:
             self.restore(self.before_load)
             self.before_load = None
         if not optimizer.built:
-            # Whatever was saved, a built-in that is not built yet skips it.
+            # A built-in that is not built yet also skips whatever was saved.
             self._warn_of_skipped(f"the saved state is {whose}")
             return
         raise ValueError(
@@ -231,7 +231,7 @@ class SavedState:
         )
 
     def _start_what_built_ins_lack(self) -> None:
-        """Start the state that built-ins lack afresh; a file of ours restores it right after."""
+        """Reset the state that built-ins lack; a file of ours restores it right after."""
         optimizer = self.optimizer
         optimizer.extra_state.forget()
         optimizer.engine.numbers.restart()

@@ -1,4 +1,4 @@
-"""How much of a model a formula has to see at a time."""
+"""How much of a model a formula must see at a time."""
 
 from enum import Enum
 from typing import final
@@ -6,16 +6,16 @@ from typing import final
 
 @final
 class Scope(Enum):
-    """What one element of a result depends on.
+    """What each element of a result depends on.
 
     Attributes:
-        ELEMENT: The same element of parameter, gradient and slots alone: no norm, mean or product
-            of matrices. Only such a formula may be run on any block of a variable, or on several
-            variables joined.
-        ROW: The same row (along the first axis) of these alone, such as a norm of each row of an
-            embedding table. The formula may be run on some rows.
+        ELEMENT: Only the same element of parameter, gradient and slots: no norm, mean or matrix
+            product. Only such a formula can run on any block of a variable, or on several
+            variables joined together.
+        ROW: Only the same row (along the first axis) of these, as for a norm of each row of an
+            embedding table. The formula can run on a subset of the rows.
         VARIABLE: The whole variable. The safe assumption, and the default.
-        MODEL: All variables of a step. Only sums can have it, see `sums`.
+        MODEL: All variables of a step. Only sums can have this scope; see `sums`.
     """
 
     ELEMENT = "element"
@@ -25,5 +25,5 @@ class Scope(Enum):
 
     @property
     def is_within_rows(self) -> bool:
-        """Whether rows can be taken one by one."""
+        """Whether each row can be processed without the others."""
         return self in (Scope.ELEMENT, Scope.ROW)

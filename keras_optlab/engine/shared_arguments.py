@@ -1,4 +1,4 @@
-"""The arguments that every optimizer has, as a table."""
+"""The arguments shared by all optimizers, as a table."""
 
 from collections.abc import Sequence
 
@@ -25,12 +25,12 @@ from keras_optlab.engine.own_arguments import group_list, settable_names, transf
 from keras_optlab.engine.storage import SLOT_STORAGES
 from keras_optlab.engine.transform import Transform
 
-# Hyperparameters that the engine itself uses; all others belong to a formula.
+# Hyperparameters used by the engine; all others belong to a formula.
 ENGINE_HYPERPARAMETERS = (*CLIPPING, "ema_momentum")
 
 
 class SharedArguments(Declared):
-    """Arguments that come after those of the algorithm; abstract.
+    """Arguments of every optimizer, which follow those of the algorithm; abstract.
 
     Args:
         weight_decay: Float >= 0 or None: decoupled decay, parameter -= learning_rate *
@@ -38,56 +38,58 @@ class SharedArguments(Declared):
         clipnorm: Float > 0 or None: each gradient is scaled down to at most this norm.
         clipvalue: Float > 0 or None: each gradient element is clipped to +- this value.
         global_clipnorm: Float > 0 or None: all gradients together are scaled down to at most
-            this norm. At most one of the three may be given.
-        use_ema: Boolean: keep a moving average of the variables and end training on it.
-        ema_momentum: Float in [0, 1], decay rate of that average.
-        ema_overwrite_frequency: Integer >= 1 or None: overwrite the variables by their average
-            every this many steps.
-        loss_scale_factor: Float > 0 or None: the loss is multiplied and the gradients divided
-            by it.
-        gradient_accumulation_steps: Integer >= 2 or None: update once in this many steps, with
+            this norm. At most one of the three clipping arguments may be given.
+        use_ema: Boolean: keep a moving average of the variables, which replaces them at the end of
+            training.
+        ema_momentum: Float in [0, 1], decay rate of this average.
+        ema_overwrite_frequency: Integer >= 1 or None: overwrite the variables with their average
+            each time this number of steps has passed.
+        loss_scale_factor: Float > 0 or None: multiply the loss and divide the gradients by this
+            factor.
+        gradient_accumulation_steps: Integer >= 2 or None: number of steps per update, which uses
             the mean of their gradients.
         name: String or None, the prefix of variable paths.
-        decoupled_weight_decay: Boolean. False puts the decay into the gradient instead (L2
-            regularization), which for adaptive methods is not the same.
-        groups: List of `ParameterGroup`. All that match a variable apply: their learning-rate
-            multipliers multiply, and of two that set the same hyperparameter the last wins.
+        decoupled_weight_decay: Boolean. False adds the decay to the gradient instead (L2
+            regularization), which is not the same for adaptive methods.
+        groups: List of `ParameterGroup`. All groups that match a variable apply: their
+            learning-rate multipliers multiply, and if several set the same hyperparameter, the last
+            one wins.
         transforms: List of `keras_optlab.transforms`, such as `[Cautious(), Lookahead()]`, which
-            change gradient, step or weights around the algorithm, in this order.
-        settable: List of hyperparameters that are 0 now, such as `["momentum"]`, and get their
-            slots all the same, so that they can be set while training.
-        jit_compile: `"auto"`, True or False: whether the formula is compiled where the step around
-            it is not. `"auto"` does on TensorFlow (XLA, in graphs on CPU too) and JAX where it
-            saves time, and on torch uses fused kernels and blocks that fit the cache, which need no
-            compiler. True compiles formulas of any size (torch: `torch.compile`, which takes some
-            seconds and a C++ compiler; formulas with periodic work, such as `SOAP`, stay
-            uncompiled, and so do variables of under 262,144 elements whose formula needs them
-            whole, with `Lamb`, `Adafactor` and `Muon`, which are updated side by side).
-            False runs single operations.
-        lazy: Boolean. With sparse gradients of embedding tables, True leaves parameters and
-            slots of rows that were not looked up as they are: fast, and another algorithm than
-            the dense one, whose momentum and decay go on in all rows. Weight decay then acts on
-            the rows looked up. False is exact: rows are left out only where the formula would
-            not change them. Sparse are gradients of `Embedding` on TensorFlow (`IndexedSlices`),
-            of `torch.nn.Embedding(sparse=True)`, and a `BCOO` that a custom loop makes on JAX,
-            where Keras makes none. `use_ema` averages all rows, clipping sees those looked up.
-        slot_dtype: `"bfloat16"`, `"float32"` or None, the dtype in which slots are kept; None is
-            that of the arithmetic (float32, or float64 for float64 variables). bfloat16 halves
-            the state; slots are rounded at random, so that slow averages do not stand still.
-            All algorithms take it but `Ftrl`; `ScheduleFreeAdamW` keeps z in float32.
-        rounding: How a bfloat16 or float16 variable keeps an update that is smaller than its last
-            bit. `"compensated"`: what rounding takes away is kept in a slot of 16 bits and added
-            before the next step, so that training goes as with float32 variables (all 24 bits of a
-            float32 for bfloat16, 22 for float16). `"stochastic"`: rounded up or down at random,
-            right in the mean, without memory; the bits come from `keras.utils.set_random_seed`.
-            `"nearest"`: small updates are lost. Says nothing about float32 variables.
-        nonfinite: What a step does whose gradients hold a NaN or an infinity. `"apply"`: what
-            Keras does, the numbers reach the weights. `"skip"`: nothing; variables, slots and the
-            step count stay as they are, `skipped_steps` counts it and the first one warns.
-            `"raise"`: as `"skip"`, then a `ValueError` with the variable's path: at the end of
-            `apply` where it runs eagerly; in `fit` after the batch, on JAX after at most
-            100 batches and at the end of an epoch, in a custom compiled step at the next
-            `optimizer.report_faults()`; until then, every step is skipped.
+            change the gradient, the step or the weights around the algorithm, in list order.
+        settable: List of hyperparameters, such as `["momentum"]`, that are 0 now but get their
+            slots anyway, so that they can be set during training.
+        jit_compile: `"auto"`, True or False: whether to compile the formula if the step around it
+            is not compiled. `"auto"` compiles it on TensorFlow (XLA, in graphs on CPU too) and JAX
+            where that saves time; on torch, it uses fused kernels and cache-sized blocks, which
+            need no compiler. True compiles formulas of any size, on torch with `torch.compile`,
+            which takes some seconds and a C++ compiler. There, formulas with periodic work, such as
+            `SOAP`, stay uncompiled, and so do variables of under 262,144 elements whose formula
+            needs them whole, as in `Lamb`, `Adafactor` and `Muon`; these are stacked and updated
+            together. False runs the operations one by one.
+        lazy: Boolean. With sparse gradients of embedding tables, True does not touch the parameters
+            and slots of rows that were not looked up. This is fast, but a different algorithm from
+            the dense one, where momentum and decay continue in all rows; weight decay acts only on
+            the rows looked up. False is exact: rows are skipped only if the formula would not
+            change them. Gradients are sparse for `Embedding` on TensorFlow (`IndexedSlices`) and
+            for `torch.nn.Embedding(sparse=True)`; on JAX, Keras makes none, but a custom loop can
+            pass a `BCOO`. `use_ema` averages all rows; clipping sees only the rows looked up.
+        slot_dtype: `"bfloat16"`, `"float32"` or None: the dtype in which slots are stored. None is
+            the dtype of the arithmetic (float32, or float64 for float64 variables). bfloat16 halves
+            the state; slots are rounded stochastically, so that slow averages do not stall.
+            All algorithms except `Ftrl` accept it; `ScheduleFreeAdamW` keeps z in float32.
+        rounding: How bfloat16 and float16 variables keep updates smaller than their last bit.
+            `"compensated"`: the rounding error is kept in a 16-bit slot and added back before the
+            next step, so that training proceeds as with float32 variables (with all 24 bits of a
+            float32 for bfloat16, 22 for float16). `"stochastic"`: round up or down at random,
+            unbiased and without extra memory, seeded by `keras.utils.set_random_seed`.
+            `"nearest"`: small updates are lost. Has no effect on float32 variables.
+        nonfinite: What to do in a step whose gradients contain a NaN or an infinity. `"apply"`:
+            apply them to the weights, as Keras does. `"skip"`: leave variables, slots and the step
+            count unchanged; `skipped_steps` counts such steps, and the first one warns. `"raise"`:
+            skip the step, then raise a `ValueError` with the variable's path: at the end of `apply`
+            if it runs eagerly; in `fit` after the batch (on JAX after at most 100 batches, and at
+            the end of an epoch); in a custom compiled step at the next
+            `optimizer.report_faults()`. Until then, every step is skipped.
     """
 
     weight_decay: float | None = hyperparameter(None, NON_NEGATIVE, Section.SHARED)
@@ -132,7 +134,7 @@ class SharedArguments(Declared):
 
     @classmethod
     def hyperparameters(cls) -> dict[str, Hyperparameter]:
-        """All hyperparameters but the learning rate, by name."""
+        """Return all hyperparameters except the learning rate, by name."""
         return {
             name: declared
             for name, declared in cls.declared_arguments.items()
@@ -141,7 +143,7 @@ class SharedArguments(Declared):
 
     @classmethod
     def formula_hyperparameters(cls) -> dict[str, Hyperparameter]:
-        """Those that stand in the formula, and so may differ between groups."""
+        """Return the hyperparameters of the formula, which may differ between groups, by name."""
         return {
             name: declared
             for name, declared in cls.hyperparameters().items()

@@ -1,4 +1,4 @@
-"""Makes the variables that keep slots, and what is stored with variables of half precision."""
+"""Creation of slot variables, and of what is stored alongside half-precision variables."""
 
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 
 @final
 class Made(NamedTuple):
-    """What keeps the state of one variable.
+    """State variables created for one variable of the model.
 
     Args:
-        variables: All that is stored, by name: slots, and parts of slots and of the variable.
-        storages: How it is stored.
-        partial: Names of those whose first axis does not go with the variable's.
-        starts: The slots that start from the parameter, by name.
+        variables: All state variables by name: slots, and parts of slots and of the variable.
+        storages: How slots and the variable are stored.
+        partial: Names of the slots whose first axis does not correspond to the variable's.
+        starts: How the slots that start from the parameter are initialized, by name.
     """
 
     variables: dict[str, keras.Variable]
@@ -53,14 +53,15 @@ def make(
     transforms: Sequence[tuple[Placed, ...]],
     draws: Sequence[bool],
 ) -> list[Made]:
-    """Make what keeps the state of all variables.
+    """Create the state variables for all variables of a model.
 
     Args:
-        optimizer: The optimizer that is built.
-        variables: Its variables.
-        declared: The algorithm's slots of each.
-        transforms: The transforms that act on each.
-        draws: Whether any of these draws random numbers for it.
+        optimizer: The optimizer being built.
+        variables: The variables that it updates.
+        declared: The algorithm's slots for each variable.
+        transforms: The transforms that act on each variable.
+        draws: For each variable, whether its algorithm or any of its transforms draws random
+            numbers.
     """
     stored = [
         {name: _storage_of(optimizer, variable, slot) for name, slot in slots.items()}
@@ -103,7 +104,7 @@ def make(
 def _storage_of(
     optimizer: "Optimizer", variable: Any, slot: Slot, is_extra: bool = False
 ) -> Storage:
-    """How a slot is stored; one that no built-in has stands in files as it is, in one part."""
+    """Return how a slot is stored; an extra slot is saved undecoded, so it must have one part."""
     slot_dtype = optimizer.slot_dtype
     whole = Plain(arithmetic_dtype(variable))
     if slot.exact or slot_dtype is None:
@@ -122,7 +123,7 @@ def _algorithm_slots(
     declared: Sequence[dict[str, Slot]],
     stored: Sequence[dict[str, Storage]],
 ) -> list[dict[str, keras.Variable]]:
-    """The slots of the algorithm, in the order in which the built-in saves them."""
+    """Create the slots of the algorithm, in the order in which the built-in saves them."""
     made: list[dict[str, keras.Variable]] = [{} for _ in variables]
     filled_with = cache(_filled_with)
     for block in sorted({slot.block for slots in declared for slot in slots.values()}):
@@ -136,7 +137,7 @@ def _algorithm_slots(
 
 
 def _filled_with(number: float) -> Callable[..., Any]:
-    """An initializer, whose tensors variables share where the backend allows it."""
+    """Return an initializer whose tensor variables share where the backend allows it."""
     constant = keras.initializers.Constant(number) if number else keras.initializers.Zeros()
     return backend.shared(constant)
 
@@ -149,9 +150,9 @@ def _slot(
     storage: Storage,
     filled_with: Callable[[float], Callable[..., Any]],
 ) -> keras.Variable:
-    """A slot of the algorithm, or its main part."""
+    """Create a slot of the algorithm, or its main part."""
     dtype = storage.parts(_shape(variable, slot))[MAIN].dtype
-    # A variable that is made in a trace has no value yet: the first step takes it.
+    # A variable created in a trace has no value yet: the first step reads it.
     takes_variable = callable(slot.initial) and not optimizer.engine.built_in_trace
 
     def first(shape: tuple, dtype: str | None = None) -> Any:
@@ -168,7 +169,7 @@ def _slot(
 
 
 def _first(optimizer: "Optimizer", variable: Any, slot: Slot, storage: Storage) -> dict[str, Any]:
-    """What is stored of a slot before the first step."""
+    """Return the stored representation of a slot before the first step."""
     if callable(slot.initial):
         value = (
             ops.zeros_like(variable) if optimizer.engine.built_in_trace else slot.initial(variable)
@@ -181,11 +182,11 @@ def _first(optimizer: "Optimizer", variable: Any, slot: Slot, storage: Storage) 
 def _extra(
     optimizer: "Optimizer", variable: Any, name: str, slot: Slot, part: Part
 ) -> keras.Variable:
-    """A variable that no built-in has, kept apart from the built-in's state."""
+    """Create a variable that no built-in has, kept separate from the built-in's state."""
     is_alike = part.shape == tuple(variable.shape)
     return optimizer.extra_state.add_filled(
         name.replace(".", "_"),
-        # A function of the parameter is taken in the first step.
+        # A function of the parameter is evaluated in the first step.
         0.0 if callable(slot.initial) else slot.initial,
         part.shape,
         part.dtype,
@@ -196,13 +197,13 @@ def _extra(
 def _parts(
     optimizer: "Optimizer", variable: Any, number: int, name: str, slot: Slot, storage: Storage
 ) -> dict[str, keras.Variable]:
-    """The parts of a slot or of the parameter, but the main one."""
+    """Create all parts of a slot or of the parameter except the main one."""
     made: dict[str, keras.Variable] = {}
     if not storage.other_parts:
         return made
     parts = storage.parts(_shape(variable, slot))
     for part in storage.other_parts:
-        # The variable's parts have had these names since 0.1.0.
+        # Names of the variable's parts have had no prefix since 0.1.0.
         prefix = "" if name == PARAMETER else f"{name}_"
         full = part_name(name, part)
         made[full] = _extra(optimizer, variable, f"{prefix}{part}_{number}", Slot(), parts[part])

@@ -1,4 +1,4 @@
-"""State that an algorithm keeps: one slot a variable, or one scalar for the whole optimizer."""
+"""State that an algorithm keeps: slots per variable, or scalars for the whole optimizer."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,14 +11,15 @@ class Slot:
     """State kept for each variable, such as a moving average of its gradient.
 
     Args:
-        initial: Number that fills it, or a function of the variable that gives its first value.
-        shape: Shape, or None for that of the variable.
-        block: The built-ins save some slots side by side (m, v of one variable, then of the
-            next) and others as blocks (all accumulators, then all momentums). Slots of a lower
-            block come first; within one they stand side by side.
-        by_rows: Whether its first axis goes with the variable's.
-        exact: Whether it must keep the precision of the arithmetic, whatever `slot_dtype` says:
-            the parameter is computed from it alone, or from a difference of large numbers.
+        initial: Number to fill it with, or function of the variable that returns its first value.
+        shape: Shape, or None for the variable's.
+        block: Position in the saved order. The built-ins save some slots variable by variable
+            (m, v of one variable, then of the next) and others in blocks (all accumulators, then
+            all momentums). Lower blocks come first; within a block, slots are saved variable by
+            variable.
+        by_rows: Whether its first axis corresponds to the variable's.
+        exact: Whether it must keep the precision of the arithmetic, whatever `slot_dtype` is,
+            because the parameter is computed from it alone, or from a difference of large numbers.
     """
 
     initial: float | Callable[[Any], Any] = 0.0
@@ -30,10 +31,10 @@ class Slot:
 
 @final
 class Start(NamedTuple):
-    """How a slot is taken from the parameter in the first step.
+    """Initialization of a slot from the parameter in the first step.
 
     Args:
-        counter: Name in `h` of the number of steps, which is 1 then.
+        counter: Name in `h` of the step count, which is 1 in the first step.
         initial: Function of the parameter.
     """
 
@@ -44,11 +45,11 @@ class Start(NamedTuple):
 @final
 @dataclass(frozen=True)
 class Scalar:
-    """State kept once for all variables (of a group), advanced once a step.
+    """State shared by all variables (of a group), advanced once per step.
 
     Args:
-        initial: Number that it starts from.
-        saved_by_keras: Whether the built-in keeps it too, as its last variable.
+        initial: Initial value.
+        saved_by_keras: Whether the built-in has it too, as its last variable.
     """
 
     initial: float

@@ -1,4 +1,4 @@
-"""Gradients of embedding tables: the rows that were looked up, and nothing for all others."""
+"""Sparse gradients of embedding tables, which hold only the rows that were looked up."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, final
@@ -14,16 +14,15 @@ if TYPE_CHECKING:
 
 @final
 class RowGradient:
-    """A gradient that is zero but for some rows, each of them named once.
+    """A gradient that is zero except in some rows, each listed once.
 
-    Rows that were looked up more than once are summed. The number of entries stays that of the
-    lookups, since XLA needs it fixed: what is left over repeats the first row.
+    The gradients of repeated lookups of a row are summed. The number of entries remains the number
+    of lookups, since XLA needs a fixed size: leftover entries repeat the first row.
 
     Args:
         rows: Row numbers, int32 of shape (lookups,).
-        values: Gradients of these rows, 0 in the entries that are left over.
-        in_use: Boolean of shape (lookups,): whether an entry is not a repetition; None where all
-            are in use.
+        values: Gradients of these rows, 0 in leftover entries.
+        in_use: Boolean of shape (lookups,), False in leftover entries; None if there are none.
         shape: Shape of the variable.
     """
 
@@ -35,11 +34,11 @@ class RowGradient:
 
     @classmethod
     def of(cls, gradient: Any, variable: Any = None) -> Any:
-        """A backend's sparse gradient of a variable as a `RowGradient`; all else as it is.
+        """Convert a backend's row-sparse gradient to a `RowGradient`, any other to a dense tensor.
 
         Args:
             gradient: The gradient.
-            variable: The variable; None where nobody asks for the gradient as a dense one.
+            variable: The variable; None if the result is never converted to a dense tensor.
         """
         if isinstance(gradient, RowGradient):
             return gradient
@@ -66,15 +65,15 @@ class RowGradient:
         return self.with_values(self.values / scale)
 
     def with_values(self, values: Any) -> "RowGradient":
-        """The same rows with other gradients."""
+        """Return the same rows with other values."""
         return RowGradient(self.rows, values, self.in_use, self.shape)
 
     def dense(self) -> Any:
-        """The gradient as an ordinary tensor."""
+        """Return the gradient as a dense tensor."""
         return ops.segment_sum(self.values, self.rows, num_segments=self.shape[0])
 
     def by_entry(self) -> Any:
-        """The gradients with each entry that is left over a true repetition of the first row."""
+        """Return the values, with those of the first row repeated in leftover entries."""
         if self.in_use is None:
             return self.values
         in_use = ops.reshape(self.in_use, (-1,) + (1,) * (len(self.shape) - 1))
@@ -82,7 +81,7 @@ class RowGradient:
 
 
 def of_variable(gradient: Any, variable: Any) -> Any:
-    """A gradient as the engine takes it: a tensor of static shape, or a `RowGradient`."""
+    """Convert a gradient for the engine: to a tensor of static shape, or a `RowGradient`."""
     if isinstance(gradient, RowGradient):
         return gradient
     if not (ops.is_tensor(gradient) or backend.is_sparse(gradient)):
@@ -93,20 +92,20 @@ def of_variable(gradient: Any, variable: Any) -> Any:
 
 
 def as_applied(gradients: Sequence[Any], variables: Sequence[Any], are_summed: bool) -> list[Any]:
-    """The gradients of a step as the engine takes them, the same in all replicas.
+    """Convert the gradients of a step for the engine, and make them the same in all replicas.
 
     Args:
-        gradients: List of gradients, one a variable; None where there is none.
+        gradients: List of gradients, one per variable; None where there is none.
         variables: List of the variables.
-        are_summed: Whether they are added to those of earlier steps, which has to be done with
-            tensors in the precision of the arithmetic.
+        are_summed: Whether they are added to those of earlier steps, which requires dense tensors
+            in the precision of the arithmetic.
     """
     taken = [
         None if gradient is None else of_variable(gradient, variable)
         for gradient, variable in zip(gradients, variables, strict=True)
     ]
-    # Keras clips and accumulates the gradients of each replica and sums them later: other weights
-    # than one device gives, and a sum that no branch of a condition may take.
+    # Keras clips and accumulates gradients per replica and sums them later. The weights would then
+    # differ from those on one device, and the sum is not allowed in a branch of a condition.
     taken = sum_over_replicas(taken, variables)
     if not are_summed:
         return taken
@@ -117,32 +116,32 @@ def as_applied(gradients: Sequence[Any], variables: Sequence[Any], are_summed: b
 
 
 def values_of(gradient: Any) -> Any:
-    """All numbers of a gradient that may differ from zero."""
+    """Return all values of a gradient that may be nonzero."""
     return gradient.values if isinstance(gradient, RowGradient) else gradient
 
 
 def with_values(gradient: Any, values: Any) -> Any:
-    """A gradient with other values at the same places."""
+    """Return a gradient with other values at the same positions."""
     return gradient.with_values(values) if isinstance(gradient, RowGradient) else values
 
 
 def dense(gradient: Any) -> Any:
-    """A gradient as an ordinary tensor."""
+    """Return a gradient as a dense tensor."""
     return gradient.dense() if isinstance(gradient, RowGradient) else backend.dense(gradient)
 
 
 def native(gradient: Any) -> Any:
-    """A gradient as the backend itself would have it."""
+    """Return a gradient in the backend's native form."""
     if not isinstance(gradient, RowGradient):
         return gradient
     return backend.lookups_from(gradient.rows, gradient.values, gradient.shape)
 
 
 def sum_over_replicas(gradients: Sequence[Any], variables: Sequence[Any]) -> list[Any]:
-    """The gradients summed over the replicas of a `tf.distribute.Strategy`, if there are several.
+    """Sum gradients over the replicas of a `tf.distribute.Strategy`, if there are several.
 
     Args:
-        gradients: List of gradients of one replica, one a variable; None where there is none.
+        gradients: List of gradients of one replica, one per variable; None where there is none.
         variables: List of the variables.
     """
     gradients = list(gradients)
@@ -151,7 +150,7 @@ def sum_over_replicas(gradients: Sequence[Any], variables: Sequence[Any]) -> lis
     numbers = [
         number
         for number, (gradient, variable) in enumerate(zip(gradients, variables, strict=True))
-        # Such a "gradient" is the new value itself, which Keras takes care of.
+        # With this flag, the "gradient" is the new value, which Keras takes care of.
         if gradient is not None and not getattr(variable, "overwrite_with_gradient", False)
     ]
     summed = backend.sum_over_replicas([native(gradients[number]) for number in numbers])
@@ -161,7 +160,7 @@ def sum_over_replicas(gradients: Sequence[Any], variables: Sequence[Any]) -> lis
 
 
 def run(update: "Update") -> None:
-    """Update the rows of a `RowGradient`, and leave all others as they are."""
+    """Update the rows of a `RowGradient`, and leave all others unchanged."""
     rows = update.gradient.rows
     parameter = backend.read_rows(update.variable, rows)
     slots = {name: backend.read_rows(slot, rows) for name, slot in update.plan.slots.items()}

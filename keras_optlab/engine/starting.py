@@ -1,8 +1,8 @@
-"""What comes before some steps only: slots that start from the parameter, and the training point.
+"""Preparation for some steps only: initializing slots, returning to the training point.
 
-A slot such as schedule-free z starts from the parameter where training does. That may be later than
-where the optimizer is built: a weight that is made in a trace has no value yet, and pretrained
-weights may be loaded after `build`. So it is taken in the first step, as a branch of it.
+A slot such as z of schedule-free methods starts from the value of the parameter when training
+starts. This may be later than `build`: a weight created in a trace has no value yet, and pretrained
+weights may be loaded after `build`. So a branch of the step sets the slot in the first step.
 """
 
 import functools
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 def start(updates: "Sequence[Update]") -> None:
-    """Make the state of variables what a step takes, where it is not.
+    """Prepare the state of variables for a step, where necessary.
 
-    A custom loop may take a step at the evaluation point: it goes back to where training
-    goes on.
+    A custom loop may take a step at the evaluation point: the variables then return to the
+    training point first.
     """
     due = []
     conditions: dict[tuple[str, str], Any] = {}

@@ -1,4 +1,4 @@
-"""State that the built-ins do not have, kept and saved next to theirs."""
+"""State that built-in optimizers lack, kept and saved next to theirs."""
 
 from collections.abc import Callable
 from typing import Any, final
@@ -11,27 +11,27 @@ from keras_optlab.arguments.hyperparameter import COMPLEMENT, shortest
 from keras_optlab.keras_glue.hooks import Saveable
 from keras_optlab.keras_glue.types import to_numpy
 
-# Where the name of the formula stands in a file, and the version of the format.
+# Keys in a file for the name of the formula and the version of the format.
 FORMULA = "formula"
 FORMAT = "format"
 
-# Files of 0.1.0 have no version, and are those of version 1.
+# Files of 0.1.0 have no version number, and count as version 1.
 NEWEST_FORMAT = 2
 
 
 @final
 class ExtraState(Saveable):
-    """Variables of an optimizer that stand in no file of a built-in one.
+    """State of an optimizer that no built-in saves.
 
-    They are saved under a separate path (`optimizer/extra_state`), so that the optimizer's
-    entry keeps the built-in's layout: either can load the other's file. A built-in's file has
-    no such path, which leaves everything here as it is.
+    It is saved under a separate path (`optimizer/extra_state`), so that the optimizer's entry
+    keeps the built-in's layout: each can load the other's files. A built-in's file has no such
+    path, and changes nothing here.
 
     Args:
-        formula: Name of the formula that the whole state belongs to. It stands in the file, since
-            slots of two algorithms may have the same shapes. "" for one that is not ours.
-        reject: Function that takes back what the optimizer has loaded right before; it gets,
-            in words, whose state it is.
+        formula: Name of the formula that the whole state belongs to. It is saved too, since slots
+            of two algorithms may have the same shapes. "" for an optimizer that is not ours.
+        reject: Function that undoes the optimizer's preceding load; its argument describes whose
+            state was loaded.
     """
 
     def __init__(
@@ -40,16 +40,16 @@ class ExtraState(Saveable):
         self.formula = formula
         self.reject = reject
         self.variables: dict[str, keras.Variable] = {}
-        # Arrays that only a file and the host need, such as a point to go back to.
+        # Arrays needed only in files and on the host, such as a training point to return to.
         self.arrays: dict[str, Any] = {}
         self.pending: dict[str, np.ndarray] = {}
-        # Whether the next contents are left alone, since the state they go with was.
+        # Whether to skip the next contents, because the state they belong to was skipped.
         self.skips = False
-        # What `tf.train.Checkpoint` saves of all this, None on other backends.
+        # Object that `tf.train.Checkpoint` saves; None on other backends.
         self.checkpointed: Any = None
 
     def add(self, name: str, value: float, dtype: str) -> keras.Variable:
-        """Make a scalar variable, with the value that a file loaded before held for it."""
+        """Create a scalar variable, with its value from a previously loaded file, if any."""
         variable = keras.Variable(
             self.pending.pop(name, value),
             dtype=dtype,
@@ -62,9 +62,9 @@ class ExtraState(Saveable):
     def add_filled(
         self, name: str, number: float, shape: tuple[int, ...], dtype: str, layout: Any
     ) -> keras.Variable:
-        """Make a variable filled with a number, spread over devices by a layout.
+        """Create a variable filled with a number, distributed over devices by a layout.
 
-        What a file loaded before held for it is restored, as `add` does.
+        As in `add`, a value from a previously loaded file is restored.
         """
         variable = keras.Variable(
             keras.initializers.Constant(number) if number else "zeros",
@@ -81,17 +81,17 @@ class ExtraState(Saveable):
         return variable
 
     def keep(self, name: str, value: Any) -> None:
-        """Hold an array, in checkpoints of TensorFlow too, until it is taken."""
+        """Hold an array until it is taken; TensorFlow checkpoints include it."""
         if self.checkpointed is not None:
             variable = keras.Variable(value, trainable=False, name=name)
             setattr(self.checkpointed, name, variable.value)
-            # With the attribute comes what a checkpoint holds that was restored before.
+            # Setting the attribute may load a value from a previously restored checkpoint.
             variable.assign(value)
             value = variable
         self.arrays[name] = value
 
     def fetch(self, name: str, like: Any) -> None:
-        """Hold the array that a restored checkpoint of TensorFlow has for a name, if it has one."""
+        """Hold the array that a restored TensorFlow checkpoint has under a name, if any."""
         if self.checkpointed is None or name in self.arrays:
             return
         variable = keras.Variable(ops.full_like(like, np.nan), trainable=False, name=name)
@@ -101,24 +101,24 @@ class ExtraState(Saveable):
             self.take(name)
 
     def take(self, name: str) -> Any:
-        """Give up an array and return it, None if there is none."""
+        """Remove an array and return it, or None if there is none."""
         value = self.arrays.pop(name, None)
         if value is not None and hasattr(self.checkpointed, name):
             delattr(self.checkpointed, name)
         return value
 
     def forget(self) -> None:
-        """Give up all arrays."""
+        """Remove all arrays."""
         for name in tuple(self.arrays):
             self.take(name)
 
     def contents(self) -> dict[str, np.ndarray]:
-        """Everything here as numpy arrays, by name."""
+        """Return everything as NumPy arrays, by name."""
         kept = {**self.variables, **self.arrays}
         return {name: to_numpy(value) for name, value in kept.items()}
 
     def restore(self, contents: dict[str, np.ndarray]) -> None:
-        """Take over what `contents` returned, now or when the variable is made."""
+        """Load what `contents` returned, now or when the variable is created."""
         self.forget()
         for name, value in contents.items():
             if name in self.variables:
@@ -128,13 +128,13 @@ class ExtraState(Saveable):
             else:
                 self.pending[name] = value
         for name, value in contents.items():
-            # Files of 0.1.0 do not always hold one minus a decay rate.
+            # Files of 0.1.0 do not always contain one minus a decay rate.
             complement = f"{COMPLEMENT}{name}"
             if complement in self.variables and complement not in contents:
                 self.variables[complement].assign(1.0 - shortest(value))
 
     def save_own_variables(self, store: Any) -> None:
-        """Write everything here to a Keras store."""
+        """Write everything to a Keras store."""
         for name, value in self.contents().items():
             store[name] = value
         if self.formula:
@@ -145,9 +145,9 @@ class ExtraState(Saveable):
         """Read everything from a Keras store; an empty one changes nothing.
 
         Raises:
-            ValueError: If it is the state of another formula, which a built optimizer would
-                take as its state, or of a later version of this package; its state is then as it
-                was before it loaded its part of the file.
+            ValueError: If the state is from another formula, which a built optimizer would accept
+                as its state, or from a later version of this package. The optimizer's part of the
+                file is then rolled back, too.
         """
         contents = {name: np.asarray(store[name]) for name in tuple(store.keys())}
         formula = bytes(contents.pop(FORMULA, b"")).decode() or self.formula

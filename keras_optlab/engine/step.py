@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 @final
 class Stepper:
-    """Takes the steps of an optimizer.
+    """Runs the steps of an optimizer.
 
     Args:
         optimizer: The optimizer.
-        run: Updates variables, as `backend.run` does.
-        measure: Runs a pass over the model, as `backend.measure` does.
+        run: Function that updates variables, like `backend.run`.
+        measure: Function that runs a pass over the model, like `backend.measure`.
     """
 
     def __init__(
@@ -51,11 +51,11 @@ class Stepper:
         self._run(self._with_model_sums(updates, learning_rate))
 
     def transformed(self, gradients: list[Any]) -> list[Any]:
-        """The gradients of a step, clipped and as transforms that see all of them leave them."""
+        """Return the gradients of a step after clipping and transforms' `all_gradients` hooks."""
         return transformed(self.optimizer, gradients)
 
     def update_one(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Update one variable with the present numbers, without weight decay.
+        """Update one variable with the current numbers, without weight decay.
 
         Raises:
             ValueError: If the algorithm needs all variables at once.
@@ -75,7 +75,7 @@ class Stepper:
             self._run([update])
 
     def _with_model_sums(self, updates: list[Update], learning_rate: Any) -> list[Update]:
-        """The updates after the passes over the model, with their sums and the new state in `h`."""
+        """Run the passes over the model; return updates with the sums and new state in `h`."""
         optimizer, passes = self.optimizer, self.optimizer.model_passes
         if not passes or not updates:
             return updates
@@ -100,7 +100,7 @@ class Stepper:
         return updates
 
     def _run(self, updates: Iterable[Update]) -> None:
-        """Run updates, those of sparse gradients by rows where that is exact or asked for."""
+        """Run updates; sparse gradients update only their rows if that is exact or requested."""
         dense = []
         for update in updates:
             if isinstance(update.gradient, sparse.RowGradient):
@@ -112,7 +112,7 @@ class Stepper:
         self.run(dense, self.optimizer.jit_compile)
 
     def _plans_of(self, variables: Sequence[Any]) -> list[Plan]:
-        """The plans of the variables of a step, which mostly are those that there are."""
+        """Return the plans of the variables of a step, in most cases the full list of plans."""
         optimizer = self.optimizer
         plans, built_on = optimizer.engine.plans, optimizer.built_on
         if len(variables) == len(plans) and all(map(operator.is_, variables, built_on)):
@@ -120,7 +120,7 @@ class Stepper:
         return [plans[optimizer.position(variable)] for variable in variables]
 
     def _updates_rows_alone(self, plan: Plan) -> bool:
-        """Whether the rows of a table that were not looked up stay as they are."""
+        """Return whether the rows of a table that were not looked up remain unchanged."""
         optimizer, formula = self.optimizer, plan.formula
         rests_at_zero = formula.algorithm.rests_at_zero
         rests = rests_at_zero and rests_at_zero()

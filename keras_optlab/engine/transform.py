@@ -1,4 +1,4 @@
-"""What changes the gradient, the step or the weights of any algorithm."""
+"""Transforms, which change the gradient, the step or the weights of any algorithm."""
 
 import re
 from abc import ABCMeta
@@ -14,55 +14,57 @@ from keras_optlab.engine.random_stream import check_scope, for_hook
 from keras_optlab.engine.scope import Scope
 from keras_optlab.engine.slots import Slot
 
-# Name, in what `Placed.derived` gives, of the number of steps that a transform has seen.
+# Name, in the result of `Placed.derived`, of the number of steps that a transform has seen.
 AGE = "age"
 
 
 class Transform(Declared, metaclass=ABCMeta):
-    """Base class of what goes around an algorithm, in an optimizer's `transforms`; abstract.
+    """Base class of an optimizer's `transforms`, which wrap its algorithm; abstract.
 
-    A subclass lists its arguments (`argument`) and defines one hook or several. Hooks are pure:
-    they get and return tensors, and new slots by name.
+    A subclass lists its arguments (`argument`) and defines one or more hooks. Hooks are pure
+    functions: they take and return tensors, and return new slots by name.
 
         all_gradients(gs, h) -> gs                     first, the gradients of a step as a list
         gradient(g, p, s, h) -> g, new_slots           before the algorithm
         step(step, g, p, s, h) -> step, new_slots      after it; the step is subtracted from p
         parameter(new, p, s, h) -> new, new_slots      after that; `new` is the new parameter
 
-    A sum over the variable, such as a mean, is a method that `sums` marks: it takes what `step`
-    takes and returns a dict of sums, which `h` of `step` has by name. A large variable may then be
-    updated in parts; without it, a hook sees all of it (or only an element, if `scope` says so).
-    A method that `when` marks takes the same, after all hooks, and returns new slots.
+    A sum over the variable, as for a mean, is computed by a method marked with `sums`: it takes
+    the arguments of `step` and returns a dict of sums, which `step` finds by name in `h`. A large
+    variable can then be updated in parts. Without such a method, a hook sees all of the variable
+    (or only an element, if `scope` says so). A method marked with `when` takes the same arguments,
+    runs after all hooks, and returns new slots.
 
-    `all_gradients` is for what concerns the whole model, such as a norm of all gradients. It gets
-    those that are there, of a table with sparse gradients the rows looked up, and returns as many
-    of the same shapes; `h` then has no group's numbers, no shape and no random numbers.
+    `all_gradients` is for what concerns the whole model, such as a norm of all gradients. It takes
+    the gradients that exist (for a table with sparse gradients, those of the rows looked up) and
+    returns a list of the same length and shapes. Its `h` has no group's numbers, no shape and no
+    random numbers.
 
-    `s` holds the transform's slots, `h` the optimizer's hyperparameters, `h.t`, `h.shape` and
-    whatever `derive` adds. `h.age` counts the steps that the transform has seen, from 1: in an
-    optimizer that goes on from the file of one without it, it starts again.
+    `s` holds the transform's slots, and `h` the optimizer's hyperparameters, `h.t`, `h.shape` and
+    whatever `derive` adds. `h.age` counts the steps that the transform has seen, from 1. It starts
+    over if the optimizer resumes from the file of one without the transform.
     """
 
     # What an element of the result depends on; see `Scope`.
     scope: ClassVar[Scope] = Scope.VARIABLE
-    # Whether it draws random numbers: its hooks then have `h.random`.
+    # Whether it draws random numbers; its hooks then have `h.random`.
     draws: ClassVar[bool] = False
 
-    # The passes that `sums` marks: (step, g, p, s, h) -> sums, which stand in `h` of `step`.
+    # Passes, marked with `sums`: (step, g, p, s, h) -> sums, passed to `step` in `h`.
     passes: ClassVar[tuple[Pass, ...]] = ()
-    # What `when` marks: (step, g, p, s, h) -> new slots, after all hooks where a condition holds.
+    # Marked with `when`: (step, g, p, s, h) -> new slots, after all hooks if a condition holds.
     periodic: ClassVar[tuple[Periodic, ...]] = ()
 
-    # Optional hooks of a subclass. None where it has no use for them.
+    # Optional hooks of a subclass; None if it does not need them.
     all_gradients: Callable[..., list[Any]] | None = None
     gradient: Callable[..., tuple[Any, dict[str, Any]]] | None = None
     step: Callable[..., tuple[Any, dict[str, Any]]] | None = None
     parameter: Callable[..., tuple[Any, dict[str, Any]]] | None = None
-    # derive(h) -> dict: what the hooks need once a step.
+    # derive(h) -> dict: values for the hooks, computed once per step.
     derive: Callable[..., dict[str, Any]] | None = None
-    # validate(): checks that concern several arguments at once.
+    # validate(): checks that involve several arguments.
     validate: Callable[..., None] | None = None
-    # evaluation_point(p, s, h) -> where the model is to be evaluated and saved.
+    # evaluation_point(p, s, h) -> parameter with which the model is evaluated and saved.
     evaluation_point: Callable[..., Any] | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -94,30 +96,30 @@ class Transform(Declared, metaclass=ABCMeta):
 
     @property
     def evaluates_elsewhere(self) -> bool:
-        """Whether the model is to be evaluated at `evaluation_point`."""
+        """Whether the model is evaluated at `evaluation_point`."""
         return self.evaluation_point is not None
 
     @property
     def acts_on_variables(self) -> bool:
-        """Whether it does anything in the update of a variable, after `all_gradients`."""
+        """Whether it does anything in the updates of variables, after `all_gradients`."""
         hooks = (self.gradient, self.step, self.parameter, self.evaluation_point)
         return any(hook is not None for hook in hooks) or bool(self.periodic)
 
     def slots(self, variable: Any) -> dict[str, Slot]:
-        """The slots of a variable, by the name that the hooks know them by."""
+        """Return the slots of a variable, by the names that the hooks use."""
         return {}
 
     def route(self, variable: Any) -> Union["Transform", None]:
-        """What acts on a variable: this transform, another, or None where nothing does."""
+        """Return the transform that acts on a variable: this one, another, or None for none."""
         return self
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return self.configuration()
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Transform":
-        """A transform from what `get_config` returned."""
+        """Create a transform from what `get_config` returned."""
         return cls(**config)
 
     def __repr__(self) -> str:
@@ -131,10 +133,10 @@ class Transform(Declared, metaclass=ABCMeta):
 
 @final
 class Placed(NamedTuple):
-    """A transform at its place in an optimizer, where its slots and numbers have names.
+    """A transform in an optimizer, with a unique prefix for its slots and numbers.
 
     Args:
-        name: What the names of its slots and numbers begin with.
+        name: Prefix of the names of its slots and numbers.
         transform: The transform.
     """
 
@@ -142,11 +144,11 @@ class Placed(NamedTuple):
     transform: Transform
 
     def named(self, own: dict[str, Any]) -> dict[str, Any]:
-        """Slots or numbers by the names that they have among all others."""
+        """Return slots or numbers by their full names, with the prefix."""
         return {f"{self.name}.{name}": value for name, value in own.items()}
 
     def own(self, everything: dict[str, Any]) -> SimpleNamespace:
-        """The transform's among all slots or numbers, by their short names."""
+        """Select the transform's slots or numbers, by their short names."""
         prefix = f"{self.name}."
         return SimpleNamespace(
             **{
@@ -157,15 +159,15 @@ class Placed(NamedTuple):
         )
 
     def numbers(self, h: SimpleNamespace) -> SimpleNamespace:
-        """All numbers, and the transform's by their short names."""
+        """Return all numbers, plus the transform's by their short names."""
         return SimpleNamespace(**vars(h) | vars(self.own(vars(h))))
 
     def derived(self, h: dict[str, Any], age: Any) -> dict[str, Any]:
-        """What stands in `h` for the transform in a step.
+        """Return the transform's numbers for `h` of a step, by their full names.
 
         Args:
             h: The optimizer's numbers by name.
-            age: How many steps the transform has seen, with this one.
+            age: How many steps the transform has seen, including this one.
         """
         own = {AGE: age}
         if self.transform.derive:
@@ -181,17 +183,17 @@ class Placed(NamedTuple):
         slots: dict[str, Any],
         h: SimpleNamespace,
     ) -> dict[str, Any]:
-        """What a marked method returns, by the names that it has among all others."""
+        """Call a marked method, and return its results by their full names."""
         numbers = for_hook(self.numbers(h), f"{self.name}.{method.__name__}")
         return self.named(method(self.transform, step, g, p, self.own(slots), numbers))
 
     def changed(self, hook: str, value: Any, *given: Any) -> tuple[Any, dict[str, Any]]:
-        """What a hook makes of a gradient, step or parameter, with the new slots.
+        """Apply a hook to a gradient, step or parameter; return the result and the new slots.
 
         Args:
             hook: `"gradient"`, `"step"` or `"parameter"`.
             value: What the hook changes.
-            *given: What it gets further; the last two are all slots by name, and `h`.
+            *given: Further arguments of the hook; the last two are all slots by name, and `h`.
         """
         function = getattr(self.transform, hook)
         if function is None:
@@ -204,7 +206,7 @@ class Placed(NamedTuple):
 
 @final
 class PlacedPass(NamedTuple):
-    """A pass of a transform at its place."""
+    """A pass of a transform in an optimizer."""
 
     placed: Placed
     own: Pass
@@ -212,10 +214,10 @@ class PlacedPass(NamedTuple):
     def measure(
         self, step: Any, g: Any, p: Any, slots: dict[str, Any], h: SimpleNamespace
     ) -> dict[str, Any]:
-        """The sums, by the names that they have in `h` among all others.
+        """Return the sums, by their full names in `h`.
 
         Args:
-            step: The step as the transforms before leave it.
+            step: The step after the preceding transforms.
             g: Gradient.
             p: Parameter.
             slots: All slots by name.
@@ -226,32 +228,32 @@ class PlacedPass(NamedTuple):
 
 @final
 class PlacedPeriodic(NamedTuple):
-    """Periodic work of a transform at its place."""
+    """Periodic work of a transform in an optimizer."""
 
     placed: Placed
     own: Periodic
 
     def is_due(self, h: SimpleNamespace) -> Any:
-        """Whether it is to be done in this step, a boolean scalar."""
+        """Return whether the work is due in this step, as a boolean scalar."""
         return self.own.condition(self.placed.numbers(h))
 
     def work(
         self, step: Any, g: Any, p: Any, slots: dict[str, Any], h: SimpleNamespace
     ) -> dict[str, Any]:
-        """The new slots, by the names that they have among all others.
+        """Do the work, and return the new slots by their full names.
 
         Args:
             step: The step that is subtracted from the parameter.
             g: Gradient.
             p: Parameter before the step.
-            slots: All slots by name, as the hooks leave them.
+            slots: All slots by name, after the hooks.
             h: All numbers.
         """
         return self.placed.found(self.own.work, step, g, p, slots, h)
 
 
 def placed(transforms: Iterable[Transform]) -> tuple[Placed, ...]:
-    """Transforms with names: those of their classes, numbered where one occurs again."""
+    """Name transforms after their classes, with a number if a class occurs again."""
     found: list[Placed] = []
     for transform in transforms:
         name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(transform).__name__).lower()
@@ -261,7 +263,7 @@ def placed(transforms: Iterable[Transform]) -> tuple[Placed, ...]:
 
 
 def for_variable(transforms: Iterable[Placed], variable: Any) -> tuple[Placed, ...]:
-    """The transforms that act on a variable."""
+    """Return the transforms that act on a variable."""
     acting = [each for each in transforms if each.transform.acts_on_variables]
     routed = [(each.name, each.transform.route(variable)) for each in acting]
     return tuple(Placed(name, transform) for name, transform in routed if transform is not None)

@@ -1,4 +1,4 @@
-"""An optimizer's methods for training at one point and evaluating at another."""
+"""Methods of an optimizer for training at one point and evaluating at another."""
 
 from typing import Any
 
@@ -6,44 +6,44 @@ from keras_optlab.keras_glue.hooks import HookedOptimizer, is_attached
 
 
 class TwoPoints(HookedOptimizer):
-    """Moves the variables between the two points; abstract.
+    """Moves the variables between the training and evaluation points; abstract.
 
-    They differ for the few algorithms and transforms that train elsewhere, such as
-    `ScheduleFreeAdamW` and `Average`.
+    The points differ only for a few algorithms and transforms, such as `ScheduleFreeAdamW` and
+    `Average`.
     """
 
     def to_evaluation_point(self) -> None:
-        """Move the variables to where the model is to be evaluated and saved.
+        """Move the variables to the point at which the model is evaluated and saved.
 
-        `fit`, `evaluate` and `predict` call it themselves. The training point is kept, to the last
-        bit.
+        `fit`, `evaluate` and `predict` call this themselves. The training point is kept, exact to
+        the last bit.
         """
         self.engine.points.to_evaluation()
 
     def to_training_point(self) -> None:
-        """Move the variables back to where training goes on; see `to_evaluation_point`.
+        """Move the variables back to the training point; see `to_evaluation_point`.
 
-        Where somebody has changed a variable in between, training goes on from there.
+        If a variable was changed in between, training continues from its new value.
         """
         self.engine.points.to_training()
 
     def fetch_training_point(self) -> None:
-        """Have the training point here that a restored checkpoint of TensorFlow holds."""
+        """Fetch the training point that a restored TensorFlow checkpoint holds."""
         self.engine.points.fetch()
 
     @property
     def is_evaluating(self) -> bool:
-        """Whether the variables are at the evaluation point, not where training goes on."""
+        """Whether the variables are at the evaluation point, not at the training point."""
         return self.engine.points.is_evaluating
 
     @property
     def evaluates_elsewhere(self) -> bool:
-        """Whether the model is evaluated elsewhere than it is trained."""
+        """Whether the evaluation point differs from the training point."""
         return self.engine.points.differ
 
     def finalize_variable_values(self, var_list: list[Any]) -> None:
-        """Leave the variables as they are to be kept; Keras calls it at the end of `fit`."""
-        # Keras also comes here after an error that left the variables without values (JAX).
+        """Set the variables to their final values; Keras calls this at the end of `fit`."""
+        # Keras also calls this after an error that left the variables without values (JAX).
         if not is_attached(self.step_count):
             return
         super().finalize_variable_values(var_list)

@@ -1,4 +1,4 @@
-"""One variable's part of a step, on its way from the optimizer to the backend."""
+"""The update of one variable in a step, as the optimizer hands it to the backend."""
 
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
@@ -11,9 +11,9 @@ class Update(NamedTuple):
     """What a backend needs to update one variable.
 
     Args:
-        variable: The variable; on TensorFlow perhaps the part of it that one replica holds.
+        variable: The variable; on TensorFlow possibly one replica's part of it.
         gradient: Its gradient.
-        plan: How it is updated.
+        plan: Its update plan.
         h: Hyperparameters of this step by name.
     """
 

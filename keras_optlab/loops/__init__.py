@@ -1,1 +1,1 @@
-"""What hooks into loops and files of Keras, once an optimizer that needs it is made."""
+"""Hooks into Keras' training loops and files, installed once an optimizer needs them."""

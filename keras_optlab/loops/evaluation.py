@@ -1,4 +1,4 @@
-"""Optimizers that train at one point and evaluate at another, in Keras' training loops."""
+"""Keras' training loops for optimizers that train at one point and evaluate at another."""
 
 from typing import Any, final
 
@@ -6,7 +6,7 @@ import keras
 
 from keras_optlab.engine.optimizer import Optimizer, optimizers_of
 
-# Callbacks that act on every batch but have no use for the weights.
+# Callbacks that act on every batch but do not use the weights.
 INDIFFERENT = (
     keras.callbacks.ProgbarLogger,
     keras.callbacks.TensorBoard,
@@ -15,12 +15,12 @@ INDIFFERENT = (
 
 
 def two_point_optimizers(model: Any) -> list[Optimizer]:
-    """The optimizers of a model, wrapped ones included, that evaluate elsewhere than they train."""
+    """Return a model's optimizers, wrapped ones included, whose two points differ."""
     return [optimizer for optimizer in optimizers_of(model) if optimizer.evaluates_elsewhere]
 
 
 def looks_at_weights_each_batch(callback: keras.callbacks.Callback) -> bool:
-    """Whether a callback may save or read the weights after a batch; to be sure, most may."""
+    """Whether a callback may save or read the weights after a batch; if in doubt, it may."""
     if isinstance(callback, INDIFFERENT) or getattr(callback, "save_freq", None) == "epoch":
         return False
     if type(callback).__module__.startswith("keras_optlab."):
@@ -34,11 +34,11 @@ def looks_at_weights_each_batch(callback: keras.callbacks.Callback) -> bool:
 
 @final
 class PointSwitch(keras.callbacks.Callback):
-    """Has the variables at the training point during a step and at the evaluation point else.
+    """Keeps variables at the training point during steps and at the evaluation point otherwise.
 
     Args:
-        others: The other callbacks. Only if one of them may look at the weights after each
-            batch are they moved after each batch.
+        others: The other callbacks. The variables are moved after each batch only if one of these
+            may look at the weights then.
     """
 
     def __init__(self, others: list[keras.callbacks.Callback]) -> None:
@@ -57,7 +57,7 @@ class PointSwitch(keras.callbacks.Callback):
                 self.left.append(optimizer)
 
     def come_back(self) -> None:
-        """Move to the training point, where this callback or a saved state has left it."""
+        """Move to the training point if this callback or a saved state has left it."""
         for optimizer in two_point_optimizers(self.model):
             optimizer.to_training_point()
         self.left = []
@@ -94,7 +94,7 @@ class PointSwitch(keras.callbacks.Callback):
         self.return_to_own_loop()
 
     def return_to_own_loop(self) -> None:
-        """Outside `fit`, leave the variables as they were found."""
+        """Outside `fit`, move the variables back to where they were found."""
         if not self.training:
             for optimizer in self.left:
                 optimizer.to_training_point()
@@ -104,5 +104,5 @@ class PointSwitch(keras.callbacks.Callback):
 def switch_for(
     model: Any, others: list[keras.callbacks.Callback]
 ) -> keras.callbacks.Callback | None:
-    """The callback that a model's optimizer needs, if it needs one."""
+    """Return the callback that a model's optimizers need, or None."""
     return PointSwitch(others) if two_point_optimizers(model) else None

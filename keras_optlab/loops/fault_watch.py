@@ -1,4 +1,4 @@
-"""Has `fit` warn or raise where a compiled step, which can do neither, has skipped a batch."""
+"""Reports skipped steps from the host during `fit`; compiled code can neither warn nor raise."""
 
 from typing import Any, final
 
@@ -7,20 +7,20 @@ import keras
 from keras_optlab.backends import backend
 from keras_optlab.engine.optimizer import optimizers_of
 
-# On JAX a callback that looks at the model has all variables brought up to date, which takes time.
+# On JAX, Keras syncs all variables for a callback that accesses the model, which takes time.
 BATCHES_BETWEEN_LOOKS = 100 if backend.step_sees_only_its_variables else 1
 
 
 @final
 class FaultWatch(keras.callbacks.Callback):
-    """Reports the steps that an optimizer has skipped, see `Optimizer.report_faults`."""
+    """Reports the steps that an optimizer has skipped; see `Optimizer.report_faults`."""
 
     def __init__(self) -> None:
         super().__init__()
         self.batches = 0
 
     def look(self) -> None:
-        """Have the optimizers report."""
+        """Let the optimizers report skipped steps."""
         for optimizer in optimizers_of(self.model):
             optimizer.report_faults()
 
@@ -34,6 +34,6 @@ class FaultWatch(keras.callbacks.Callback):
 
 
 def watch_for(model: Any, others: list[keras.callbacks.Callback]) -> FaultWatch | None:
-    """The callback that a model's optimizer needs, if it needs one."""
+    """Return the callback that a model's optimizers need, or None."""
     watched = any(optimizer.nonfinite != "apply" for optimizer in optimizers_of(model))
     return FaultWatch() if watched else None

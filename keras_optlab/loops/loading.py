@@ -12,10 +12,10 @@ from keras_optlab.keras_glue.hooks import all_layers, is_attached
 
 @contextlib.contextmanager
 def whole_or_not_at_all(model: keras.Model) -> Iterator[None]:
-    """Put a model that one of our optimizers trains back as it was if the block raises.
+    """Roll back a model that one of our optimizers trains if the block raises.
 
-    Layers, metrics, the optimizer with all of its state, and what a file that was loaded before
-    holds for an optimizer which is not built yet.
+    This covers layers, metrics, the optimizer with all of its state, and state from a previously
+    loaded file that waits for an optimizer to be built.
     """
     optimizers = optimizers_of(model)
     if not optimizers:
@@ -34,9 +34,12 @@ def whole_or_not_at_all(model: keras.Model) -> Iterator[None]:
 
 
 def values(model: keras.Model) -> Callable[[], None]:
-    """The values of all variables of a model, those of an optimizer around ours included."""
+    """Copy all variables of a model, and return a function that restores their values.
+
+    Variables of an optimizer that wraps ours are included.
+    """
     variables = [*model.variables, *model.metrics_variables, *model.optimizer.variables]
-    # Arrays of JAX never change, and so need no copy.
+    # JAX arrays are immutable, so they need no copy.
     keep = ops.convert_to_tensor if keras.backend.backend() == "jax" else ops.copy
     buffers = model.buffers() if keras.backend.backend() == "torch" else ()
     tensors = [(buffer, buffer.clone()) for buffer in buffers]
@@ -49,7 +52,7 @@ def values(model: keras.Model) -> Callable[[], None]:
         for tensor, value in tensors:
             tensor.copy_(value)
         for layer in all_layers(model):
-            # The one layer that keeps what it computes from its variables.
+            # The only layer that caches values computed from its variables.
             if isinstance(layer, keras.layers.Normalization):
                 layer.finalize_state()
 

@@ -1,4 +1,4 @@
-"""What `get_state_tree` of a model lacks of our optimizers: orbax saves a model by that tree."""
+"""State of our optimizers that a model's `get_state_tree` lacks; orbax saves that tree."""
 
 from typing import Any
 
@@ -12,10 +12,10 @@ OPTIMIZER = "optimizer_variables"
 
 
 def add_to_tree(model: keras.Model, tree: dict[str, Any], value_format: str) -> None:
-    """Add the state of the optimizers that a built-in does not have.
+    """Add the optimizers' state that no built-in has.
 
-    The training point is there wherever the variables are, so that a tree has the same structure
-    before a training and after it.
+    The training point is always included, wherever the variables are, so that a tree has the same
+    structure before and after training.
     """
     for optimizer in optimizers_of(model):
         for path, value in extra_values(optimizer).items():
@@ -28,7 +28,7 @@ def add_to_tree(model: keras.Model, tree: dict[str, Any], value_format: str) -> 
 
 
 def take_from_tree(model: keras.Model, tree: dict[str, Any]) -> None:
-    """Take over what `add_to_tree` has added; the tree's other values are in place already."""
+    """Load what `add_to_tree` has added; the tree's other values are already in place."""
     if OPTIMIZER not in tree:
         return
     for optimizer in optimizers_of(model):
@@ -45,7 +45,7 @@ def take_from_tree(model: keras.Model, tree: dict[str, Any]) -> None:
 
 
 def extra_values(optimizer: Optimizer) -> dict[str, Any]:
-    """Values of state that no built-in has, by path."""
+    """Return the values of the state that no built-in has, by path."""
     state = optimizer.extra_state
     values = {variable.path: variable.value for variable in state.variables.values()}
     if optimizer.built and optimizer.evaluates_elsewhere:
@@ -57,18 +57,18 @@ def extra_values(optimizer: Optimizer) -> dict[str, Any]:
 
 
 def training_point_paths(optimizer: Optimizer) -> list[str]:
-    """Paths of the training points, and of the variable that says whether they are in use."""
+    """Return the paths of the training points, in the folder of the `evaluating` variable."""
     folder = optimizer.engine.evaluating.path.rpartition("/")[0]
     return [f"{folder}/{training_point_name(n)}" for n in range(len(optimizer.built_on))]
 
 
 def tensor(value: Any) -> Any:
-    """A variable's value; anything else as a tensor."""
+    """Return the value of a variable, or anything else as a tensor."""
     return value.value if isinstance(value, keras.Variable) else ops.convert_to_tensor(value)
 
 
 def at_path(tree: dict[str, Any], path: str) -> Any:
-    """What stands in a tree under a path, None if there is nothing."""
+    """Return what a tree holds at a path, or None if there is nothing."""
     found: Any = tree
     for name in path.split("/"):
         found = found.get(name) if isinstance(found, dict) else None

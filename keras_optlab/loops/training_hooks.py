@@ -1,7 +1,7 @@
-"""What has to hook into Keras' loops, installed once an optimizer that needs it is made.
+"""Installs hooks into Keras' loops, once an optimizer that needs them is created.
 
-Importing the package replaces nothing. Each hook acts on models with an optimizer of this package
-alone, and `remove` takes all of them back.
+Importing the package patches nothing. Each hook acts only on models with an optimizer of this
+package, and `remove` uninstalls all hooks.
 """
 
 from keras_optlab.engine.optimizer import Optimizer
@@ -11,12 +11,12 @@ from keras_optlab.loops.fault_watch import watch_for
 from keras_optlab.loops.loading import whole_or_not_at_all
 from keras_optlab.loops.state_tree import add_to_tree, take_from_tree
 
-# What undoes each installed hook, by the hook's name.
+# Functions that undo the installed hooks, by the name of the hook.
 _installed: dict[str, hooks.Undo] = {}
 
 
 def install_for(optimizer: Optimizer) -> None:
-    """Install the hooks that an optimizer needs, as far as they are not installed yet."""
+    """Install the hooks that an optimizer needs, unless they are installed already."""
     if "loading" not in _installed:
         _installed["loading"] = hooks.watch_loading(whole_or_not_at_all)
     if "state trees" not in _installed:
@@ -27,7 +27,7 @@ def install_for(optimizer: Optimizer) -> None:
 
 
 def remove() -> None:
-    """Take all hooks back; the next optimizer that needs one installs it again."""
+    """Uninstall all hooks; the next optimizer that needs one installs it again."""
     for undo in _installed.values():
         undo()
     _installed.clear()
