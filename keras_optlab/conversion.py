@@ -1,4 +1,4 @@
-"""From a built-in optimizer to ours, with its state."""
+"""Conversion of built-in optimizers to ours, including their state."""
 
 import inspect
 
@@ -13,10 +13,10 @@ from keras_optlab.keras_glue.hooks import built_in_parts
 
 
 def built_in(ours: type[Optimizer]) -> type[keras.optimizers.Optimizer] | None:
-    """The class of Keras that computes what one of ours does; None where this Keras has none.
+    """Return the Keras class that computes the same as one of ours, or None if there is none.
 
-    That is one of the same name that knows all arguments which ours has from Keras: Keras 3.12 has
-    a `Muon` of another step size, without `rms_rate`, and Keras 3.13 no `ScheduleFreeAdamW`.
+    It has the same name and accepts every argument that ours takes over from Keras. Keras 3.12 has
+    a `Muon` with another step size and no `rms_rate`, and Keras 3.13 has no `ScheduleFreeAdamW`.
     """
     theirs = getattr(keras.optimizers, ours.__name__, None)
     known = inspect.signature(theirs).parameters if theirs else {}
@@ -29,21 +29,22 @@ def built_in(ours: type[Optimizer]) -> type[keras.optimizers.Optimizer] | None:
 
 
 def from_keras(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
-    """Make this package's optimizer from a built-in one, with its settings and its state.
+    """Convert a built-in optimizer to this package's, with its settings and state.
 
-    Training goes on where it was: step count, slots, learning rate or schedule, moving averages,
-    accumulated gradients and `exclude_from_weight_decay` are taken over. A
-    `LossScaleOptimizer` is made anew around the converted optimizer, with its scale.
+    Training continues where it stopped: step count, slots, learning rate or schedule, moving
+    averages, accumulated gradients and `exclude_from_weight_decay` are carried over. For a
+    `LossScaleOptimizer`, the inner optimizer is converted and wrapped in a new
+    `LossScaleOptimizer` with the same scale.
 
     Args:
         optimizer: Instance of a built-in optimizer, built or not.
 
     Returns:
-        Our optimizer of the same name. It is built where the given one is.
+        Our optimizer of the same name, built if the given one is.
 
     Raises:
-        TypeError: If it is not an optimizer that this package has.
-        ValueError: If it is the `Muon` of Keras 3.12, which is another algorithm.
+        TypeError: If this package has no such optimizer.
+        ValueError: If it is the `Muon` of Keras 3.12, which is a different algorithm.
 
     Example:
 

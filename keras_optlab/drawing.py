@@ -1,4 +1,4 @@
-"""Figures, where matplotlib is installed."""
+"""Figures, if matplotlib is installed."""
 
 import importlib.util
 from os import PathLike
@@ -18,22 +18,22 @@ MISSING = (
 
 
 def new_figure(panels: int = 1, height: float = 3.2) -> "Figure":
-    """A figure of panels one below the other, which share the horizontal axis.
+    """Return a figure with panels stacked vertically that share the horizontal axis.
 
     Args:
         panels: Integer >= 1.
-        height: Float > 0, of a panel in inches.
+        height: Float > 0, height of a panel in inches.
 
     Returns:
-        A matplotlib `Figure`, which no window holds, so that nothing has to be closed. A notebook
-        shows it where it is the last value of a cell.
+        A matplotlib `Figure` that no window holds, so nothing has to be closed. A notebook shows
+        it if it is the last value of a cell.
 
     Raises:
         ImportError: If matplotlib is not installed.
     """
     if importlib.util.find_spec("matplotlib") is None:
         raise ImportError(MISSING)
-    # By pyplot, since a notebook shows no figure made without it.
+    # Through pyplot, since a notebook shows no figure made without it.
     from matplotlib import pyplot, rc_context
 
     with rc_context(STYLE):
@@ -44,6 +44,6 @@ def new_figure(panels: int = 1, height: float = 3.2) -> "Figure":
 
 
 def save(figure: "Figure", path: str | PathLike | None) -> None:
-    """Write a figure to a file, whose ending says the format; nothing where the path is None."""
+    """Save a figure in the format of the path's extension; do nothing if the path is None."""
     if path is not None:
         figure.savefig(path, dpi=150)

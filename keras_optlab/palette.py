@@ -1,12 +1,12 @@
-"""The colours, dashes and style of all pictures, those of matplotlib and those of the pages."""
+"""Colours, dashes and style of all figures, in matplotlib and on HTML pages."""
 
 from typing import Any
 
-# For lines that are compared. Each has the contrast of 3:1 that WCAG 1.4.11 asks of graphics, on a
-# light page and on a dark one, and all differ in any colour vision. More lines than colours have
-# the colours again, with another dash.
+# For lines that are compared. Each has the 3:1 contrast that WCAG 1.4.11 requires of graphics, on
+# light and dark pages, and all are distinguishable with any colour vision. If there are more lines
+# than colours, the colours repeat with another dash.
 LINES = ("#0078c8", "#dc6400", "#10a078", "#a050f8", "#ee2050", "#787890")
-# As lengths of strokes and gaps, in units of which a line is about 1.5 wide; the first is solid.
+# Lengths of strokes and gaps, in units in which a line is about 1.5 wide; the first is solid.
 DASHES = ((), (6, 2), (2, 1.5), (6, 1.5, 1.5, 1.5), (9, 2, 2, 2, 2, 2))
 
 LIGHT = {
@@ -34,7 +34,7 @@ DARK = {
     "warning": "#ff9d66",
 }
 
-# For `matplotlib.rc_context`. Of any keys, since its type names each one that it takes.
+# For `matplotlib.rc_context`, whose type hint lists every allowed key: hence `Any`.
 STYLE: dict[Any, Any] = {
     "axes.axisbelow": True,
     "axes.edgecolor": LIGHT["rule"],
@@ -60,5 +60,5 @@ STYLE: dict[Any, Any] = {
 
 
 def line(number: int) -> tuple[str, tuple[float, ...]]:
-    """The colour and the dash of a line, by its place among those it is compared with."""
+    """Return the colour and dash of a line, given its place among the lines being compared."""
     return LINES[number % len(LINES)], DASHES[number // len(LINES) % len(DASHES)]

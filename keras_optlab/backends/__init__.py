@@ -1,4 +1,4 @@
-"""The backend of Keras that runs: `from keras_optlab.backends import backend`."""
+"""The active Keras backend: `from keras_optlab.backends import backend`."""
 
 from importlib import import_module
 

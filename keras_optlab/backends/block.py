@@ -1,4 +1,4 @@
-"""A part of a variable, on its way from a backend to the formula."""
+"""The part of a variable that a backend passes to a formula."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple, final

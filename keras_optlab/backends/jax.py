@@ -1,6 +1,6 @@
-"""JAX: a compiled step knows nothing but what is passed in, gradients may be sparse (BCOO).
+"""JAX: a compiled step sees only what is passed in; gradients may be sparse (BCOO).
 
-Keras' trainer compiles the whole step, into which a formula is inlined, traced once for each shape
+Keras' trainer compiles the whole step. Formulas are inlined into it and traced once per shape
 (`jax_updates`).
 """
 

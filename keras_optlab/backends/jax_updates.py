@@ -1,4 +1,4 @@
-"""How updates run on JAX: a formula is inlined into the compiled step, or compiled by itself."""
+"""How updates run on JAX: formulas are inlined into the compiled step, or compiled separately."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from keras_optlab.engine.formula import Formula
     from keras_optlab.engine.update import Update
 
-# Outside of a compiled step, fewer elements than this are not worth a compilation.
+# Outside a compiled step, fewer elements than this are not worth compiling.
 LARGE = 1 << 16
 
 
@@ -42,7 +42,7 @@ def run(updates: "Sequence[Update]", jit_compile: str | bool) -> None:
 
 
 def start(condition: Any, updates: "Sequence[Update]") -> None:
-    """Make the state of variables what a step takes, where a condition holds."""
+    """Set the state of variables to what a step starts from, if a condition holds."""
 
     def started(states: list[xla.State]) -> list[xla.State]:
         new = []
@@ -67,7 +67,7 @@ def start(condition: Any, updates: "Sequence[Update]") -> None:
 def measure(
     updates: "Sequence[Update]", number: int, jit_compile: str | bool
 ) -> list[dict[str, Any]]:
-    """Run pass `number` over the model on all variables; gives their parts of its sums."""
+    """Run pass `number` over the model, and return each variable's part of its sums."""
     found = []
     for update in updates:
         formula = update.plan.formula
@@ -83,7 +83,7 @@ def measure(
 
 
 def _compiled(formula: "Formula") -> Callable[..., xla.State]:
-    """The formula compiled, once."""
+    """Return the compiled formula; it is compiled only once."""
     if "called" not in formula.compiled:
         function = partial(xla.in_order, formula) if _on_one_cpu() else formula
         formula.compiled["called"] = jax.jit(function)
@@ -91,14 +91,14 @@ def _compiled(formula: "Formula") -> Callable[..., xla.State]:
 
 
 def _is_worth_it(update: "Update", jit_compile: str | bool) -> bool:
-    """Whether a formula is compiled by itself for a variable; in a trace it always is."""
+    """Whether to compile a formula for a variable; always True in a trace."""
     is_small = math.prod(update.variable.shape) < LARGE
     in_trace = isinstance(update.gradient, Tracer)
     return in_trace or not (jit_compile is False or (jit_compile == "auto" and is_small))
 
 
 def _on_one_cpu() -> bool:
-    """Whether order matters: only XLA for CPU copies buffers, and a sharded one loses by it."""
+    """Whether an order pays: only XLA on CPU copies buffers, and it slows down sharded updates."""
     return jax.default_backend() == "cpu" and jax.device_count() == 1
 
 

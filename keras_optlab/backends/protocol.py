@@ -1,4 +1,4 @@
-"""What the engine asks of a backend, with the answers that most of them give."""
+"""The interface between engine and backends, with defaults that suit most backends."""
 
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable, Sequence
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 
 class Backend(metaclass=ABCMeta):
-    """What differs between TensorFlow, JAX and torch; abstract.
+    """Abstract base class for all that differs between TensorFlow, JAX and torch.
 
-    A method that is not abstract is right for a backend that runs steps eagerly, on one device,
-    and keeps no state. A backend overrides it where that is not so.
+    The default methods are right for a backend that runs steps eagerly, on one device, and keeps
+    no state. Other backends override them.
     """
 
-    # Whether a compiled step takes whatever is not in `optimizer.variables` for a constant. Others
-    # read variables wherever they are kept.
+    # Whether a compiled step treats everything outside `optimizer.variables` as constant. Other
+    # backends read variables wherever they are kept.
     step_sees_only_its_variables: ClassVar[bool] = False
-    # Whether `lookups` names each row once, with the sum of its gradients.
+    # Whether `lookups` returns each row once, with the sum of its gradients.
     lookups_are_summed: ClassVar[bool] = False
 
     # How updates run.
@@ -34,7 +34,7 @@ class Backend(metaclass=ABCMeta):
 
         Args:
             updates: The variables with their gradients and plans.
-            jit_compile: Whether formulas are compiled: True, False, or `"auto"` for what is
+            jit_compile: Whether to compile formulas: True, False, or `"auto"` for whatever is
                 fastest.
         """
 
@@ -42,20 +42,20 @@ class Backend(metaclass=ABCMeta):
     def measure(
         self, updates: "Sequence[Update]", number: int, jit_compile: str | bool
     ) -> list[dict[str, Any]]:
-        """Run a pass over the model on all variables, which writes the slots of the pass.
+        """Run a pass over the model on all variables, and write its new slots.
 
         Args:
             updates: The variables with their gradients and plans.
-            number: Place of the pass among those of each formula.
+            number: Index of the pass among those of each formula.
             jit_compile: As for `run`.
 
         Returns:
-            The sums of each variable by name, its part of those over the model.
+            Each variable's part of the sums over the model, by name.
         """
 
     @abstractmethod
     def start(self, condition: Any, updates: "Sequence[Update]") -> None:
-        """Make the state of variables what `Formula.started` gives, where a condition holds.
+        """Set the state of variables to what `Formula.started` returns, if a condition holds.
 
         Args:
             condition: Boolean scalar.
@@ -65,12 +65,12 @@ class Backend(metaclass=ABCMeta):
     def prepare(  # noqa: B027, to do nothing is right
         self, plans: "Sequence[Plan]", variables: Sequence[Any], held: Callable[[Any], Any]
     ) -> None:
-        """Get ready for updates by some plans, once; a compiled step does that when it is traced.
+        """Prepare for updates once, when the optimizer is built; compiled steps do so when traced.
 
         Args:
             plans: The plan of each variable.
             variables: The variables.
-            held: What a Keras variable holds, whatever scope asks.
+            held: Function that returns what a Keras variable holds, ignoring any scope.
         """
 
     # Conditions.
@@ -82,55 +82,55 @@ class Backend(metaclass=ABCMeta):
         otherwise: Callable[[], None],
         variables: list[Any],
     ) -> None:
-        """Do one thing or the other with variables, as a boolean scalar says."""
+        """Call `then` or `otherwise`, depending on a boolean scalar; both may set `variables`."""
         return then() if condition else otherwise()
 
     def branch(self, condition: Any, then: Callable[[], Any], otherwise: Callable[[], Any]) -> Any:
-        """What one function or the other returns, as a boolean scalar says."""
+        """Return the result of `then` or `otherwise`, depending on a boolean scalar."""
         return then() if condition else otherwise()
 
     # Tracing and contexts.
 
     def in_trace(self) -> bool:
-        """Whether variables that are made now have no value before the traced step has run."""
+        """Whether variables created now have no value until the traced step has run."""
         return False
 
     def outside_trace(self) -> AbstractContextManager:
-        """A context in which variables are made and assigned at once, also while tracing."""
+        """Return a context in which variables are created and set at once, even while tracing."""
         return nullcontext()
 
     def as_written(self, function: Callable) -> Callable:
-        """A function that no compiler of the backend rewrites."""
+        """Exempt a function from rewriting by the backend's compilers."""
         return function
 
     def no_gradient(self) -> AbstractContextManager:
-        """A context in which operations are not recorded for differentiation."""
+        """Return a context in which operations are not recorded for differentiation."""
         return nullcontext()
 
     def to_host(self, tensor: Any) -> Any:
-        """The value of a tensor or variable as numpy, or None inside a trace that has none yet."""
+        """Return the value of a tensor or variable as NumPy, or None if a trace has none yet."""
         return ops.convert_to_numpy(tensor)
 
     # Variables.
 
     def known_as(self, name: str) -> AbstractContextManager:
-        """A context in which the backend knows all variables that are made by one name."""
+        """Return a context in which the backend gives all new variables the same name."""
         return nullcontext()
 
     def shared(self, initializer: Callable[..., Any]) -> Callable[..., Any]:
-        """An initializer that may give several variables the same tensor.
+        """Return an initializer that may give several variables the same tensor.
 
-        By default it does not: variables are written where they stand, or give their memory away.
+        By default it does not, since variables are written in place or donate their memory.
         """
         return initializer
 
     def checkpointed(self, variables: dict[str, keras.Variable]) -> Any:
-        """The variables as an object that the backend's checkpoints save with its owner."""
+        """Return the variables as an object that the backend's checkpoints save with its owner."""
         return None
 
     @abstractmethod
     def read_rows(self, variable: Any, rows: Any) -> Any:
-        """Some rows of a variable."""
+        """Return some rows of a variable."""
 
     @abstractmethod
     def write_rows(self, variable: Any, rows: Any, values: Any) -> None:
@@ -139,66 +139,66 @@ class Backend(metaclass=ABCMeta):
     # Replicas.
 
     def has_replicas(self) -> bool:
-        """Whether this step is that of one of several replicas, each with its part of the batch."""
+        """Whether this step runs on one of several replicas, each with its part of the batch."""
         return False
 
     def sum_over_replicas(self, gradients: list[Any]) -> list[Any]:
-        """The sums over all replicas, the same in each of them."""
+        """Return the sums over all replicas, the same on each of them."""
         return gradients
 
     # Random numbers.
 
     def random_state(self) -> list[int]:
-        """The state of the generator that layers without a generator draw from."""
+        """Return the state of the backend's generator, if layers without a seed draw from it."""
         return []
 
     def set_random_state(self, state: list[int]) -> None:  # noqa: B027, as for `prepare`
-        """Put back what `random_state` returned."""
+        """Restore what `random_state` returned."""
 
     # Gradients.
 
     def shaped(self, gradient: Any, shape: tuple[int, ...]) -> Any:
-        """A gradient of the shape that its variable has; by default it is always known."""
+        """Return a gradient with its variable's shape, which by default it always has."""
         return gradient
 
     @abstractmethod
     def is_sparse(self, gradient: Any) -> bool:
-        """Whether a gradient is one of those that the backend has for embeddings."""
+        """Whether a gradient has the sparse type that the backend uses for embeddings."""
 
     @abstractmethod
     def lookups(self, gradient: Any) -> tuple[Any, Any] | None:
-        """Row numbers and values of a sparse gradient; None for any other."""
+        """Return the row numbers and values of a sparse gradient, or None for any other."""
 
     @abstractmethod
     def lookups_from(self, rows: Any, values: Any, shape: tuple[int, ...]) -> Any:
-        """A sparse gradient of a variable of a shape; the opposite of `lookups`."""
+        """Return a sparse gradient for a variable of a shape; the inverse of `lookups`."""
 
     @abstractmethod
     def dense(self, gradient: Any) -> Any:
-        """The gradient as an ordinary tensor; rows that occur more than once are summed."""
+        """Return a gradient as a dense tensor; rows that occur more than once are summed."""
 
-    # Operations that Keras does not have, or not in all dtypes.
+    # Operations that Keras lacks, or lacks in some dtypes.
 
     @abstractmethod
     def bits_of(self, x: Any) -> Any:
-        """The bits of a float32 tensor as int32."""
+        """Return the bits of a float32 tensor as int32."""
 
     @abstractmethod
     def float_of(self, bits: Any) -> Any:
-        """The float32 tensor that has these bits."""
+        """Return the float32 tensor that has these bits."""
 
     @abstractmethod
     def maximum(self, x: Any, y: Any) -> Any:
-        """The larger of two, element by element; float64 stays float64, unlike in Keras."""
+        """Return the elementwise maximum; float64 stays float64, unlike in Keras."""
 
     @abstractmethod
     def minimum(self, x: Any, y: Any) -> Any:
-        """The smaller of two, element by element; float64 stays float64, unlike in Keras."""
+        """Return the elementwise minimum; float64 stays float64, unlike in Keras."""
 
     def sum_along(self, x: Any, axis: int) -> Any:
-        """The sum over one axis."""
+        """Return the sum over one axis."""
         return ops.sum(x, axis)
 
     def total(self, x: Any) -> Any:
-        """The sum of all elements, row by row: one long sum in float32 would lose digits."""
+        """Return the sum of all elements, row by row: one long float32 sum would lose digits."""
         return ops.sum(ops.sum(x, -1)) if len(x.shape) else x

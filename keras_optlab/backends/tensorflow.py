@@ -1,6 +1,6 @@
-"""TensorFlow: a step reads any variable it is given, gradients of embeddings are IndexedSlices.
+"""TensorFlow: a step can read any variable; gradients of embeddings are `IndexedSlices`.
 
-How updates run stands in `tensorflow_updates`.
+`tensorflow_updates` explains how updates run.
 """
 
 from collections.abc import Callable, Sequence
@@ -57,18 +57,18 @@ class TensorFlow(Backend):
         return tf.init_scope()
 
     def as_written(self, function: Callable) -> Callable:
-        # Rewriting by AutoGraph takes longer.
+        # AutoGraph would take time to rewrite it.
         return tf.autograph.experimental.do_not_convert(function)
 
     def to_host(self, tensor: Any) -> Any:
         return super().to_host(tensor) if tf.executing_eagerly() else None
 
     def known_as(self, name: str) -> AbstractContextManager:
-        # It takes twice as long to make a variable of a name that TensorFlow has not seen.
+        # A variable takes twice as long to create if its name is new to TensorFlow.
         return tf.variable_creator_scope(lambda make, **settings: make(**settings | {"name": name}))
 
     def shared(self, initializer: Callable[..., Any]) -> Callable[..., Any]:
-        # TensorFlow copies the tensor for each variable with its first update.
+        # TensorFlow copies the tensor for each variable at its first update.
         return cache(initializer)
 
     def checkpointed(self, variables: dict[str, keras.Variable]) -> Any:
@@ -88,7 +88,7 @@ class TensorFlow(Backend):
         return tensorflow_replicas.sum_over_replicas(gradients)
 
     def shaped(self, gradient: Any, shape: tuple[int, ...]) -> Any:
-        # In a graph it may be unknown.
+        # In a graph the shape may be unknown.
         if self.is_sparse(gradient):
             values, indices = gradient.values, gradient.indices
             if not values.shape[1:].is_fully_defined():
@@ -120,7 +120,7 @@ class TensorFlow(Backend):
         return tf.bitcast(bits, tf.float32)
 
     def maximum(self, x: Any, y: Any) -> Any:
-        # The first argument decides the dtype of a Python number.
+        # A Python number takes the dtype of the first argument.
         return tf.maximum(x, y) if tf.is_tensor(x) else tf.maximum(y, x)
 
     def minimum(self, x: Any, y: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Replicas of TensorFlow's strategies: each has its part of the batch, and a copy of variables."""
+"""Replicas of TensorFlow's strategies, each with its part of the batch and copies of variables."""
 
 from collections.abc import Callable
 from functools import partial
@@ -9,31 +9,31 @@ import tensorflow as tf
 
 
 def resource(variable: Any) -> tf.Variable:
-    """A variable as TensorFlow has it; of one that has a copy for each replica, this replica's."""
+    """Return the TensorFlow variable behind a variable, or this replica's copy of it."""
     whole = variable.value if isinstance(variable, keras.Variable) else variable
     if not has_replicas():
         return whole
     context = tf.distribute.get_replica_context()
     copies = context.strategy.experimental_local_results(whole)
-    # Replicas are numbered through all machines, each of which has as many.
+    # Replicas are numbered across all machines, which all have the same number of them.
     number = tf.get_static_value(context.replica_id_in_sync_group)
-    # On TPUs one program serves all replicas, and none of them has a number.
+    # On TPUs one program serves all replicas, and no replica has a static number.
     return whole if number is None else copies[number % len(copies)]
 
 
 def has_replicas() -> bool:
-    """Whether this step is that of one of several replicas, each with its part of the batch."""
+    """Whether this step runs on one of several replicas, each with its part of the batch."""
     context = tf.distribute.get_replica_context()
     return context is not None and context.num_replicas_in_sync > 1
 
 
 def sum_over_replicas(gradients: list[Any]) -> list[Any]:
-    """The sums over all replicas, the same in each of them."""
+    """Return the sums over all replicas, the same on each of them."""
     return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, gradients)
 
 
 def conditionally(condition: Any, then: Callable[[], None], otherwise: Callable[[], None]) -> None:
-    """Do one thing or the other in a graph, as a boolean scalar says."""
+    """Call `then` or `otherwise` in a graph, depending on a boolean scalar."""
     if not has_replicas():
         tf.cond(condition, _returning(then), _returning(otherwise))
         return
@@ -48,7 +48,7 @@ def conditionally(condition: Any, then: Callable[[], None], otherwise: Callable[
         )
         tf.cond(first, *branches)
 
-    # A step counts itself in all replicas at once, which it cannot in a branch that one has taken.
+    # A step is counted on all replicas at once, which a branch taken by one of them cannot do.
     tf.distribute.get_replica_context().merge_call(for_all, (condition, then, otherwise))
 
 
@@ -58,7 +58,7 @@ def _call_it(function: Callable[[], None]) -> None:
 
 
 def _returning(function: Callable[[], None]) -> Callable[[], tf.Tensor]:
-    """A function that a `tf.cond` can take, which wants a result."""
+    """Return a function with a result, which `tf.cond` requires."""
 
     def with_result() -> tf.Tensor:
         function()

@@ -1,4 +1,4 @@
-"""Sums over large tensors that TensorFlow's XLA for CPU makes in one loop, and that are exact."""
+"""Exact sums over large tensors, which TensorFlow's XLA on CPU computes in one loop."""
 
 import math
 from typing import Any
@@ -7,25 +7,25 @@ import tensorflow as tf
 
 from keras_optlab.backends.tensorflow_updates import LARGE
 
-# Parts of a sum that are added first. XLA computes what is summed once and keeps it where it has
-# more than about 15 uses.
+# Number of parts of a sum that are added first. If a value has more than about 15 uses, XLA
+# computes it once and keeps it.
 PARTS = 8
 
-# As many numbers can be added one after another without losing digits.
+# Up to this many numbers can be added one after another without losing digits.
 SHORT = 1024
 
 
 def sum_along(x: Any, axis: int) -> Any:
-    """The sum over one axis."""
+    """Return the sum over one axis."""
     return tf.reduce_sum(_shorter(x, axis) if _is_large(x) else x, axis)
 
 
 def total(x: Any) -> Any:
-    """The sum of all elements, row by row: one long sum in float32 would lose digits."""
+    """Return the sum of all elements, row by row: one long float32 sum would lose digits."""
     if not len(x.shape):
         return x
     rows = sum_along(x, -1)
-    # Of two plain sums XLA would make the one.
+    # XLA would merge two plain sums into one.
     return tf.reduce_sum(_shorter(rows, 0) if _is_large(x) and len(rows.shape) else rows)
 
 
@@ -34,10 +34,10 @@ def _is_large(x: Any) -> bool:
 
 
 def _shorter(x: Any, axis: int) -> Any:
-    """Fewer elements that have the same sum over an axis.
+    """Return fewer elements with the same sum over an axis.
 
-    XLA for CPU makes a long sum in windows of 32, and keeps all that is summed to do so: ten times
-    what the sum takes. Added up in parts first, it is one loop.
+    XLA on CPU computes a long sum in windows of 32, for which it keeps everything that is summed:
+    ten times the cost of the sum. If parts are added up first, it is one loop.
     """
     axis %= len(x.shape)
     length = x.shape[axis]

@@ -1,8 +1,8 @@
 """How updates run on TensorFlow.
 
 Keras runs a step on CPU as a graph of single operations, each a pass over memory. Here a formula is
-one XLA call in that graph, compiled once for each shape; many variables of one shape share calls,
-which also makes the graph small, and with it the time to the first step.
+one XLA call in that graph, compiled once per shape. Many variables of one shape share calls, which
+also makes for a smaller graph and a faster first step.
 """
 
 import math
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from keras_optlab.engine.formula import Formula
     from keras_optlab.engine.update import Update
 
-# Fewer elements than this are updated as quickly by single operations, and need no compiling.
+# Fewer elements than this are updated as fast by single operations, which need no compiling.
 LARGE = 1 << 16
 
-# How many variables of one shape share one call: the more, the fewer operations in the graph, and
-# the longer it takes to compile. What is left over takes a call each, compiled separately.
+# How many variables of one shape share one call: the more, the fewer operations in the graph, but
+# the longer it takes to compile. Each variable left over gets a separately compiled call.
 BATCHES = range(8, 17)
 
 # Fewer small variables of one shape than this are not worth compiling.
@@ -33,7 +33,7 @@ FEWEST_OF_A_SHAPE = 8
 
 def run(updates: "Sequence[Update]", jit_compile: str | bool) -> None:
     """Update all variables."""
-    # A private name: TensorFlow has no public way to ask whether XLA compiles what is traced now.
+    # A private name: TensorFlow has no public way to ask whether XLA compiles the current trace.
     in_xla = GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
     by_shape: dict[tuple, list] = {}
     for update in updates:
@@ -59,7 +59,7 @@ def run(updates: "Sequence[Update]", jit_compile: str | bool) -> None:
 
 
 def start(condition: Any, updates: "Sequence[Update]") -> None:
-    """Make the state of variables what a step takes, where a condition holds."""
+    """Set the state of variables to what a step starts from, if a condition holds."""
 
     def started(count: Any) -> tuple[Any]:
         for update in updates:
@@ -69,7 +69,7 @@ def start(condition: Any, updates: "Sequence[Update]") -> None:
             _store(variable, slots, state)
         return (count + 1.0,)
 
-    # A loop that runs at most once: XLA copies what a branch may change.
+    # A loop that runs at most once, not a branch: XLA copies what a branch may change.
     limit, zero = tf.cast(condition, tf.float32), tf.constant(0.0)
     tf.while_loop(lambda count: count < limit, started, (zero,))
 
@@ -77,7 +77,7 @@ def start(condition: Any, updates: "Sequence[Update]") -> None:
 def measure(
     updates: "Sequence[Update]", number: int, jit_compile: str | bool
 ) -> list[dict[str, Any]]:
-    """Run pass `number` over the model on all variables; gives their parts of its sums."""
+    """Run pass `number` over the model, and return each variable's part of its sums."""
     in_xla = GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
     found = []
     for update in updates:
@@ -108,7 +108,7 @@ def _measure(
 
 
 def _in_batches(alike: list) -> list[list]:
-    """A list cut into pieces of one size, and what is left over one by one."""
+    """Split a list into batches of one size, and single items for what is left over."""
     size = min(BATCHES, key=lambda size: (len(alike) % size, -size))
     whole = len(alike) - len(alike) % size
     batches = [alike[start : start + size] for start in range(0, whole, size)]
@@ -121,7 +121,7 @@ def _resources(update: "Update") -> tuple[tf.Variable, tf.Tensor, dict[str, tf.V
 
 
 def _call(formula: "Formula") -> Any:
-    """A formula as an XLA call that updates the variables it is given."""
+    """Return a formula as an XLA call that updates the variables it is given."""
     if "call" not in formula.compiled:
 
         @tf.function(jit_compile=True, autograph=False)
@@ -133,7 +133,7 @@ def _call(formula: "Formula") -> Any:
 
 
 def _run_in_xla(formula: "Formula", resources: list, h: dict[str, Any]) -> None:
-    """Update variables in what XLA compiles."""
+    """Update variables in code that XLA compiles."""
     states = [_state(variable, slots) for variable, _, slots in resources]
     new = _new_states(formula, states, [gradient for _, gradient, _ in resources], h)
     for (variable, _, slots), state in zip(resources, new, strict=True):
@@ -148,7 +148,7 @@ def _state(
 
 
 def _new_states(formula: "Formula", states: list, gradients: list, h: dict[str, Any]) -> list:
-    # Only XLA for CPU copies buffers without an order.
+    # Only XLA on CPU copies buffers if nothing sets an order.
     on_gpu = bool(tf.config.get_visible_devices("GPU"))
     run_one = formula if on_gpu else partial(xla.in_order, formula)
     pairs = zip(states, gradients, strict=True)

@@ -1,6 +1,6 @@
 """torch: steps run eagerly, and must not be recorded for differentiation.
 
-How updates run on CPU, on CUDA and under `torch.compile` stands in `torch_updates`.
+`torch_updates` explains how updates run on CPU, on CUDA and under `torch.compile`.
 """
 
 from collections.abc import Callable, Sequence
@@ -47,7 +47,7 @@ class Torch(Backend):
         return torch.no_grad()
 
     def random_state(self) -> list[int]:
-        # Keras' layers draw from torch's generator here.
+        # On torch, Keras' layers draw from torch's generator.
         return torch.get_rng_state().tolist()
 
     def set_random_state(self, state: list[int]) -> None:
@@ -69,7 +69,7 @@ class Torch(Backend):
         return gradient.indices()[0].to(torch.int32), gradient.values()
 
     def lookups_from(self, rows: Any, values: Any, shape: tuple[int, ...]) -> torch.Tensor:
-        # The rows come from a gradient, which has been checked.
+        # The rows come from a gradient that has been checked.
         return torch.sparse_coo_tensor(rows[None], values, shape, check_invariants=False)
 
     def dense(self, gradient: Any) -> Any:

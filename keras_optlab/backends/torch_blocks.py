@@ -1,7 +1,7 @@
-"""torch: large variables in blocks that stay in the processor's cache.
+"""torch: large variables, updated in blocks that stay in the processor's cache.
 
-Each operation of eager torch is a pass over what it is given into a buffer made for it. In a block
-that is a pass over the cache, not over memory.
+Each operation of eager torch is a pass over its operands and a new buffer. In a block, that is a
+pass over the cache, not over memory.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,16 +14,16 @@ from keras_optlab.backends import torch_graph
 from keras_optlab.backends.torch_job import Job
 
 # Elements of a block: all that a formula holds of it fits into the cache, and the time that torch
-# takes to start an operation is small next to the time for the block.
+# takes to start an operation is small compared to the time for the block.
 BLOCK = 1 << 19
 
-# The same for a compiled formula, which takes longer to start and keeps nothing of its block; what
-# it cannot help keeping stays a part of a large variable.
+# The same for a compiled formula, which takes longer to start and keeps no intermediates of its
+# block. Any that it cannot avoid are only a fraction of a large variable.
 COMPILED_BLOCK = 1 << 23
 
 
 def run(job: Job, compiled: bool) -> None:
-    """Update a variable in blocks, if its formula may be cut, and else whole."""
+    """Update a variable in blocks if its formula can be cut, otherwise as a whole."""
     formula, h, shape = job.formula, job.h, tuple(job.value.shape)
     partial_slots = job.update.plan.partial_slots
     tensors = {name: x for name, x in job.tensors.items() if name not in partial_slots}
@@ -38,12 +38,12 @@ def run(job: Job, compiled: bool) -> None:
     def in_blocks(
         make_program: Callable[..., torch_graph.Program], h: dict[str, Any]
     ) -> Iterator[dict[str, torch.Tensor]]:
-        """What a program gives for each block of rows."""
+        """Yield the result of a program for each block of rows."""
         rows = max(1, size // tensors["value"][:1].numel())
         pieces = [tensor.split(rows) for tensor in tensors.values()]
         programs: dict[int, Callable[..., dict[str, torch.Tensor]]] = {}
         for block in zip(*pieces, strict=True):
-            # The last one may be shorter.
+            # The last block may be shorter.
             if len(block[0]) not in programs:
                 program = make_program(dict(zip(tensors, block, strict=True)) | uncut, h)
                 programs[len(block[0])] = program.bound(h, compiled)
@@ -56,7 +56,7 @@ def run(job: Job, compiled: bool) -> None:
             for name, x in part.items():
                 parts.setdefault(name, []).append(x)
         for name in partial_slots & parts.keys():
-            # Each block gives the same for the slots that are not cut, which all of them read.
+            # All blocks read the uncut slots, and return the same new values for them.
             uncut[name].copy_(parts.pop(name)[-1])
         sums = {name: torch.stack(blocks).sum(0) for name, blocks in parts.items()}
         h = h | {name.removeprefix(torch_graph.sum_name("")): x for name, x in sums.items()}
@@ -65,9 +65,9 @@ def run(job: Job, compiled: bool) -> None:
 
 
 def measure(job: Job, number: int) -> dict[str, Any]:
-    """Run a pass over the model in blocks; gives the variable's part of its sums.
+    """Run a pass over the model in blocks, and return the variable's part of its sums.
 
-    Only where `is_flat`.
+    Requires `is_flat`.
     """
     total: dict[str, Any] = {}
     names, h = list(job.slots), job.h
@@ -83,7 +83,7 @@ def measure(job: Job, number: int) -> dict[str, Any]:
 
 
 def is_flat(job: Job) -> bool:
-    """Whether the tensors may be cut anywhere, as vectors."""
+    """Whether the tensors can be cut anywhere, as vectors."""
     return job.formula.elementwise and all(
         tensor.is_contiguous() and tensor.shape == job.value.shape
         for tensor in job.tensors.values()

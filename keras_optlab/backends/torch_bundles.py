@@ -1,8 +1,8 @@
 """Small variables of one kind, updated as one long vector.
 
-For many small tensors, torch takes longer to start an operation on each than to do it. The slots of
-such variables are made to stand one after another in memory, so that only weights and gradients are
-gathered in a step; the variables stay what they are.
+For many small tensors, torch takes longer to start an operation on each than to compute it. The
+slots of such variables are moved into one buffer, so that a step gathers only weights and
+gradients. The variables keep their tensors.
 """
 
 import operator
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
     from keras_optlab.engine.plan import Plan
     from keras_optlab.engine.update import Update
 
-# Elements of a variable that is not small, and of a bundle: what a formula holds of it fits into
-# the processor's cache.
+# From this many elements on, a variable is not small and a bundle is full. What a formula holds of
+# a bundle fits into the processor's cache.
 LARGE = 1 << 18
 
-# copy_all(to, from): copy a list of tensors in one call. torch has it under this name only.
+# copy_all(to, from): copy a list of tensors in one call. torch has no public name for it.
 copy_all = torch._foreach_copy_  # pyright: ignore[reportPrivateImportUsage]
 
 
 @final
 class Bundle:
-    """Variables that an elementwise formula cannot tell from one.
+    """Small variables packed into one flat buffer, for an elementwise formula.
 
     Args:
-        plans: Their plans, of one formula and group.
+        plans: Their plans, with the same formula and group.
         variables: The Keras variables.
-        held: What a Keras variable holds, whatever scope asks.
-        room: Two vectors to gather weights and gradients in, of this bundle's length at least.
+        held: Function that returns what a Keras variable holds, ignoring any scope.
+        room: Two vectors to gather weights and gradients in, at least as long as the bundle.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Bundle:
         self.sizes = [held(variable).numel() for variable in variables]
         starts = [0, *accumulate(self.sizes)]
         self.slots: dict[str, torch.Tensor] = {}
-        # Whatever has to hold the tensor that it holds now, at the place where that is now.
+        # Variables and slots. The bundle is valid while they hold these tensors at these addresses.
         self.holders = list(variables)
         for name in plans[0].slots:
             own = [plan.slots[name] for plan in plans]
@@ -74,7 +74,7 @@ class Bundle:
             plan.kept["bundle"] = self
 
     def takes(self, updates: Sequence["Update"]) -> bool:
-        """Whether these are the updates of all its variables, each still where it was."""
+        """Whether these are the updates of all its variables, none of which has moved."""
         gradients = [update.gradient for update in updates]
         return (
             len(updates) == len(self.plans)
@@ -86,21 +86,21 @@ class Bundle:
         )
 
     def gather(self, updates: Sequence["Update"]) -> Job:
-        """All of it as one update, with copies of weights and gradients."""
+        """Return the whole bundle as one job, with copies of weights and gradients."""
         copy_all(self.room_of_values, self.values)
         copy_all(self.room_of_gradients, [update.gradient for update in updates])
         value, gradient = self.room
         return Job(updates[0], value, gradient, self.slots)
 
     def write_back(self) -> None:
-        """Write the new weights to where they belong."""
+        """Copy the new weights back to the variables."""
         copy_all(self.values, self.room_of_values)
 
 
 def make(
     plans: Sequence["Plan"], variables: Sequence[Any], held: Callable[[Any], torch.Tensor]
 ) -> None:
-    """Make bundles of the variables that can be in one."""
+    """Bundle the variables that can be bundled."""
     alike: dict[tuple, list[tuple[Plan, Any]]] = {}
     for plan, variable in zip(plans, variables, strict=True):
         tensor, slots = held(variable), [held(slot) for slot in plan.slots.values()]
@@ -123,7 +123,7 @@ def make(
                 bundles.append([])
                 elements = 0
         bundles = [bundle for bundle in bundles if len(bundle) > 1]
-        # Bundles are updated one after another: a fresh vector for each would cost more time.
+        # Bundles are updated one by one and share vectors: a new one for each would take longer.
         length = max((sum(held(v).numel() for _, v in bundle) for bundle in bundles), default=0)
         room = (
             torch.empty(length, dtype=dtype, device=device),
@@ -137,7 +137,7 @@ def make(
 def split(
     updates: "Sequence[Update]",
 ) -> tuple[list[tuple[Bundle, "list[Update]"]], "list[Update]"]:
-    """The bundles that are updated in one piece, with their updates; and all other updates."""
+    """Return the bundles that are updated as a whole, with their updates, and all other updates."""
     by_bundle: dict[Bundle, list[Update]] = {}
     others: list[Update] = []
     for update in updates:

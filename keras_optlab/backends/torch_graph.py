@@ -1,6 +1,6 @@
-"""A formula as a graph of torch's bare operations, to be run one by one or compiled to one loop.
+"""Formulas as graphs of bare torch operations, run one by one or compiled to one loop.
 
-Keras' operations take longer to start than a block of a variable does.
+Keras' operations take longer to start than to compute on a block of a variable.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ class Program:
     """A formula, or a part of it, as a graph of torch's operations.
 
     Args:
-        graph: The graph; it takes tensors of some rows, and after them numbers.
+        graph: The graph; it takes tensors of some rows, followed by numbers.
     """
 
     def __init__(self, graph: fx.GraphModule) -> None:
@@ -33,11 +33,11 @@ class Program:
     def bound(
         self, h: dict[str, Any], compiled: bool = False, any_size: bool = False
     ) -> Callable[..., dict[str, torch.Tensor]]:
-        """A function of the tensors of some rows, with the numbers of a step.
+        """Return a function of the tensors of some rows, bound to the numbers of a step.
 
         Args:
             h: The hyperparameters that the graph was made with, with the values of this step.
-            compiled: Whether it is one compiled loop, or operations that write where they may.
+            compiled: Whether it is one compiled loop, or operations in place where possible.
             any_size: Whether one compiled loop serves tensors of any size.
         """
         form = ("compiled", any_size) if compiled else "eager"
@@ -60,15 +60,15 @@ def measure(
     h: dict,
     returned: frozenset[str],
 ) -> Program:
-    """A graph that takes tensors of some rows, writes what a pass writes, and gives its sums.
+    """Return a graph that runs a pass on tensors of some rows: it writes slots and returns sums.
 
     Args:
         formula: The formula.
-        number: Place of the pass among the formula's stages.
+        number: Index of the pass among the formula's stages.
         shape: Shape of the whole variable.
         tensors: The tensors by name: `value`, `gradient` and the slots.
         h: Hyperparameters by name, and the sums of earlier passes.
-        returned: Names of the slots that are not written; the graph gives their new values too.
+        returned: Names of the slots that are not written but returned along with the sums.
     """
 
     def function(named: dict[str, torch.Tensor], numbers: dict[str, Any]) -> dict[str, Any]:
@@ -80,12 +80,12 @@ def measure(
 
 
 def sum_name(name: str) -> str:
-    """The name of a sum in what `measure` gives, where slots have theirs."""
+    """Return the name of a sum in the results of `measure`, where no slot has it."""
     return f"sum of {name}"
 
 
 def update(formula: "Formula", shape: tuple[int, ...], tensors: dict[str, Any], h: dict) -> Program:
-    """A graph that takes tensors of some rows, where the stages are done, and updates them.
+    """Return a graph that updates tensors of some rows once the stages are done.
 
     Args:
         formula: The formula.
@@ -102,7 +102,7 @@ def update(formula: "Formula", shape: tuple[int, ...], tensors: dict[str, Any], 
 
 
 def _whole_update(formula: "Formula", tensors: dict[str, Any], h: dict) -> Program:
-    """A graph that takes the tensors of a whole variable and updates them, stages included."""
+    """Return a graph that updates the tensors of a whole variable, stages included."""
 
     def function(named: dict[str, torch.Tensor], numbers: dict[str, Any]) -> dict[str, Any]:
         whole = _block(named, numbers, ())
@@ -113,7 +113,7 @@ def _whole_update(formula: "Formula", tensors: dict[str, Any], h: dict) -> Progr
 
 
 def run_compiled(formula: "Formula", tensors: dict[str, torch.Tensor], h: dict[str, Any]) -> None:
-    """Update a variable by one compiled loop, which writes where it has read."""
+    """Update a variable in place, by one compiled loop."""
     if formula.elementwise and all(tensor.is_contiguous() for tensor in tensors.values()):
         tensors = {name: tensor.view(-1) for name, tensor in tensors.items()}
     program = _whole_update(formula, tensors, h)
@@ -140,7 +140,7 @@ def _program(
     tensors: dict[str, torch.Tensor],
     h: dict[str, Any],
 ) -> Program:
-    """A function as a program, from those made already where it is the same."""
+    """Return a function as a program, reusing an earlier one if it is the same."""
     constants = {name: x for name, x in h.items() if _is_constant(x)}
     kinds = [
         (name, x.dtype, x.device, x.dim() if formula.elementwise else x.shape)
@@ -155,7 +155,7 @@ def _program(
             numbers = dict(zip(names, given[len(tensors) :], strict=True))
             return function(named, numbers | constants)
 
-        # With fake tensors, since tracing with real ones would make the step.
+        # With fake tensors, since tracing with real ones would take the step.
         graph = make_fx(flat, tracing_mode="fake")(*tensors.values(), *_numbers(h))
         graph.graph.eliminate_dead_code()
         formula.compiled[key] = Program(_without_repeats(graph))
@@ -163,13 +163,13 @@ def _program(
 
 
 def _without_repeats(graph: fx.GraphModule) -> fx.GraphModule:
-    """The graph with each operation once, of those that are there several times."""
+    """Return a graph without repeated operations (common subexpressions)."""
     result = CSEPass()(graph)
     return result.graph_module if result else graph
 
 
 def _numbers(h: dict[str, Any]) -> list[torch.Tensor]:
-    """What a graph takes after the tensors: the hyperparameters that are not constant."""
+    """Return what a graph takes after the tensors: the hyperparameters that are not constant."""
     return [torch.as_tensor(x) for x in h.values() if not _is_constant(x)]
 
 

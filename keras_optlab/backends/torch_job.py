@@ -1,4 +1,4 @@
-"""One variable's update on torch, as the tensors to read and write."""
+"""One variable's update on torch: the tensors to read and write."""
 
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, final
 
@@ -27,9 +27,10 @@ class Job(NamedTuple):
 
     @classmethod
     def of(cls, update: "Update") -> Self:
-        """The job of an update.
+        """Return the job for an update.
 
-        Its tensors are detached: torch's compiler refuses views of what may require a gradient.
+        Its tensors are detached, since torch's compiler refuses views of tensors that may require
+        a gradient.
         """
         slots = {name: slot.value.detach() for name, slot in update.plan.slots.items()}
         return cls(update, update.variable.value.detach(), update.gradient.detach(), slots)
@@ -50,7 +51,7 @@ class Job(NamedTuple):
         return {"value": self.value, "gradient": self.gradient, **self.slots}
 
     def run(self) -> None:
-        """Update the variable by the formula as it stands, one operation after another."""
+        """Update the variable with the plain formula, one operation after another."""
         new, new_slots = self.formula(self.value, self.gradient, self.slots, self.h)
         self.value.copy_(new)
         for name, new_slot in new_slots.items():

@@ -1,7 +1,8 @@
 """Fused kernels of torch, for the formulas that one of them computes exactly.
 
-One pass over memory, where single operations need ten. Which class has one stands above the engine,
-in `keras_optlab/optimizers/fused_on_torch.py`; where none fits, the formula itself runs.
+A kernel takes one pass over memory, single operations take ten. A module above the engine,
+`keras_optlab/optimizers/fused_on_torch.py`, says which classes have a kernel. If none fits, the
+formula itself runs.
 """
 
 from collections.abc import Callable
@@ -23,9 +24,9 @@ class Kernel(NamedTuple):
     Args:
         run: Function of the optimizer, lists of tensors by name (`"value"`, `"gradient"` and the
             slots) and numbers by name. It updates the tensors and returns True, or returns False
-            where no kernel computes the formula with these numbers.
-        operation: The kernel's name in torch, which says on which devices there is one.
-        decays_before: Whether it knows a decay that comes before the update.
+            if no kernel computes the formula with these numbers.
+        operation: The kernel's name in torch, by which to look up the devices that have it.
+        decays_before: Whether it supports decoupled weight decay, before the update.
     """
 
     run: Callable[[Any, dict[str, list], dict[str, float]], bool]
@@ -33,18 +34,18 @@ class Kernel(NamedTuple):
     decays_before: bool
 
 
-# Of these classes alone, whatever others are called.
+# For exactly these classes, never for others that share a name.
 KERNELS: dict[type, Kernel] = {}
 
-# has_kernel(operation, key): torch has it under this name only.
+# has_kernel(operation, key): torch has no public name for it.
 has_kernel = torch._C._dispatch_has_kernel_for_dispatch_key
 
-# The devices that such kernels are written for, and how torch's dispatcher calls them.
+# The devices that may have such kernels, with their keys in torch's dispatcher.
 DISPATCH_KEYS = {"cpu": "CPU", "cuda": "CUDA"}
 
 
 def run(jobs: list[Job]) -> list[Job]:
-    """Update the variables that a kernel fits, and return the others."""
+    """Update the variables that a kernel fits, and return the jobs of the others."""
     by_kernel: dict[tuple[Kernel, Formula, Any, torch.dtype, torch.device], list[Job]] = {}
     rest = []
     for job in jobs:
@@ -66,7 +67,7 @@ def run(jobs: list[Job]) -> list[Job]:
 
 
 def takes_lists(device: torch.device) -> bool:
-    """Whether a kernel updates a list of tensors on a device as fast as one joined tensor."""
+    """Whether kernels update a list of tensors on a device as fast as one joined tensor."""
     return device.type == "cuda"
 
 
@@ -77,11 +78,11 @@ def takes_list_of(formula: "Formula", device: torch.device) -> bool:
 
 
 def _kernel_for(formula: "Formula") -> Kernel | None:
-    """The kernel that computes a formula, from the table."""
+    """Return the kernel that computes a formula, or None if the table has none."""
     if "kernel" not in formula.compiled:
         kernel = KERNELS.get(type(formula.algorithm))
         decays = formula.weight_decay and formula.is_decoupled
-        # None of them knows a transform.
+        # No kernel supports transforms.
         fits = kernel and not formula.transforms and (kernel.decays_before or not decays)
         formula.compiled["kernel"] = kernel if fits else None
     return formula.compiled["kernel"]
@@ -103,6 +104,6 @@ def _takes(kernel: Kernel, job: Job) -> bool:
 
 @cache
 def _exists(operation: str, device: str) -> bool:
-    """Whether this build of torch has a kernel for a type of device."""
+    """Whether this build of torch has a kernel for a device type."""
     key = DISPATCH_KEYS.get(device)
     return key is not None and has_kernel(operation, key)

@@ -1,9 +1,9 @@
-"""A graph of torch's operations as fewer of them, each of which writes where it may.
+"""Rewriting of torch graphs to fewer operations, in place where possible.
 
-An operation on a block of a variable is a pass over the cache, and a fresh buffer for its result
+An operation on a block of a variable is a pass over the cache, but a new buffer for its result is
 one over memory. Without rewriting, a step takes 1.5 to 2.3 times as long for a variable of 4
-million elements (RMSprop, Nadam, Lion, Lamb, Adafactor), and 1.3 to 1.4 times for 60 small ones of
-which bundles are made (RMSprop, Nadam, Lion); on 2 CPU cores. The graph by itself saves nothing.
+million elements (RMSprop, Nadam, Lion, Lamb, Adafactor), and 1.3 to 1.4 times as long for 60 small
+ones in bundles (RMSprop, Nadam, Lion), on 2 CPU cores. The graph alone saves nothing.
 """
 
 import operator
@@ -18,7 +18,7 @@ ADD, SUBTRACT = aten.add.Tensor, aten.sub.Tensor
 
 
 def rewritten(graph: fx.GraphModule) -> fx.GraphModule:
-    """A graph that computes the same in fewer operations."""
+    """Return a graph that computes the same in fewer operations."""
     graph = deepcopy(graph)
     _scale_while_adding(graph.graph)
     _multiply_while_adding(graph.graph)
@@ -27,7 +27,7 @@ def rewritten(graph: fx.GraphModule) -> fx.GraphModule:
 
 
 def _scale_while_adding(graph: fx.Graph) -> None:
-    """Make one operation of `a ± s b`, where s is a number."""
+    """Merge `a ± s b`, where s is a number, into one operation."""
     numbers: dict[fx.Node, fx.Node] = {}
     for node in list(graph.nodes):
         if not _is_sum(node) or node.kwargs:
@@ -46,7 +46,7 @@ def _scale_while_adding(graph: fx.Graph) -> None:
 
 
 def _multiply_while_adding(graph: fx.Graph) -> None:
-    """Make one operation of `a ± s b c`, and of `a ± s b / c`."""
+    """Merge `a ± s b c` into one operation, and `a ± s b / c` as well."""
     for node in list(graph.nodes):
         if not _is_sum(node):
             continue
@@ -71,7 +71,7 @@ def _is_sum(node: fx.Node) -> bool:
 
 
 def _is_scaled(x: Any) -> bool:
-    """Whether something is a tensor multiplied by a number, and nothing else is done with it."""
+    """Whether something is a tensor times a number, and used only once."""
     if not isinstance(x, fx.Node) or x.target is not aten.mul.Tensor or len(x.users) > 1:
         return False
     if not all(isinstance(factor, fx.Node) for factor in x.args):
@@ -87,7 +87,7 @@ def _number_first(product: fx.Node) -> list[fx.Node]:
 
 
 def _factors(x: Any, like: fx.Node) -> tuple[fx.Node, ...] | None:
-    """The two that something is a product or quotient of, if they are of one shape."""
+    """Return the operands of a product or quotient used only once, if they are like `like`."""
     if not isinstance(x, fx.Node) or len(x.users) > 1:
         return None
     factors: tuple[Any, ...]
@@ -108,9 +108,9 @@ def _replace(node: fx.Node, target: Any, args: tuple, kwargs: dict[str, Any]) ->
 
 
 def _write_in_place(module: fx.GraphModule) -> None:
-    """Let elementwise operations write where their result is copied to, or over an operand.
+    """Make elementwise operations write where their result is copied to, or over an operand.
 
-    Only where nothing reads what is overwritten any more.
+    Only if nothing reads the overwritten tensor later.
     """
     nodes = list(module.graph.nodes)
     position = {node: number for number, node in enumerate(nodes)}
@@ -144,13 +144,13 @@ def _write_in_place(module: fx.GraphModule) -> None:
 
 
 def _has_views(node: fx.Node) -> bool:
-    """Whether something else may share the memory of a result."""
+    """Whether a view may share the memory of a result."""
     operations = [user.target for user in node.users if user.op == "call_function"]
     return any(getattr(operation, "is_view", False) for operation in operations)
 
 
 def _alike(x: Any, y: fx.Node) -> bool:
-    """Whether something is a tensor of the shape and kind of another."""
+    """Whether something is a tensor, not a scalar, with the shape, dtype and device of `y`."""
     if not isinstance(x, fx.Node):
         return False
     one, other = x.meta["val"], y.meta["val"]
@@ -163,7 +163,7 @@ def _alike(x: Any, y: fx.Node) -> bool:
 
 
 def _writing(node: fx.Node) -> Any:
-    """The form of an elementwise operation that writes to a given output, or None."""
+    """Return the form of an elementwise operation that takes an `out` argument, or None."""
     operation = node.target
     if (
         not isinstance(operation, torch._ops.OpOverload)

@@ -1,6 +1,6 @@
 """torch: small variables that are in no bundle, updated many at a time.
 
-An operation on a small tensor takes torch longer to start than to do.
+On a small tensor, torch takes longer to start an operation than to compute it.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def run(jobs: Sequence[Job], compiled: bool) -> None:
-    """Update small variables, those of one kind together."""
+    """Update small variables, grouped by kind."""
     by_kind: dict[tuple, list[Job]] = {}
     for job in jobs:
         shape = None if job.formula.elementwise else tuple(job.value.shape)
@@ -28,7 +28,7 @@ def run(jobs: Sequence[Job], compiled: bool) -> None:
 
 
 def _run_alike(formula: "Formula", alike: list[Job], compiled: bool) -> None:
-    """Update variables of one kind, as many at a time as make a block."""
+    """Update variables of one kind, as many at a time as fill a bundle."""
     start = 0
     while start < len(alike):
         end, elements = start, 0
@@ -45,7 +45,7 @@ def _run_alike(formula: "Formula", alike: list[Job], compiled: bool) -> None:
 
 
 def _run_joined(formula: "Formula", jobs: list[Job], compiled: bool) -> None:
-    """Update variables as one long vector, which an elementwise formula cannot tell from them."""
+    """Update variables as one long vector; only for elementwise formulas."""
     tensors = [job.tensors for job in jobs]
     lists = {name: [each[name] for each in tensors] for name in tensors[0]}
     joined = {
@@ -64,11 +64,11 @@ def _run_joined(formula: "Formula", jobs: list[Job], compiled: bool) -> None:
 
 
 def _run_stacked(formula: "Formula", jobs: list[Job]) -> bool:
-    """Update variables of one shape side by side, each as a whole variable.
+    """Update variables of one shape in a stack, each as a whole variable.
 
     Returns:
-        Whether it was done. `torch.vmap` refuses what it cannot do side by side, such as a branch
-        on a tensor.
+        Whether it was done. `torch.vmap` refuses what it cannot vectorize, such as a branch on a
+        tensor.
     """
     if not formula.compiled.get("stacked", formula.may_be_stacked):
         return False

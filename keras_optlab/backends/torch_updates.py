@@ -1,21 +1,21 @@
-"""How updates run on torch, by where they run. Each path gives the numbers of the formula.
+"""How updates run on torch. Every path gives the numbers of the formula.
 
 - **In a function that `torch.compile` traces** (dynamo), the optimizer is a graph break
-  (`as_written` in `torch.py`): it runs as it does eagerly, by one of the next two paths. Traced, it
-  takes longer to compile and hits dynamo's recompile limit, and torch's fused kernels have no fake
-  implementation in part.
-- **On CPU**, torch's fused kernels where one computes the same (`torch_kernels`). For all else,
-  small variables many at a time, in bundles (`torch_bundles`) or gathered for the step
+  (`as_written` in `torch.py`). It runs as it does eagerly, by one of the next two paths. Tracing it
+  would take longer to compile and hit dynamo's recompile limit, and some of torch's fused kernels
+  have no fake implementation.
+- **On CPU**, torch's fused kernels run if one computes the same (`torch_kernels`). Otherwise, small
+  variables are updated many at a time, in bundles (`torch_bundles`) or gathered for the step
   (`torch_small`), and large ones in blocks that stay in the cache (`torch_blocks`).
-- **On CUDA**, torch's fused kernels too, where this build of torch has them there: one call for a
-  list of all variables, as `torch.optim` has it, without bundles. For all else a large variable or
-  a bundle is updated by the formula as it stands, a kernel launch for each operation; there are no
-  blocks. Small variables that are in no bundle are gathered as on CPU. Other devices have no fused
-  kernels. No GPU has run any of it yet: the tests run the same code on CPU tensors.
+- **On CUDA**, torch's fused kernels run if this build of torch has them for CUDA: one call for a
+  list of all variables, as in `torch.optim`, without bundles. Otherwise, the plain formula updates
+  a large variable or a bundle, with a kernel launch for each operation and without blocks. Small
+  variables that are in no bundle are gathered as on CPU. Other devices have no fused kernels. No
+  GPU has run any of this yet: the tests run the same code on CPU tensors.
 
-`jit_compile=True` makes one compiled loop of a formula on every device, unless it takes its sums
-row by row or has periodic work (a branch cannot be traced). `jit_compile=False`, and any step in a
-`keras.StatelessScope`, runs the formula on one whole variable after another.
+`jit_compile=True` compiles a formula to one loop on every device, unless it takes its sums row by
+row or has periodic work (branches cannot be traced). With `jit_compile=False`, and for any step in
+a `keras.StatelessScope`, the formula runs on one whole variable after another.
 """
 
 from collections.abc import Callable, Sequence
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 def prepare(plans: "Sequence[Plan]", variables: Sequence[Any], held: Callable[[Any], Any]) -> None:
-    """Bundle small variables."""
+    """Bundle small variables, and note the tensor of each variable."""
     with torch.no_grad():
         torch_bundles.make(plans, variables, held)
     for plan, variable in zip(plans, variables, strict=True):
@@ -66,7 +66,7 @@ def run(updates: "Sequence[Update]", jit_compile: str | bool) -> None:
 
 
 def start(condition: Any, updates: "Sequence[Update]") -> None:
-    """Make the state of variables what a step takes, where a condition holds."""
+    """Set the state of variables to what a step starts from, if a condition holds."""
     for update in updates if condition else ():
         plan = update.plan
         slots = {name: slot.value for name, slot in plan.slots.items()}
@@ -79,7 +79,7 @@ def start(condition: Any, updates: "Sequence[Update]") -> None:
 def measure(
     updates: "Sequence[Update]", number: int, jit_compile: str | bool
 ) -> list[dict[str, Any]]:
-    """Run pass `number` over the model on all variables; gives their parts of its sums."""
+    """Run pass `number` over the model, and return each variable's part of its sums."""
     found = []
     for update in updates:
         job = Job.of(update)
@@ -95,7 +95,7 @@ def measure(
 
 
 def run_large(job: Job, compiled: bool) -> None:
-    """Update one large variable, or a bundle."""
+    """Update one large variable or a bundle."""
     has_branches, by_rows = job.formula.has_branches, job.formula.is_cut_by_rows
     if compiled and not has_branches and not (by_rows and job.value.dim() == 2):
         torch_graph.run_compiled(job.formula, job.tensors, job.h)
@@ -106,20 +106,20 @@ def run_large(job: Job, compiled: bool) -> None:
 
 
 def _is_ours(update: "Update") -> bool:
-    """Whether the variable's tensor is ours to write.
+    """Whether the variable's tensor is ours to write in place.
 
-    In a `keras.StatelessScope` variables stand for tensors that are not.
+    In a `keras.StatelessScope`, variables stand for other tensors.
     """
     return update.variable.value is update.plan.kept["tensor"]
 
 
 def _left_by_kernels(jobs: list[Job], jit_compile: str | bool) -> list[Job]:
-    """The jobs that are left to the formula."""
+    """Run the kernels that fit, and return the jobs left to the formula."""
     return torch_kernels.run(jobs) if jit_compile == "auto" else jobs
 
 
 def _run_through_keras(update: "Update") -> None:
-    """Update a variable by single operations, and let Keras assign the results."""
+    """Update a variable with single operations, and let Keras assign the results."""
     slots = {name: slot.value for name, slot in update.plan.slots.items()}
     new, new_slots = update.plan.formula(update.variable.value, update.gradient, slots, update.h)
     update.variable.assign(new)

@@ -1,8 +1,8 @@
-"""What XLA for CPU needs for a formula to be computed in place; TensorFlow and JAX share it.
+"""In-place evaluation of formulas by XLA on CPU, for TensorFlow and JAX.
 
-XLA copies a buffer that is overwritten while something else may still read it, and keeps whatever
-is used twice. Here each part of a formula gets a data dependency on what has to be done before.
-What comes before what is read from a trace of the formula (`Formula.order`).
+XLA copies a buffer that is overwritten while something else may still read it, and makes a buffer
+for any value that is used twice. Here each part of a formula gets a data dependency on what must be
+done first. That order is read from a trace of the formula (`Formula.order`).
 """
 
 import math
@@ -17,7 +17,7 @@ from keras_optlab.backends.block import Block
 if TYPE_CHECKING:
     from keras_optlab.engine.formula import Formula
 
-# Below this number of elements, a copy takes XLA less time than to keep an order.
+# Below this many elements, copies cost XLA less time than keeping an order.
 LARGE = 1 << 16
 
 # A parameter and its slots by name.
@@ -31,7 +31,7 @@ def in_order(
     slots: dict[str, Any],
     h: dict[str, Any],
 ) -> State:
-    """The new parameter and slots, so that XLA copies nothing and keeps no large intermediate.
+    """Return the new parameter and slots, without copies or large intermediates in XLA.
 
     Args:
         formula: The formula.
@@ -58,7 +58,7 @@ def in_order(
             sums |= own_sums
             now = after([*sums.values(), *written.values()])
             if any(math.prod(slot.shape) >= LARGE for slot in new_slots.values()):
-                # Once more, since a slot may be written when the sums are taken of the old.
+                # Run again: sums read the old slots, so new ones can only be written after them.
                 _, new_slots = formula.run_pass(each, now)
         if new_slots:
             written |= new_slots
@@ -66,21 +66,21 @@ def in_order(
     new_parameter, new_slots = formula.finish(now)
     order = formula.order(now)
     if formula.storages.writes_slots_alone:
-        # XLA writes each of them by itself, those last that others are computed from.
+        # XLA writes one slot at a time; those that others are computed from come last.
         done = new_parameter
         for name in reversed(list(new_slots)):
             done = new_slots[name] = formula.finish(after([done]))[1][name]
     elif order.parameter_first:
         _, new_slots = formula.finish(after([new_parameter]))
     for name in order.unread:
-        # Without reading the old one, XLA would make a new buffer.
+        # If the old slot is not read, XLA makes a new buffer for the new one.
         never = _impossible([new_parameter])
         new_slots[name] = ops.where(never, slots[name], new_slots[name])
     return new_parameter, written | new_slots
 
 
 def _later(values: Any, done: Iterable[Any]) -> Any:
-    """The same values, which XLA cannot have before some arrays are done, nor take for the same."""
+    """Optimization barrier: same values, cannot be scheduled before `done` or CSE'd."""
     impossible = _impossible(done)
 
     def later(value: Any) -> Any:
@@ -94,8 +94,8 @@ def _later(values: Any, done: Iterable[Any]) -> Any:
 
 
 def _impossible(done: Iterable[Any]) -> Any:
-    """False, which XLA does not know before some arrays are done."""
-    # Unlike a product with 0, no NaN comes of it.
+    """Return False, in a form that XLA cannot evaluate before some arrays are done."""
+    # A comparison, since a product with 0 may be NaN.
     firsts = [array[(0,) * len(array.shape)] for array in done]
     numbers: list[Any] = [ops.cast(first, "float32") for first in firsts]
     return sum(numbers) < -math.inf

@@ -1,1 +1,1 @@
-"""What of Keras is private, or has no type."""
+"""Access to Keras' private parts, and types that Keras lacks."""

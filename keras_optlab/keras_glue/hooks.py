@@ -1,4 +1,4 @@
-"""Every private name of Keras that this package uses, with the reason, in this file alone.
+"""All uses of Keras' private names, each with its reason; no other file has any.
 
 `tests/engine/test_keras_hooks.py` fails with the name of the hook when Keras changes one.
 """
@@ -19,14 +19,14 @@ from keras.src.saving.keras_saveable import KerasSaveable
 
 from keras_optlab.backends import backend
 
-# Keras has this name as a constant since 3.13 only.
+# Keras has a constant for this name only since 3.13.
 GLOBAL_SEED_GENERATOR = "global_seed_generator"
 
 
 class Saveable(KerasSaveable):
-    """An object that Keras saves with the object whose attribute it is.
+    """An object that Keras saves along with the object that it is an attribute of.
 
-    Why: Keras' savers look for `KerasSaveable`, which has no public name.
+    Why: Keras' saving code looks for `KerasSaveable`, which has no public name.
     """
 
     def _obj_type(self) -> str:
@@ -34,13 +34,13 @@ class Saveable(KerasSaveable):
 
 
 class HookedOptimizer(keras.optimizers.Optimizer, metaclass=ABCMeta):
-    """Keras' optimizer, its private parts under public names; abstract."""
+    """Abstract Keras optimizer with its private parts under public names."""
 
-    # Whose stepper takes the steps.
+    # The `Engine`; its `stepper` takes the steps.
     engine: Any
 
     def keep(self, **values: Any) -> None:
-        """Set attributes of ours.
+        """Set attributes that Keras does not track.
 
         Why: Keras' `__setattr__` tracks lists, dicts and variables as state to save.
         """
@@ -48,24 +48,24 @@ class HookedOptimizer(keras.optimizers.Optimizer, metaclass=ABCMeta):
 
     @property
     def held_learning_rate(self) -> Any:
-        """The learning rate as Keras keeps it: variable, schedule or callable.
+        """The learning rate as stored by Keras: variable, schedule or callable.
 
-        Why: `learning_rate` gives the value of a schedule, not the schedule.
+        Why: `learning_rate` returns the value of a schedule, not the schedule.
         """
         return self._learning_rate
 
     def hold_learning_rate(self, value: Any) -> None:
         """Replace the learning rate by a schedule or callable.
 
-        Why: only Keras' setter takes the old variable out of the saved state.
+        Why: only Keras' setter removes the old variable from the saved state.
         """
         keras.optimizers.Optimizer.learning_rate.__set__(self, value)
 
     @property
     def step_count(self) -> keras.Variable:
-        """How often `apply` was called.
+        """The number of calls of `apply`.
 
-        Why: schedules look at it, while `iterations` counts accumulated steps.
+        Why: schedules use it, while `iterations` counts updates with accumulated gradients.
         """
         return self._iterations
 
@@ -76,47 +76,47 @@ class HookedOptimizer(keras.optimizers.Optimizer, metaclass=ABCMeta):
 
     @property
     def saved_variables(self) -> list[keras.Variable]:
-        """The variables that a built-in optimizer has too, in its order.
+        """The variables that the built-in optimizer has too, in its order.
 
-        Why: `variables` holds more on JAX.
+        Why: `variables` also holds what the built-in lacks.
         """
         return self._variables
 
     def position(self, variable: Any) -> int:
-        """Index of a variable among those that the optimizer was built for.
+        """Return the index of a variable among those that the optimizer was built for.
 
-        Why: on TensorFlow a step sees the parts of a Keras variable, which only Keras can match.
+        Why: on TensorFlow a step sees parts of a Keras variable, which only Keras can match to it.
         """
         return self._get_variable_index(variable)
 
     def identity(self, variable: Any) -> Any:
-        """What Keras tells variables apart by."""
+        """Return the key by which Keras identifies a variable."""
         return self._var_key(variable)
 
     def layout_of(self, variable: Any) -> Any:
-        """How a variable is spread over devices, for slots to be spread alike."""
+        """Return the layout of a variable across devices, so that its slots can have the same."""
         return getattr(variable, "_layout", None)
 
     def _clip_gradients(self, grads: list[Any]) -> list[Any]:
-        # Why: Keras bakes the limits into the compiled step; and the only place that sees the
-        # gradients of a step after they are accumulated.
+        # Why: Keras bakes the clipping limits into the compiled step. This is also the only place
+        # that sees the gradients of a step after accumulation.
         return self.engine.stepper.transformed(grads)
 
     def _apply_weight_decay(self, variables: Sequence[Any]) -> None:
-        # Why: the decay is part of the update, one pass over memory less and once a group.
+        # Why: decay is part of the update, which saves a pass over memory and is done per group.
         pass
 
     def _backend_update_step(
         self, grads: Sequence[Any], trainable_variables: Sequence[Any], learning_rate: Any
     ) -> None:
-        # Why: the only place that runs once a step, before the step is split into variables. Under
-        # tf.distribute each replica updates its copy of them.
+        # Why: the only place that runs once per step, before the step is split by variable. Under
+        # tf.distribute each replica updates its copies.
         with backend.no_gradient():
             self.engine.stepper.update_all(grads, trainable_variables, learning_rate)
 
     def _update_model_variables_moving_average(self, trainable_variables: Sequence[Any]) -> None:
-        # Why: Keras computes in the dtype of the variable, where a half-precision average of many
-        # steps stands still.
+        # Why: Keras computes in the variable's dtype, and in half precision an average over many
+        # steps stops moving.
         is_first = ops.equal(self.iterations, 0)
         for variable, average in zip(
             trainable_variables, self._model_variables_moving_average, strict=True
@@ -125,13 +125,13 @@ class HookedOptimizer(keras.optimizers.Optimizer, metaclass=ABCMeta):
                 not_first = ops.cast(ops.logical_not(is_first), average.dtype)
                 momentum = ops.multiply(not_first, self.ema_momentum)
                 latest = ops.cast(variable, average.dtype)
-                # Not `ops.add`, which takes an empty matrix for a bias on TensorFlow, and raises.
+                # Not `ops.add`: on TensorFlow it mistakes an empty matrix for a bias, and raises.
                 average.assign(momentum * average.value + (1 - momentum) * latest)
 
     def _backend_increment_gradient_accumulators(
         self, grads: Sequence[Any], acc_grads: Sequence[Any]
     ) -> None:
-        # Why: on TensorFlow, Keras leaves the replica for it, in the branch of a condition.
+        # Why: on TensorFlow, Keras leaves the replica context for this, in a conditional branch.
         if backend.has_replicas():
             for gradient, accumulator in zip(grads, acc_grads, strict=True):
                 accumulator.assign(accumulator + gradient)
@@ -149,7 +149,7 @@ class HookedOptimizer(keras.optimizers.Optimizer, metaclass=ABCMeta):
 
 
 def made_from(tensor: Any) -> list[Any]:
-    """The tensors that an operation has made a symbolic tensor from; none for one that is given.
+    """Return the tensors that a symbolic tensor was computed from; none for an input.
 
     Why: Keras keeps the graph of operations in private attributes only.
     """
@@ -159,55 +159,55 @@ def made_from(tensor: Any) -> list[Any]:
     return list(history.operation._inbound_nodes[history.node_index].input_tensors)
 
 
-# held_value(variable): what a variable itself holds, whatever scope asks.
-# Why: `value` looks for scopes each time, which takes longer than a small update.
+# held_value(variable): the value that a variable itself holds, ignoring any scope.
+# Why: `value` looks for scopes on each access, which takes longer than a small update.
 held_value = operator.attrgetter("_value")
 
 
 def is_attached(variable: keras.Variable) -> bool:
-    """Whether a variable holds its value at present.
+    """Whether a variable currently holds its value.
 
-    Why: in `fit` on JAX the trainer takes the values out of the variables, and an error in the
-    first step leaves them out.
+    Why: in `fit` on JAX the trainer takes the values out of the variables, and after an error in
+    the first step they stay out.
     """
     return variable._value is not None
 
 
 def held_learning_rate(optimizer: keras.optimizers.Optimizer) -> Any:
-    """The learning rate as any optimizer of Keras holds it: variable, schedule or callable.
+    """Return the learning rate as any Keras optimizer stores it: variable, schedule or callable.
 
-    Why: `learning_rate` gives the value of a schedule, not the schedule.
+    Why: `learning_rate` returns the value of a schedule, not the schedule.
     """
     return optimizer._learning_rate
 
 
 def parts_to_build(model: keras.Model) -> list[Any]:
-    """What `compile` made of the losses and metrics, as far as no data has built it yet.
+    """Return the compiled losses and metrics that have not been built from data yet.
 
-    Why: where there is any, `fit` takes a batch to build it from before it begins, and draws
-    random numbers for that; whoever calls `fit` without a trace has to leave them unbuilt.
+    Why: if there are any, `fit` first takes a batch to build them from, and draws random numbers
+    for that. A caller whose `fit` must leave no trace has to leave them unbuilt.
     """
     parts = [model._compile_loss, model._compile_metrics]
     return [part for part in parts if part is not None and not part.built]
 
 
 def global_seed_generator() -> keras.random.SeedGenerator | None:
-    """The generator of `keras.random`'s functions that are given no seed, None before any was.
+    """Return the generator that `keras.random` uses without a seed; None before its first use.
 
-    Why: Keras has no public way to it.
+    Why: Keras has no public access to it.
     """
     return global_state.get_global_attribute(GLOBAL_SEED_GENERATOR)
 
 
 def replace_global_seed_generator(generator: keras.random.SeedGenerator | None) -> None:
-    """Put another one in its place; None has Keras make one when it is needed."""
+    """Replace the global seed generator; with None, Keras makes one when it needs it."""
     global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, generator)
 
 
 def start_at_epoch(model: keras.Model, epoch: int) -> None:
-    """Have the `fit` that is about to begin start at an epoch.
+    """Make the `fit` that is about to begin start at an epoch.
 
-    Why: the argument `initial_epoch` was read before any callback could say what is saved.
+    Why: the argument `initial_epoch` is fixed before any callback can say what was saved.
     """
     model._initial_epoch = epoch
 
@@ -215,7 +215,7 @@ def start_at_epoch(model: keras.Model, epoch: int) -> None:
 @final
 @dataclass(frozen=True)
 class BuiltInParts:
-    """What a built-in optimizer keeps to itself and its successor needs."""
+    """The private parts of a built-in optimizer that its replacement needs."""
 
     variables: list[Any]
     excluded: set
@@ -223,9 +223,9 @@ class BuiltInParts:
 
 
 def built_in_parts(optimizer: keras.optimizers.Optimizer) -> BuiltInParts:
-    """The variables that a built-in is built for, and what it excludes from weight decay.
+    """Return a built-in optimizer's variables and what it excludes from weight decay.
 
-    Why: Keras has no public way to ask.
+    Why: Keras has no public access to them.
     """
     return BuiltInParts(
         variables=optimizer._trainable_variables,
@@ -235,9 +235,9 @@ def built_in_parts(optimizer: keras.optimizers.Optimizer) -> BuiltInParts:
 
 
 def all_layers(model: keras.Model) -> list[keras.Layer]:
-    """The layers of a model and the layers inside them.
+    """Return the layers of a model, nested ones included.
 
-    Why: `layers` has the outermost only.
+    Why: `layers` has only the outermost.
     """
     return model._flatten_layers(include_self=False)
 
@@ -247,10 +247,10 @@ Undo = Callable[[], None]
 
 
 def watch_loading(context: Callable[[keras.Model], AbstractContextManager]) -> Undo:
-    """Have every loading of weights into a model take place in a context of our choice.
+    """Make all loading of weights into a model run inside a context.
 
-    Why: Keras loads the layers before the optimizer, which cannot take them back when it refuses
-    the file, and no object learns that another one could not be loaded.
+    Why: Keras loads the layers before the optimizer. An optimizer that rejects the file cannot
+    undo that, and no object learns that another one failed to load.
     """
 
     def in_context(original: Callable[..., None]) -> Callable[..., None]:
@@ -268,9 +268,9 @@ def watch_loading(context: Callable[[keras.Model], AbstractContextManager]) -> U
 def watch_state_trees(
     add: Callable[[keras.Model, dict, str], None], take: Callable[[keras.Model, dict], None]
 ) -> Undo:
-    """Add something of ours to the tree of a model's state, and take it out of one that is set.
+    """Add our state to the state tree of a model, and take it from a tree that is set.
 
-    Why: Keras makes the tree, which orbax saves, from `optimizer.variables` alone.
+    Why: Keras builds the tree, which orbax saves, from `optimizer.variables` alone.
     """
 
     def with_more(original: Callable[..., dict]) -> Callable[..., dict]:
@@ -299,11 +299,11 @@ def watch_state_trees(
 def watch_callback_lists(
     *callback_for: Callable[[keras.Model, list], keras.callbacks.Callback | None],
 ) -> Undo:
-    """Put callbacks of our choice first into every list that Keras makes for a model.
+    """Insert callbacks at the front of every callback list that Keras makes for a model.
 
     Why: `fit`, `evaluate` and `predict` tell an optimizer neither when they begin nor when they
-    evaluate. They all make a `CallbackList`, a public class, whose constructor is the only place
-    to learn of it without the user's help.
+    evaluate. They all make a `CallbackList`, a public class. Its constructor is the only place to
+    learn of it without the user's help.
     """
 
     def with_ours(original: Callable[..., None]) -> Callable[..., None]:
@@ -326,9 +326,9 @@ def watch_callback_lists(
 
 
 def watch_fit(after: Callable[[keras.Model], None]) -> Undo:
-    """Have a function called with the model after every `fit`, also one that ends in an error.
+    """Call a function with the model after every `fit`, even one that ends in an error.
 
-    Why: Keras tells callbacks nothing of an error: `on_train_end` is for a `fit` that succeeds.
+    Why: Keras does not notify callbacks of an error: `on_train_end` is for a `fit` that succeeds.
     """
 
     def followed(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -345,9 +345,9 @@ def watch_fit(after: Callable[[keras.Model], None]) -> Undo:
 
 
 def _replace(owner: Any, name: str, make: Callable[[Callable], Callable]) -> Undo:
-    """Replace an attribute by what is made of it; the result puts it back.
+    """Replace an attribute by what `make` returns for it, and return a function that undoes this.
 
-    An attribute that somebody has replaced since stays as it is.
+    If something else has replaced the attribute since, that function leaves it alone.
     """
     was_inherited, original = name not in vars(owner), getattr(owner, name)
     replacement = make(original)

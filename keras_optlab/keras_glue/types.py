@@ -1,4 +1,4 @@
-"""What Keras leaves without a type, or with one that is too wide, typed."""
+"""Types for parts of Keras that have none, or one that is too wide."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ else:
 
 
 def to_numpy(value: Any) -> np.ndarray:
-    """The value of a tensor, variable or array on the host."""
-    # For a type checker, it is what any backend's function returns, OpenVINO's among them.
+    """Return the value of a tensor, variable or array as a NumPy array on the host."""
+    # A type checker sees what any backend's function may return, OpenVINO's included.
     array: Any = keras.ops.convert_to_numpy(value)
     return array
