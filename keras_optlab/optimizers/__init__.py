@@ -1,7 +1,7 @@
-"""Optimizers, one file each: its formula, its arguments, its source.
+"""Optimizers, one per file, with formula, arguments and source.
 
-All of them train on several devices with the engines of the backends, and give the weights that one
-device gives for the same global batch. On TensorFlow, `MirroredStrategy`:
+All of them train on several devices with the distribution tools of the backends. The weights match
+those of a single device with the same global batch. TensorFlow, `MirroredStrategy`:
 
     strategy = tf.distribute.MirroredStrategy()
     with strategy.scope():
@@ -9,9 +9,10 @@ device gives for the same global batch. On TensorFlow, `MirroredStrategy`:
         model.compile(keras_optlab.optimizers.Adam(clipnorm=1.0), loss="mse")
     model.fit(x, y, batch_size=64)
 
-`MultiWorkerMirroredStrategy`, in each process with its `TF_CONFIG`, in a custom loop (`fit` of
-Keras 3 fails there with any optimizer, keras issue 20585). `step(x, y)` takes gradients of the loss
-divided by `strategy.num_replicas_in_sync` and calls `optimizer.apply(gradients, variables)`:
+TensorFlow, `MultiWorkerMirroredStrategy`, in each process with its `TF_CONFIG`. It needs a custom
+loop, since `fit` of Keras 3 fails there with any optimizer (keras issue 20585). `step(x, y)`
+computes gradients of the loss divided by `strategy.num_replicas_in_sync`, then calls
+`optimizer.apply(gradients, variables)`:
 
     strategy = tf.distribute.MultiWorkerMirroredStrategy()
     with strategy.scope():
@@ -19,14 +20,14 @@ divided by `strategy.num_replicas_in_sync` and calls `optimizer.apply(gradients,
         optimizer.build(model.trainable_variables)
     train = tf.function(lambda x, y: strategy.run(step, (x, y)))
 
-JAX, `DataParallel`; the arrays of each slot lie where those of its variable do:
+JAX, `DataParallel`; slots are placed on the same devices as their variables:
 
     keras.distribution.set_distribution(keras.distribution.DataParallel())
     model = keras.Sequential([keras.layers.Dense(10)])
     model.compile(keras_optlab.optimizers.Muon(1e-3), loss="mse")
     model.fit(x, y, batch_size=64)
 
-JAX, `ModelParallel`; a file saved under one layout goes on under another:
+JAX, `ModelParallel`; training saved under one layout can resume under another:
 
     mesh = keras.distribution.DeviceMesh((2, 4), axis_names=("batch", "model"))
     layouts = keras.distribution.LayoutMap(mesh)

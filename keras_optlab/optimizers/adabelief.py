@@ -24,19 +24,19 @@ from keras_optlab.optimizers.rectification import rectification
 
 @final
 class AdaBelief(Optimizer):
-    r"""Adam with the variance of the gradient about its average instead of its square.
+    r"""Adam whose second moment is the variance of the gradient around its moving average.
 
         m ← m + (1 − β₁)(g − m)
         v ← v + (1 − β₂)((g − m)² − v) + ε
         θ ← θ − η m / (1 − β₁ᵗ) / (√(v / (1 − β₂ᵗ)) + ε)
 
-    With `rectify`, the default of the authors' package, the step is RAdam's with this v: by m alone
-    while v is too uncertain to divide by (see `RAdam`), then
+    With `rectify`, the default in the authors' package, the step is RAdam's with this v. It uses m
+    alone while v is too uncertain to divide by (see `RAdam`), and then
 
         θ ← θ − η r √(1 − β₂ᵗ) / (1 − β₁ᵗ) · m / (√v + ε)
 
-    With `amsgrad` (and without `rectify`, as in the authors' package), the largest v so far stands
-    instead of v.
+    With `amsgrad`, the largest v so far replaces v, but only without `rectify`, as in the authors'
+    package.
 
     Args:
         learning_rate: Float >= 0, a `LearningRateSchedule`, or a callable without arguments.

@@ -27,7 +27,7 @@ class Adadelta(Optimizer):
 
     Args:
         learning_rate: Float >= 0, a `LearningRateSchedule`, or a callable without arguments.
-            Defaults to `0.001`, as in Keras; the paper has no learning rate, which is `1.0`.
+            Defaults to `0.001`, as in Keras; the paper has none, which corresponds to `1.0`.
         rho: Float in [0, 1] or a schedule, decay rate of s and u. Defaults to `0.95`.
         epsilon: Float >= 0 or a schedule. Defaults to `1e-7`, as in Keras.
 

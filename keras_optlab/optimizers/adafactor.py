@@ -26,7 +26,7 @@ from keras_optlab.optimizers.base import (
 
 @final
 class Adafactor(Optimizer):
-    r"""Adam's second moment kept as row and column means, steps relative to the weights.
+    r"""Adam with a factored second moment and steps relative to the scale of the weights.
 
         ρ = min(η, 1/√t),  α = max(ε₂, RMS(θ)) ρ,  β₂ = 1 − tᵈ
         G = g² + ε₁
@@ -37,18 +37,18 @@ class Adafactor(Optimizer):
         u = g / √v
         θ ← θ − α u / max(1, RMS(u) / clip_threshold)
 
-    As in Keras, ρ falls as 1/√t also with `relative_step=False`, which therefore changes
-    nothing, and v of a matrix is kept as a slot that the update writes and does not read.
+    As in Keras, ρ falls as 1/√t even with `relative_step=False`, so this argument has no effect,
+    and matrices have a slot for v that the update writes but never reads.
 
-    Float64 variables: on JAX and torch Keras' means are float32 (`keras.ops.mean`), which takes it
-    up to 1e-7 of the distance travelled away from ours.
+    With float64 variables on JAX and torch, Keras computes the means in float32 (`keras.ops.mean`),
+    so its weights differ from ours by up to 1e-7 of the distance travelled.
 
     Args:
         learning_rate: Float >= 0, a `LearningRateSchedule`, or a callable without arguments,
             relative to RMS(θ). Defaults to `0.001`, as in Keras.
         beta_2_decay: Float <= 0 or a schedule, d. Defaults to `-0.8`, as in the paper.
         epsilon_1: Float >= 0 or a schedule. Defaults to `1e-30`.
-        epsilon_2: Float >= 0 or a schedule, least scale of a step. Defaults to `1e-3`.
+        epsilon_2: Float >= 0 or a schedule, lower bound on the scale of a step. Defaults to `1e-3`.
         clip_threshold: Float > 0 or a schedule. Defaults to `1.0`.
         relative_step: Boolean. Defaults to `True`.
 
@@ -71,7 +71,7 @@ class Adafactor(Optimizer):
     def slots(self, variable: Any) -> dict[str, Slot]:
         shape = tuple(variable.shape)
         is_matrix = len(shape) >= 2
-        # Keras keeps empty scalars instead of r and c where there is no matrix.
+        # For vectors and scalars, Keras keeps scalar placeholders instead of r and c.
         return {
             "row": Slot(shape=shape[:-1] if is_matrix else (), by_rows=is_matrix),
             "column": Slot(shape=(*shape[:-2], shape[-1]) if is_matrix else (), by_rows=False),
@@ -87,7 +87,7 @@ class Adafactor(Optimizer):
 
     @sums()
     def rows(self, g: Any, p: Any, s: Values, h: Values) -> tuple[dict, dict]:
-        """The new r, its sum and that of θ²."""
+        """Return the new r, its sum, and the sum of θ²."""
         found = {"parameter_square": total(ops.square(p))}
         if len(h.shape) < 2:
             return found, {}
@@ -97,14 +97,14 @@ class Adafactor(Optimizer):
 
     @sums()
     def columns(self, g: Any, p: Any, s: Values, h: Values) -> tuple[dict, dict]:
-        """Sums of G over rows, for each column."""
+        """Return the sum of G over rows, for each column."""
         if len(h.shape) < 2:
             return {}, {}
         return {"column_sum": sum_along(ops.square(g) + h.epsilon_1, -2)}, {}
 
     @sums()
     def change(self, g: Any, p: Any, s: Values, h: Values) -> tuple[dict, dict]:
-        """The new c, and the sum of u²."""
+        """Return the new c and the sum of u²."""
         new_slots = {}
         if len(h.shape) >= 2:
             mean = h.column_sum / h.shape[-2]
@@ -120,12 +120,12 @@ class Adafactor(Optimizer):
         return alpha / excess * (g / ops.sqrt(v)), {"velocity": v}
 
     def velocity(self, g: Any, s: Values, h: Values) -> Any:
-        """The new second moment, of a matrix from its new row and column means."""
+        """Return the new second moment; for a matrix, from its new row and column means."""
         if len(h.shape) < 2:
             return self.average(s.velocity, ops.square(g) + h.epsilon_1, h)
         share = s.row / ops.expand_dims(h.row_sum / h.shape[-2], -1)
         return ops.expand_dims(share, -1) * ops.expand_dims(s.column, -2)
 
     def average(self, old: Any, new: Any, h: Values) -> Any:
-        """A moving average."""
+        """Return the moving average `old`, updated with `new`."""
         return h.beta_2 * old + h.one_minus_beta_2 * new

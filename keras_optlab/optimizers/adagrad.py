@@ -25,15 +25,15 @@ class Adagrad(Optimizer):
         a ← a + g²
         θ ← θ − η g / √(a + ε)
 
-    With `epsilon_inside_root=False`, as in the paper and PyTorch, usually together with
+    With `epsilon_inside_root=False`, as in the paper and PyTorch, typically together with
     `initial_accumulator_value=0.0`:
 
         θ ← θ − η g / (√a + ε)
 
     Args:
         learning_rate: Float >= 0, a `LearningRateSchedule`, or a callable without arguments.
-            Defaults to `0.001`, as in Keras; the paper's experiments take 0.01 and more.
-        initial_accumulator_value: Float >= 0, what a starts from. Defaults to `0.1`, as in
+            Defaults to `0.001`, as in Keras; the paper's experiments use 0.01 and more.
+        initial_accumulator_value: Float >= 0, initial value of a. Defaults to `0.1`, as in
             Keras.
         epsilon: Float >= 0 or a schedule. Defaults to `1e-7`.
         epsilon_inside_root: Boolean. Defaults to `True`.

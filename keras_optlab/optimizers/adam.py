@@ -30,13 +30,13 @@ class Adam(Optimizer):
         v ← v + (1 − β₂)(g² − v)
         θ ← θ − η √(1 − β₂ᵗ) / (1 − β₁ᵗ) · m / (√v + ε)
 
-    This is the form before Section 2.1 of the paper ("ε hat"), which Keras uses. The other
-    forms of `bias_correction`:
+    This form, given just before Section 2.1 of the paper ("ε hat"), is the one that Keras uses.
+    The other forms of `bias_correction`:
 
         "algorithm_1":  θ ← θ − η m̂ / (√v̂ + ε),  m̂ = m / (1 − β₁ᵗ),  v̂ = v / (1 − β₂ᵗ)
         "none":         θ ← θ − η m / (√v + ε)
 
-    With `amsgrad`, the largest v so far stands instead of v.
+    With `amsgrad`, the largest v so far replaces v.
 
     Args:
         learning_rate: Float >= 0, a `LearningRateSchedule`, or a callable without arguments.
@@ -44,7 +44,7 @@ class Adam(Optimizer):
         beta_1: Float in [0, 1) or a schedule, decay rate of m. Defaults to `0.9`.
         beta_2: Float in [0, 1) or a schedule, decay rate of v. Defaults to `0.999`.
         epsilon: Float >= 0 or a schedule. Defaults to `1e-7`, as in Keras; the paper and
-            PyTorch take 1e-8.
+            PyTorch use 1e-8.
         amsgrad: Boolean. Defaults to `False`.
         bias_correction: `"epsilon_hat"`, `"algorithm_1"` (PyTorch, optax) or `"none"`.
 

@@ -27,7 +27,7 @@ class Adamax(Optimizer):
 
     Args:
         learning_rate: Float >= 0, a `LearningRateSchedule`, or a callable without arguments.
-            Defaults to `0.001`, as in Keras; the paper takes 0.002.
+            Defaults to `0.001`, as in Keras; the paper uses 0.002.
         beta_1: Float in [0, 1) or a schedule, decay rate of m. Defaults to `0.9`.
         beta_2: Float in [0, 1) or a schedule, decay rate of u. Defaults to `0.999`.
         epsilon: Float >= 0 or a schedule. Defaults to `1e-7`.

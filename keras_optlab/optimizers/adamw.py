@@ -23,9 +23,9 @@ class AdamW(Optimizer):
 
         θ ← θ − η λ θ,  then Adam
 
-    The decay is the same for all weights. In the gradient (`decoupled_weight_decay=False`,
-    L2 regularization) it is divided by √v like the rest of the gradient, so that weights with
-    large gradients decay less; for SGD the two are the same.
+    All weights decay at the same rate. With `decoupled_weight_decay=False` (L2 regularization),
+    the decay is part of the gradient and divided by √v like the rest of it, so weights with large
+    gradients decay less. For SGD, the two are the same.
 
     Args:
         learning_rate: Float >= 0, a `LearningRateSchedule`, or a callable without arguments.
@@ -35,7 +35,7 @@ class AdamW(Optimizer):
         beta_2: Float in [0, 1) or a schedule, decay rate of v. Defaults to `0.999`.
         epsilon: Float >= 0 or a schedule. Defaults to `1e-7`.
         amsgrad: Boolean. Defaults to `False`.
-        bias_correction: As for `Adam`.
+        bias_correction: As in `Adam`.
 
     Source: Loshchilov & Hutter, 2019.
 

@@ -30,13 +30,13 @@ class Adan(Optimizer):
         v ← v + (1 − β₃)((g + β₂ d)² − v)
         θ ← (θ − η (m / (1 − β₁ᵗ) + β₂ u / (1 − β₂ᵗ)) / (√(v / (1 − β₃ᵗ)) + ε)) / (1 + η λ)
 
-    The betas are those of the authors' code, shares that are kept; the paper's are one minus
-    these. With `proximal_weight_decay=False` the weights are multiplied by 1 − η λ before the step.
-    With `global_clipnorm`, ε is added to the norm of all gradients, as in the authors' code.
+    The betas are decay rates, as in the authors' code; the paper's are one minus these. With
+    `proximal_weight_decay=False`, the weights are multiplied by 1 − η λ before the step. With
+    `global_clipnorm`, ε is added to the global norm of the gradients, as in the authors' code.
 
     Args:
         learning_rate: Float >= 0, a `LearningRateSchedule`, or a callable without arguments.
-            Defaults to `0.001`, as in the authors' code; it takes 5 to 10 times that of Adam.
+            Defaults to `0.001`, as in the authors' code; use 5 to 10 times Adam's rate.
         beta_1: Float in [0, 1) or a schedule, decay rate of m. Defaults to `0.98`.
         beta_2: Float in [0, 1) or a schedule, decay rate of u. Defaults to `0.92`.
         beta_3: Float in [0, 1) or a schedule, decay rate of v. Defaults to `0.99`.

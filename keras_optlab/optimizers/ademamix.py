@@ -31,9 +31,9 @@ class AdEMAMix(Optimizer):
         v ← v + (1 − β₂)(g² − v)
         θ ← θ − η (m / (1 − β₁ᵗ) + α n) / (√(v / (1 − β₂ᵗ)) + ε)
 
-    The slow average keeps gradients of thousands of steps in use. In the first `alpha_warmup`
-    steps α rises linearly from 0; in the first `beta_3_warmup` steps β₃ rises from β₁, linearly in
-    the half-life of the average.
+    The slow average keeps using gradients from thousands of steps ago. Over the first
+    `alpha_warmup` steps, α rises linearly from 0. Over the first `beta_3_warmup` steps, β₃ rises
+    from β₁, linearly in the half-life of the average.
 
     Args:
         learning_rate: Float >= 0, a `LearningRateSchedule`, or a callable without arguments.
@@ -42,11 +42,12 @@ class AdEMAMix(Optimizer):
         beta_2: Float in [0, 1) or a schedule, decay rate of v. Defaults to `0.999`.
         beta_3: Float in [0, 1) or a schedule, decay rate of n. Defaults to `0.9999`.
         alpha: Float >= 0 or a schedule, weight of n. Defaults to `2.0`, as in the authors' torch
-            code; their paper takes 5 to 10.
+            code; their paper uses 5 to 10.
         epsilon: Float >= 0 or a schedule. Defaults to `1e-8`.
-        alpha_warmup: Integer >= 1 or None, steps in which α rises. Defaults to `None`; the paper
-            takes all steps of the training.
-        beta_3_warmup: Integer >= 1 or None, steps in which β₃ rises. Defaults to `None`.
+        alpha_warmup: Integer >= 1 or None, number of steps over which α rises. Defaults to
+            `None`; the paper uses the whole training.
+        beta_3_warmup: Integer >= 1 or None, number of steps over which β₃ rises. Defaults to
+            `None`.
 
     Source: Pagliardini et al., 2024, "The AdEMAMix optimizer: better, faster, older".
 
@@ -94,6 +95,6 @@ class AdEMAMix(Optimizer):
 
 
 def half_life(beta: Any) -> Any:
-    """Steps after which a gradient's weight in an average is half, less one."""
-    # The summand is the authors', and keeps the logarithm of a beta of 0 finite.
+    """Return the half-life of a gradient's weight in an average, in steps, minus one."""
+    # The authors add 1e-8, which keeps the logarithm finite for a beta of 0.
     return -0.6931471805599453 / ops.log(beta + 1e-8) - 1

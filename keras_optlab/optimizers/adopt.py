@@ -22,7 +22,7 @@ from keras_optlab.optimizers.base import (
 
 @final
 class ADOPT(Optimizer):
-    r"""Adam that converges with any β₂: normalize first, by the v of the step before.
+    r"""Adam that converges with any β₂: it normalizes first, by the v of the previous step.
 
         t = 1:  v ← g²
         t > 1:  d = clip(g / max(√v, ε), ± c (t − 1)^q)
@@ -30,7 +30,8 @@ class ADOPT(Optimizer):
                 θ ← θ − η m
                 v ← v + (1 − β₂)(g² − v)
 
-    The first step only sets v; weights, weight decay and m stay as they are.
+    The first step only initializes v: the weights are neither updated nor decayed, and m does not
+    change.
 
     Args:
         learning_rate: Float >= 0, a `LearningRateSchedule`, or a callable without arguments.
@@ -38,8 +39,8 @@ class ADOPT(Optimizer):
         beta_1: Float in [0, 1) or a schedule, decay rate of m. Defaults to `0.9`.
         beta_2: Float in [0, 1) or a schedule, decay rate of v. Defaults to `0.9999`.
         epsilon: Float >= 0 or a schedule. Defaults to `1e-6`.
-        clip_scale: Float > 0, a schedule or None, c. None does not clip, as in the first version
-            of the paper. Defaults to `1.0`.
+        clip_scale: Float > 0, a schedule or None, c. None disables clipping, as in the first
+            version of the paper. Defaults to `1.0`.
         clip_exponent: Float >= 0 or a schedule, q. Defaults to `0.25`.
 
     Source: Taniguchi et al., 2024, "ADOPT: modified Adam can converge with any β₂ with the

@@ -1,4 +1,4 @@
-"""What an algorithm is written with: the contract is in the docstring of `Optimizer`."""
+"""Building blocks for optimizers; the contract is in the docstring of `Optimizer`."""
 
 from keras_optlab.arguments.declaration import Section
 from keras_optlab.arguments.domain import (

@@ -31,15 +31,14 @@ class Ftrl(Optimizer):
 
     Args:
         learning_rate: Float > 0, a `LearningRateSchedule`, or a callable without arguments.
-            Stands in a denominator, so a schedule must not reach 0. Defaults to `0.001`, as
-            in Keras.
+            It is a divisor, so a schedule must not reach 0. Defaults to `0.001`, as in Keras.
         learning_rate_power: Float <= 0, p. Defaults to `-0.5`, as in the paper.
-        initial_accumulator_value: Float >= 0, what n starts from. Defaults to `0.1`.
+        initial_accumulator_value: Float >= 0, initial value of n. Defaults to `0.1`.
         l1_regularization_strength: Float >= 0 or a schedule, λ₁. Defaults to `0.0`.
         l2_regularization_strength: Float >= 0 or a schedule, λ₂. Defaults to `0.0`.
         l2_shrinkage_regularization_strength: Float >= 0 or a schedule, λ₃, a penalty on the
             magnitude. Defaults to `0.0`.
-        beta: Float >= 0 or a schedule, β of the paper. Defaults to `0.0`.
+        beta: Float >= 0 or a schedule, the paper's β. Defaults to `0.0`.
 
     Source: McMahan et al., 2013, "Ad click prediction: a view from the trenches".
 
@@ -84,7 +83,7 @@ class Ftrl(Optimizer):
 
     @sums()
     def gradients(self, g: Any, p: Any, s: Values, h: Values) -> tuple[dict, dict]:
-        """The new z."""
+        """Return the new z."""
         n_old, n = s.accumulator, s.accumulator + ops.square(g)
         sigma = (self.root(n) - self.root(n_old)) / h.learning_rate
         return {}, {"linear": s.linear + (g + h.l2_shrinkage * p - sigma * p)}
@@ -96,7 +95,7 @@ class Ftrl(Optimizer):
         return step, {"accumulator": n}
 
     def root(self, n: Any) -> Any:
-        """n⁻ᵖ, by default the square root of n."""
+        """Return n⁻ᵖ, by default the square root of n."""
         if self.learning_rate_power == -0.5:
             return ops.sqrt(n)
         return n**-self.learning_rate_power

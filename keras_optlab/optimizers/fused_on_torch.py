@@ -1,9 +1,10 @@
-"""The fused kernels of `torch.optim` that compute algorithms of this package exactly.
+"""Fused kernels of `torch.optim` that compute algorithms of this package exactly.
 
-A kernel here gives the numbers of the formula, with whatever settings it takes to make it; where
-none does, it is left out. Adam's is called by torch's functional interface
-(`torch.optim.adam.adam`), which takes longer to start than a block of a variable does: those that
-run block by block on CPU are called by themselves. On CUDA a kernel takes all tensors in one call.
+Each function here calls a kernel with the settings that reproduce the formula, or returns False if
+there are none. Adam's kernel is called through torch's functional interface
+(`torch.optim.adam.adam`), whose overhead exceeds the time to update one block of a variable.
+Kernels that run block by block on CPU are therefore called directly. On CUDA, a kernel takes all
+tensors in one call.
 """
 
 from collections.abc import Iterator
@@ -19,14 +20,14 @@ from keras_optlab.optimizers.adam import Adam
 from keras_optlab.optimizers.adamw import AdamW
 from keras_optlab.optimizers.sgd import SGD
 
-# Enough steps that torch's bias correction is 1, also after 1 is added to it in float32; ours
-# stands in its learning rate.
+# Step count at which torch's bias correction is 1, even after torch adds 1 to the count in float32.
+# Our bias correction is part of the learning rate that torch gets.
 CORRECTED = 1e9
 
-# Elements of a block in which a second kernel still finds in the cache what the first wrote.
+# Elements per block, few enough that a second kernel finds in the cache what the first one wrote.
 BLOCK = 1 << 20
 
-# What `torch.optim` calls too, by private names that torch's type hints leave out.
+# Private functions that `torch.optim` calls too; torch's type hints leave them out.
 native: Any = torch
 
 
@@ -37,7 +38,7 @@ def _adam(optimizer: Any, lists: dict[str, list], h: dict[str, float]) -> bool:
     if decay and decoupled:
         if alpha == 0:
             return False
-        # torch multiplies its decay by its learning rate, which here is alpha.
+        # torch multiplies the decay by its learning rate, which is alpha here.
         decay *= h["learning_rate"] / alpha
     adam(
         lists["value"],
@@ -67,7 +68,7 @@ def _sgd(optimizer: Any, lists: dict[str, list], h: dict[str, float]) -> bool:
         return True
     velocities, nesterov = lists["momentum"], optimizer.nesterov
     if momentum == 0.0:
-        # torch's kernel leaves the velocity alone then, the formula does not.
+        # With a momentum of 0, torch's kernel does not update the velocity; the formula does.
         return False
     if not optimizer.learning_rate_in_velocity:
         _fused_sgd(values, gradients, velocities, rate, momentum, nesterov=nesterov, decay=decay)
@@ -85,7 +86,7 @@ def _sgd(optimizer: Any, lists: dict[str, list], h: dict[str, float]) -> bool:
 
 
 def _batches(*lists: list[torch.Tensor]) -> Iterator[tuple[list[torch.Tensor], ...]]:
-    """On CPU small tensors all together and each block of a large one alone; else all tensors."""
+    """Yield batches: on CPU, small tensors together and large ones by block; else all at once."""
     if torch_kernels.takes_lists(lists[0][0].device):
         yield lists
         return
@@ -132,7 +133,7 @@ def _adagrad(optimizer: Any, lists: dict[str, list], h: dict[str, float]) -> boo
     largest = max(min(tensor.numel(), BLOCK) for tensor in lists["value"])
     room = lists["value"][0].new_empty(largest)
     for p, g, s in _batches(*_three(lists)):
-        # √((s + ε) + g²): the kernel adds g² to what it is given, and has no ε.
+        # √((s + ε) + g²): the kernel adds g² to its sum, and has no ε inside the root.
         if len(s) == 1 and s[0].numel() <= largest:
             size = s[0].numel()
             shifted = [torch.add(s[0], h["epsilon"], out=room[:size].view(s[0].shape))]
@@ -154,7 +155,7 @@ def _fused_adagrad(
         values,
         gradients,
         sums,
-        # The count of steps, which only a decay of the rate would look at.
+        # The step count, which only matters with a decay of the learning rate.
         _steps(values, 1.0),
         lr=rate,
         lr_decay=0.0,
@@ -165,7 +166,7 @@ def _fused_adagrad(
 
 
 def _steps(tensors: list[torch.Tensor], count: float) -> list[torch.Tensor]:
-    """A count of steps for each tensor, which is filled on its device without a copy to it."""
+    """Return a step count for each tensor, created on its device to avoid a copy."""
     return [torch.full((), count, device=tensors[0].device)] * len(tensors)
 
 

@@ -29,16 +29,16 @@ class Lamb(Optimizer):
         d = m̂ / (√v̂ + ε)
         θ ← θ − η ‖θ‖ / ‖d‖ · d        (the ratio is 1 where either norm is 0)
 
-    As in Keras, weight decay λ comes before the step. With `decay_in_direction`, as in the paper,
-    d + λ θ takes the place of d.
+    As in Keras, weight decay λ is applied before the step. With `decay_in_direction`, as in the
+    paper, d + λ θ replaces d.
 
     Args:
         learning_rate: Float >= 0, a `LearningRateSchedule`, or a callable without arguments.
             Defaults to `0.001`, as in Keras.
         beta_1: Float in [0, 1) or a schedule, decay rate of m. Defaults to `0.9`.
         beta_2: Float in [0, 1) or a schedule, decay rate of v. Defaults to `0.999`.
-        epsilon: Float >= 0 or a schedule. Defaults to `1e-7`; the paper takes 1e-6.
-        decay_in_direction: Boolean. Defaults to `False`; the paper, timm and optax take True.
+        epsilon: Float >= 0 or a schedule. Defaults to `1e-7`; the paper uses 1e-6.
+        decay_in_direction: Boolean. Defaults to `False`; the paper, timm and optax use True.
 
     Source: You et al., 2020, "Large batch optimization for deep learning".
 
@@ -55,7 +55,7 @@ class Lamb(Optimizer):
 
     not_lazy = "its step depends on the norm of the whole table"
 
-    # A constant of most classes, which here an argument decides.
+    # A constant in most classes; here it depends on an argument.
     @property
     def decays_in_update(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
         return self.decay_in_direction
@@ -68,7 +68,7 @@ class Lamb(Optimizer):
 
     @sums()
     def moments(self, g: Any, p: Any, s: Values, h: Values) -> tuple[dict, dict]:
-        """The new m and v, and the squared norms of the weights and of the direction."""
+        """Return the new m and v, and the squared norms of the weights and the direction."""
         m = s.momentum + (g - s.momentum) * h.one_minus_beta_1
         v = s.velocity + (ops.square(g) - s.velocity) * h.one_minus_beta_2
         d_square = total(ops.square(self.direction(m, v, p, h)))
@@ -82,6 +82,6 @@ class Lamb(Optimizer):
         return ratio * h.learning_rate * self.direction(s.momentum, s.velocity, p, h), {}
 
     def direction(self, m: Any, v: Any, p: Any, h: Values) -> Any:
-        """Adam's direction d, with the decay where that has its place here."""
+        """Return Adam's direction d, plus the weight decay with `decay_in_direction`."""
         d = h.m_share * m / (ops.sqrt(h.v_share * v) + h.epsilon)
         return d + h.decay * p if self.decay_in_direction and h.decay is not None else d

@@ -21,13 +21,13 @@ from keras_optlab.optimizers.base import (
 )
 from keras_optlab.optimizers.bias import bias_correction
 
-# Steps before the variance takes the place of the second moment.
+# Number of steps before the variance replaces the second moment.
 STEPS_BEFORE_CENTERED = 10
 
 
 @final
 class LaProp(Optimizer):
-    r"""Adam the other way round: normalize the gradient, then average.
+    r"""Adam in reverse order: normalize the gradient first, then average it.
 
         v ← v + (1 − β₂)(g² − v)
         d = g / (√(v / (1 − β₂ᵗ)) + ε)
@@ -35,10 +35,10 @@ class LaProp(Optimizer):
         a ← a + (1 − β₁)(η − a)
         θ ← (θ − η m / a)(1 − λ)
 
-    The learning rate stands inside the average m, and a / η corrects its bias. Weight decay λ comes
-    after the step and is not multiplied by η, as in the authors' code. With `centered`, v less the
-    square of the average gradient stands instead of v after 10 steps; with `amsgrad`, the largest
-    so far.
+    The learning rate is part of the average m, and a / η corrects the bias of m. Weight decay λ is
+    applied after the step and is not multiplied by η, as in the authors' code. With `centered`, v
+    minus the square of the average gradient replaces v after 10 steps. With `amsgrad`, the largest
+    value so far is used.
 
     Args:
         learning_rate: Float >= 0, a `LearningRateSchedule`, or a callable without arguments.
@@ -99,7 +99,7 @@ class LaProp(Optimizer):
         if self.amsgrad:
             largest = maximum(s.velocity_hat, v)
             if self.centered:
-                # The largest of variances alone counts.
+                # Only variances count towards the maximum.
                 largest = ops.where(h.is_centered > 0, largest, s.velocity_hat)
                 v = ops.where(h.is_centered > 0, largest, v)
             else:

@@ -24,14 +24,14 @@ from keras_optlab.optimizers.base import (
 
 @final
 class LARS(Optimizer):
-    r"""Momentum whose rate is scaled for each variable to the norms of its weights and gradient.
+    r"""Momentum with a rate scaled for each variable by the norms of its weights and gradient.
 
         q = τ ‖θ‖ / (‖g‖ + λ ‖θ‖ + ε)           (1 where either norm is 0)
         v ← β v + (1 − d) q (g + λ θ)            (in the first step without 1 − d)
         θ ← θ − η v                              (with `nesterov`: q (g + λ θ) + β v for v)
 
-    With `always_adapt=False`, variables without weight decay λ (see `exclude_from_weight_decay`),
-    usually biases and scales, take q = 1: with timm, all of them do where there is no decay.
+    With `always_adapt=False`, as in timm, q is 1 for variables without weight decay λ: typically
+    biases and scales (see `exclude_from_weight_decay`), and all variables if there is no decay.
 
     Args:
         learning_rate: Float >= 0, a `LearningRateSchedule`, or a callable without arguments.
@@ -41,9 +41,9 @@ class LARS(Optimizer):
         dampening: Float in [0, 1] or a schedule, d. Defaults to `0.0`.
         epsilon: Float >= 0 or a schedule. Defaults to `1e-8`.
         nesterov: Boolean. Defaults to `False`.
-        trust_clip: Boolean, whether q is at most the learning rate, and is divided by it (LARC).
+        trust_clip: Boolean, whether q is capped at the learning rate, then divided by it (LARC).
             Defaults to `False`.
-        always_adapt: Boolean. Defaults to `True`; timm takes False.
+        always_adapt: Boolean. Defaults to `True`; timm uses False.
 
     Sources: You et al., 2017, "Large batch training of convolutional networks"; the numbers are
     those of timm's `Lars`.
@@ -73,7 +73,7 @@ class LARS(Optimizer):
 
     @sums()
     def norms(self, g: Any, p: Any, s: Values, h: Values) -> tuple[dict, dict]:
-        """The squared norms of weights and gradient."""
+        """Return the squared norms of the weights and the gradient."""
         return {"p_square": total(ops.square(p)), "g_square": total(ops.square(g))}, {}
 
     def step(self, g: Any, p: Any, s: Values, h: Values) -> tuple[Any, dict[str, Any]]:
@@ -84,7 +84,7 @@ class LARS(Optimizer):
         return h.learning_rate * (d + h.momentum * v if self.nesterov else v), {"momentum": v}
 
     def trust(self, h: Values) -> Any:
-        """The trust ratio q."""
+        """Return the trust ratio q."""
         p_norm, g_norm = ops.sqrt(h.p_square), ops.sqrt(h.g_square)
         one = ops.ones_like(p_norm)
         decayed = 0.0 if h.decay is None else p_norm * h.decay

@@ -23,13 +23,13 @@ class Lion(Optimizer):
         θ ← θ − η sign(β₁ m + (1 − β₁) g)
         m ← β₂ m + (1 − β₂) g
 
-    Each weight moves by η whatever its gradient: take η 3 to 10 times smaller than for AdamW,
-    and `weight_decay` as many times larger.
+    Each weight moves by η, whatever its gradient. Use an η 3 to 10 times smaller than for AdamW,
+    and a `weight_decay` larger by the same factor.
 
     Args:
         learning_rate: Float >= 0, a `LearningRateSchedule`, or a callable without arguments.
             Defaults to `0.001`, as in Keras.
-        beta_1: Float in (0, 1] or a schedule, share of m in the step. Defaults to `0.9`.
+        beta_1: Float in (0, 1] or a schedule, weight of m in the step. Defaults to `0.9`.
         beta_2: Float in [0, 1] or a schedule, decay rate of m. Defaults to `0.99`.
 
     Source: Chen et al., 2023, "Symbolic discovery of optimization algorithms".

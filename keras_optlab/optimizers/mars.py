@@ -27,7 +27,7 @@ from keras_optlab.optimizers.bias import bias_correction
 
 @final
 class MARS(Optimizer):
-    r"""AdamW with gradients whose variance is reduced by the gradient of the step before.
+    r"""AdamW with variance-reduced gradients, corrected by the gradient of the previous step.
 
     Matrices:
 
@@ -36,9 +36,10 @@ class MARS(Optimizer):
         m ← m + (1 − β₁)(c − m),   v ← v + (1 − β₂)(c² − v)
         θ ← θ − η (m / (1 − β₁ᵗ) / (√(v / (1 − β₂ᵗ)) + ε) + λ θ)
 
-    All other variables get AdamW, with `beta_1_1d`, `beta_2_1d`, `weight_decay_1d` and the rate
-    η `learning_rate_ratio_1d`; with `optimize_1d` they are treated as matrices are. This is the
-    AdamW form of MARS, with the approximation that takes the old gradient from the old batch.
+    All other variables are updated by AdamW with `beta_1_1d`, `beta_2_1d`, `weight_decay_1d` and
+    the rate η `learning_rate_ratio_1d`; with `optimize_1d`, they are treated like matrices. This is
+    the AdamW form of MARS, in the approximation that takes the previous gradient from the previous
+    batch.
 
     Args:
         learning_rate: Float >= 0, a `LearningRateSchedule`, or a callable without arguments.
@@ -47,7 +48,7 @@ class MARS(Optimizer):
         beta_2: Float in [0, 1) or a schedule, decay rate of v. Defaults to `0.99`.
         gamma: Float >= 0 or a schedule, γ. Defaults to `0.025`.
         epsilon: Float >= 0 or a schedule. Defaults to `1e-8`.
-        amsgrad: Boolean, whether the largest v so far stands instead of v. Defaults to `False`.
+        amsgrad: Boolean, whether the largest v so far replaces v. Defaults to `False`.
         optimize_1d: Boolean. Defaults to `False`.
         learning_rate_ratio_1d: Float >= 0 or a schedule. Defaults to `1.0`.
         beta_1_1d: Float in [0, 1) or a schedule. Defaults to `0.9`.
@@ -84,7 +85,7 @@ class MARS(Optimizer):
 
     @cached_property
     def others(self) -> Algorithm:
-        """What updates all variables that are no matrices."""
+        """The algorithm for all variables that are not matrices."""
         return AdamWOfOthers(self.amsgrad)
 
     def slots(self, variable: Any) -> dict[str, Slot]:
@@ -99,11 +100,11 @@ class MARS(Optimizer):
 
     @sums()
     def norm(self, g: Any, p: Any, s: Values, h: Values) -> tuple[dict, dict]:
-        """The squared norm of the corrected gradient."""
+        """Return the squared norm of the corrected gradient."""
         return {"c_square": total(ops.square(self.corrected(g, s, h)))}, {}
 
     def corrected(self, g: Any, s: Values, h: Values) -> Any:
-        """The gradient with its change since the step before added."""
+        """Return the gradient plus its scaled change since the previous step."""
         return g + h.excess * (g - s.previous_gradient)
 
     def step(self, g: Any, p: Any, s: Values, h: Values) -> tuple[Any, dict[str, Any]]:
@@ -116,10 +117,10 @@ class MARS(Optimizer):
 
 @final
 class AdamWOfOthers(Algorithm):
-    """AdamW, as MARS has it for all variables but the matrices.
+    """AdamW as MARS applies it to all variables that are not matrices.
 
     Args:
-        amsgrad: As of `MARS`.
+        amsgrad: As in `MARS`.
     """
 
     scope = Scope.ELEMENT
@@ -146,7 +147,7 @@ class AdamWOfOthers(Algorithm):
 
 
 def slots_of_adamw(amsgrad: bool) -> dict[str, Slot]:
-    """The slots m and v, and the largest v."""
+    """Return the slots m and v, and with `amsgrad` the largest v."""
     slots = {"momentum": Slot(), "velocity": Slot()}
     return slots | ({"velocity_hat": Slot(block=1)} if amsgrad else {})
 
@@ -154,7 +155,7 @@ def slots_of_adamw(amsgrad: bool) -> dict[str, Slot]:
 def step_of_adamw(
     m: Any, v: Any, p: Any, s: Values, rate: Any, h: Values, amsgrad: bool
 ) -> tuple[Any, dict[str, Any]]:
-    """AdamW's step with the new m and v, and the new slots."""
+    """Return AdamW's step from the new m and v, and the new slots."""
     new_slots = {"momentum": m, "velocity": v}
     if amsgrad:
         v = new_slots["velocity_hat"] = maximum(s.velocity_hat, v)

@@ -34,7 +34,7 @@ from keras_optlab.optimizers.base import (
 
 @final
 class Muon(Optimizer):
-    r"""Momentum made orthogonal, for the matrices of a network; Adam for all other variables.
+    r"""Orthogonalized momentum for the matrices of a network, Adam for all other variables.
 
     Matrices:
 
@@ -43,21 +43,21 @@ class Muon(Optimizer):
             A = X Xᵀ,   X ← a X + (b A + c A²) X
         θ ← θ − η λ θ − η r √max(rows, columns) X
 
-    Newton and Schulz' iteration brings the singular values of G near 1. All variables that are
-    not matrices, embeddings and `exclude_layers` get Adam's update (see `Adam`) with the rate
-    η `adam_lr_ratio`; they decay by `adam_weight_decay`, the matrices by `weight_decay`.
+    The Newton-Schulz iteration brings the singular values of G close to 1. Embeddings, variables in
+    `exclude_layers` and all that are not matrices get Adam's update (see `Adam`) with the rate
+    η `adam_lr_ratio`. They decay by `adam_weight_decay`, the matrices by `weight_decay`.
 
     With `form="authors"`, as in the code of Jordan et al. (who train with η = 0.02):
 
         m ← m + (1 − β)(g − m),   G = (1 − β) g + β m
         θ ← θ − η λ θ − η √max(1, outputs / inputs) X
 
-    Kernels of convolutions are matrices then too, with a column for each output channel; height
-    and width of the filter take the place of outputs and inputs, as there. Of an embedding, the
-    rows are the outputs.
+    In this form, kernels of convolutions are matrices too, with a column for each output channel.
+    As in the authors' code, the height and width of the filter then stand for outputs and inputs.
+    The rows of an embedding are its outputs.
 
-    Float64 variables: Keras' Muon raises in TensorFlow, where ours works, and on JAX and torch its
-    ‖G‖ is float32 (`keras.ops.norm`).
+    With float64 variables, Keras' Muon raises on TensorFlow, where ours works, and computes ‖G‖ in
+    float32 on JAX and torch (`keras.ops.norm`).
 
     Args:
         learning_rate: Float >= 0, a `LearningRateSchedule`, or a callable without arguments.
@@ -65,22 +65,22 @@ class Muon(Optimizer):
         adam_beta_1: Float in [0, 1) or a schedule. Defaults to `0.9`.
         adam_beta_2: Float in [0, 1) or a schedule. Defaults to `0.999`.
         adam_weight_decay: Float >= 0, None or a schedule. Defaults to `0.004`.
-        epsilon: Float >= 0 or a schedule, Adam's. Defaults to `1e-7`.
-        weight_decay: Float >= 0, None or a schedule, of the matrices. Defaults to `0.004`.
-        exclude_layers: List of regular expressions searched in the variables' paths, whose
-            matrices get Adam's update; usually the output layer. Defaults to `None`.
+        epsilon: Float >= 0 or a schedule, for Adam. Defaults to `1e-7`.
+        weight_decay: Float >= 0, None or a schedule, for the matrices. Defaults to `0.004`.
+        exclude_layers: List of regular expressions, searched in the variables' paths. Matrices
+            that match get Adam's update; typically the output layer. Defaults to `None`.
         exclude_embeddings: Boolean, whether variables with "embedding" in their path get
             Adam's update. Defaults to `True`.
-        muon_a: Float or a schedule, a. Defaults to `3.4445`, the authors' coefficients.
+        muon_a: Float or a schedule, a. Defaults to `3.4445`; a, b and c are the authors' values.
         muon_b: Float or a schedule, b. Defaults to `-4.775`.
         muon_c: Float or a schedule, c. Defaults to `2.0315`.
         adam_lr_ratio: Float >= 0 or a schedule. Defaults to `1`.
         momentum: Float in [0, 1] or a schedule, β. Defaults to `0.95`.
         ns_steps: Integer >= 1. Defaults to `5`.
         nesterov: Boolean. Defaults to `True`.
-        rms_rate: Float > 0, a schedule or None, r: makes the rate of Adam fit (Liu et al.).
-            None leaves out the factor r √max(rows, columns). Defaults to `0.2`. Without meaning
-            for `form="authors"`.
+        rms_rate: Float > 0, a schedule or None, r: makes Adam's learning rates fit (Liu et al.).
+            None omits the factor r √max(rows, columns). Defaults to `0.2`. Ignored with
+            `form="authors"`.
         form: `"keras"` or `"authors"`. Defaults to `"keras"`.
 
     Sources: Jordan et al., 2024 (github.com/KellerJordan/Muon); Liu et al., 2025, "Muon is
@@ -118,19 +118,19 @@ class Muon(Optimizer):
 
     @cached_property
     def others(self) -> Algorithm:
-        """What updates all variables that are not made orthogonal."""
+        """The algorithm for all variables that are not orthogonalized."""
         return AdamOfOthers()
 
     @cached_property
     def tables(self) -> Algorithm:
-        """What updates embeddings in the authors' form, whose rows are outputs."""
+        """The algorithm for embeddings in the authors' form, whose rows are outputs."""
         return MuonOfTables(self)
 
     def slots(self, variable: Any) -> dict[str, Slot]:
         return {"momentum": Slot()}
 
     def is_orthogonalized(self, variable: Any) -> bool:
-        """Whether a variable gets Muon's update, not Adam's."""
+        """Whether a variable gets Muon's update rather than Adam's."""
         path = path_of(variable)
         return (
             len(variable.shape) in ((2, 4) if self.form == "authors" else (2,))
@@ -153,7 +153,7 @@ class Muon(Optimizer):
     def step_of_authors(
         self, g: Any, s: Values, h: Values, scale: float
     ) -> tuple[Any, dict[str, Any]]:
-        """The step in the authors' form, times a scale."""
+        """Return the step in the authors' form, multiplied by a scale."""
         m = s.momentum + (g - s.momentum) * h.one_minus_momentum
         x = g * h.one_minus_momentum + m * h.momentum if self.nesterov else m
         matrix = ops.reshape(x, (-1, x.shape[-1]))
@@ -161,7 +161,7 @@ class Muon(Optimizer):
         return h.learning_rate * scale * x, {"momentum": m}
 
     def orthogonalize(self, x: Any, h: Values) -> Any:
-        """Newton and Schulz' iteration: the singular values brought near 1."""
+        """Bring the singular values close to 1 with the Newton-Schulz iteration."""
         tall = x.shape[0] > x.shape[1]
         if tall:
             x = ops.transpose(x)
@@ -174,7 +174,7 @@ class Muon(Optimizer):
 
 @final
 class MuonOfTables(Algorithm):
-    """The authors' form for embeddings, whose rows are outputs.
+    """Muon in the authors' form for embeddings, whose rows are outputs.
 
     Args:
         muon: The optimizer.
@@ -192,13 +192,13 @@ class MuonOfTables(Algorithm):
 
 
 def is_embedding(variable: Any) -> bool:
-    """Whether a variable's path has "embedding" in it."""
+    """Whether a variable's path contains "embedding"."""
     return "embedding" in path_of(variable).lower()
 
 
 @final
 class AdamOfOthers(Algorithm):
-    """Adam, as Muon has it for all variables but the matrices."""
+    """Adam as Muon applies it to the variables that it does not orthogonalize."""
 
     scope = Scope.ELEMENT
     decay_hyperparameter = "adam_weight_decay"

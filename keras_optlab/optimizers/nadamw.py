@@ -26,7 +26,7 @@ class NAdamW(Optimizer):
         m̂ = β₁ m / (1 − β₁ᵗ⁺¹) + (1 − β₁) g / (1 − β₁ᵗ)
         θ ← θ − η m̂ / (√(v / (1 − β₂ᵗ)) + ε) − η λ θ
 
-    Not Keras' `Nadam`, whose momentum follows a schedule.
+    This is not Keras' `Nadam`, whose momentum follows a schedule.
 
     Args:
         learning_rate: Float >= 0, a `LearningRateSchedule`, or a callable without arguments.

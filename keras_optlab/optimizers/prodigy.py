@@ -29,10 +29,10 @@ from keras_optlab.optimizers.bias import bias_correction
 
 @final
 class Prodigy(Optimizer):
-    r"""Adam that finds its learning rate: an estimate d of the distance to the solution.
+    r"""Adam that finds its learning rate from an estimate d of the distance to the solution.
 
-    Over all variables together, with the initial weights θ₀ and a = d η (times Adam's bias
-    correction √(1 − β₂ᵗ) / (1 − β₁ᵗ) with `bias_correction`):
+    The sums run over all variables, θ₀ are the initial weights, and a = d η (with
+    `bias_correction`, times Adam's bias correction √(1 − β₂ᵗ) / (1 − β₁ᵗ)):
 
         r ← β₃ r + (d / d₀) a Σ g (θ₀ − θ)
         s ← β₃ s + (d / d₀) a g                   (d for a with `safeguard_warmup`)
@@ -42,25 +42,25 @@ class Prodigy(Optimizer):
         d ← min(D, d · growth_rate)               (D without a `growth_rate`)
         θ ← θ − a (m / (√v + d ε) + λ θ)          (a as above, of the old d)
 
-    The learning rate η multiplies the estimate and is best left at 1, with a schedule that falls if
-    one is wanted. Where η is 0, nothing moves but the step count.
+    The learning rate η multiplies the estimate. It is best left at 1, or decayed from 1 by a
+    schedule. While η is 0, only the step count changes.
 
     Args:
         learning_rate: Float >= 0, a `LearningRateSchedule`, or a callable without arguments.
             Defaults to `1.0`.
-        beta_1: Float in [0, 1) or a schedule, decay rate of m. 0 keeps no m. Defaults to `0.9`.
+        beta_1: Float in [0, 1) or a schedule, decay rate of m. With 0 there is no m. Defaults to
+            `0.9`.
         beta_2: Float in [0, 1) or a schedule, decay rate of v. Defaults to `0.999`.
-        beta_3: Float in [0, 1), None or a schedule, decay rate of r and s. None is √β₂. Defaults
-            to `None`.
+        beta_3: Float in [0, 1), None or a schedule, decay rate of r and s. None means √β₂.
+            Defaults to `None`.
         epsilon: Float >= 0 or a schedule. Defaults to `1e-8`.
         initial_d: Float > 0, d₀. Defaults to `1e-6`.
-        d_coefficient: Float > 0 or a schedule, c: changes the estimate by a factor. Defaults to
-            `1.0`.
-        growth_rate: Float >= 1, None or a schedule: the most that d grows in a step. None is no
-            limit. Defaults to `None`.
+        d_coefficient: Float > 0 or a schedule, c: a factor on the estimate. Defaults to `1.0`.
+        growth_rate: Float >= 1, None or a schedule: the largest factor by which d grows in a
+            step. None sets no limit. Defaults to `None`.
         bias_correction: Boolean. Defaults to `False`, as in the authors' package.
-        safeguard_warmup: Boolean, whether η is left out of s, for schedules that warm up. Defaults
-            to `False`.
+        safeguard_warmup: Boolean, whether to leave η out of s, for schedules with a warmup.
+            Defaults to `False`.
 
     Source: Mishchenko & Defazio, 2023, "Prodigy: an expeditiously adaptive parameter-free learner".
 
@@ -100,7 +100,7 @@ class Prodigy(Optimizer):
         if self.bias_correction:
             v_share = bias_correction(h.one_minus_beta_2, h.t)
             rate = rate * ops.sqrt(v_share) / bias_correction(h.one_minus_beta_1, h.t)
-        # Nothing moves where the learning rate is 0.
+        # Nothing moves while the learning rate is 0.
         moves = ops.cast(h.learning_rate > 0, h.t.dtype)
         beta_3 = h.beta_3 if self.uses("beta_3") else ops.sqrt(h.beta_2)
         return {
@@ -116,7 +116,7 @@ class Prodigy(Optimizer):
 
     @sums(over=Scope.MODEL)
     def measure(self, g: Any, p: Any, s: Values, h: Values) -> tuple[dict, dict]:
-        """The new m, v and s, and what the estimate of d is made of."""
+        """Return the sums from which d is estimated, and the new m, v and s."""
         gradient_sum = h.s_share * s.gradient_sum + h.s_rate * g
         v_share = h.moves * h.one_minus_beta_2
         new_slots = {

@@ -23,7 +23,7 @@ from keras_optlab.optimizers.rectification import rectification
 
 @final
 class RAdam(Optimizer):
-    r"""Adam whose first steps are rectified, instead of a warmup.
+    r"""Adam with rectified first steps instead of a warmup.
 
         m ← m + (1 − β₁)(g − m),   v ← v + (1 − β₂)(g² − v)
         N∞ = 2 / (1 − β₂) − 1,   N = N∞ − 2 t β₂ᵗ / (1 − β₂ᵗ)
@@ -31,9 +31,9 @@ class RAdam(Optimizer):
                 θ ← θ − η r √(1 − β₂ᵗ) / (1 − β₁ᵗ) · m / (√v + ε)
         else:   θ ← θ − η m / (1 − β₁ᵗ)
 
-    In the first steps (five with the default β₂), v is too uncertain to divide by. PyTorch goes
-    on by momentum alone there; the authors' code leaves the weights as they are
-    (`early_steps="none"`), without weight decay either.
+    In the first steps (five with the default β₂), v is too uncertain to divide by. There, PyTorch
+    steps by momentum alone; the authors' code does not change the weights, not even by weight decay
+    (`early_steps="none"`).
 
     Args:
         learning_rate: Float >= 0, a `LearningRateSchedule`, or a callable without arguments.

@@ -1,4 +1,4 @@
-"""How far to trust a second moment of few steps (Liu et al., 2020)."""
+"""Rectification of a second moment averaged over few steps (Liu et al., 2020)."""
 
 from typing import Any
 
@@ -6,18 +6,18 @@ import keras
 
 from keras_optlab.optimizers.base import arithmetic
 
-# Below this length of the average its variance has no finite value.
+# For averages shorter than this, the variance is not finite.
 TRACTABLE = 5.0
 
 
 def rectification(t: Any, one_minus_beta_2: Any) -> tuple[Any, Any]:
-    """Whether the variance of the adaptive step is tractable at step t, and its correction.
+    """Return whether the adaptive step's variance is tractable at step t, and the correction r.
 
         N∞ = 2 / (1 − β₂) − 1,   N = N∞ − 2 t β₂ᵗ / (1 − β₂ᵗ)
         r = √((N − 4)(N − 2) N∞ / ((N∞ − 4)(N∞ − 2) N))
 
-    N is the difference of two numbers that are hundreds of times as large, so all is computed in
-    double precision where the device has it.
+    N is the difference of two numbers that are hundreds of times larger, so everything is computed
+    in double precision where the device supports it.
 
     Args:
         t: Scalar, the step counted from 1.
@@ -32,6 +32,6 @@ def rectification(t: Any, one_minus_beta_2: Any) -> tuple[Any, Any]:
         length = longest - 2 * t * power / (1 - power)
         safe = ops.where(length >= TRACTABLE, length, ops.full_like(length, TRACTABLE))
         square = (safe - 4) * (safe - 2) * longest / ((longest - 4) * (longest - 2) * safe)
-        # A short average is never tractable, and its square is negative.
+        # If N∞ is too small, no step is tractable and the square can be negative.
         r = ops.where(square > 0, square, ops.full_like(square, 0.0)) ** 0.5
         return length >= TRACTABLE, keras.ops.cast(r, dtype)

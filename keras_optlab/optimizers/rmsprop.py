@@ -26,7 +26,7 @@ class RMSprop(Optimizer):
         v ← ρ v + (1 − ρ) g²
         θ ← θ − η g / √(v + ε)
 
-    With `centered`, an estimate of the variance takes the place of v under the root:
+    With `centered`, an estimate of the variance replaces v under the root:
 
         a ← ρ a + (1 − ρ) g,   v − a²
 
@@ -35,15 +35,15 @@ class RMSprop(Optimizer):
         m ← β m + η g / √(v + ε)
         θ ← θ − m
 
-    With `epsilon_inside_root=False`, as PyTorch: η g / (√v + ε). `epsilon=0.0` is the form
-    without ε.
+    With `epsilon_inside_root=False`, as in PyTorch, steps are η g / (√v + ε). `epsilon=0.0` gives
+    the form without ε.
 
     Args:
         learning_rate: Float >= 0, a `LearningRateSchedule`, or a callable without arguments.
             Defaults to `0.001`, as in the lecture.
         rho: Float in [0, 1] or a schedule, decay rate of v. Defaults to `0.9`.
-        momentum: Float in [0, 1] or a schedule. 0 keeps no slot, and cannot be raised once the
-            optimizer is built. Defaults to `0.0`.
+        momentum: Float in [0, 1] or a schedule. With 0 there is no slot, and the momentum
+            cannot be raised once the optimizer is built. Defaults to `0.0`.
         epsilon: Float >= 0 or a schedule. Defaults to `1e-7`.
         centered: Boolean. Defaults to `False`.
         epsilon_inside_root: Boolean. Defaults to `True`.

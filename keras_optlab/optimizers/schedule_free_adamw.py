@@ -25,7 +25,7 @@ from keras_optlab.optimizers.bias import bias_correction
 
 @final
 class ScheduleFreeAdamW(Optimizer):
-    r"""Adam whose averaged iterate takes the place of a learning-rate schedule.
+    r"""Adam with an averaged iterate instead of a learning-rate schedule.
 
         η = learning rate · min(1, t / warmup_steps)
         c = w / Σ w,   w = tʳ (largest η so far)ᵏ
@@ -34,27 +34,27 @@ class ScheduleFreeAdamW(Optimizer):
         y ← y + c (z − y) + η (β₁ (1 − c) − 1) d
         z ← z − η d
 
-    Training takes place at y = (1 − β₁) z + β₁ x, where the gradient is taken; the averaged
+    Training takes place at y = (1 − β₁) z + β₁ x, where gradients are computed; the averaged
     point x is the one to evaluate and to keep. `fit`, `evaluate`, `predict` and saved files use
-    x without further ado, and going on with `fit` goes on from y. In a custom training
-    loop, call `optimizer.to_evaluation_point()` before you evaluate or save, and
-    `optimizer.to_training_point()` before you go on.
+    x automatically, and the next `fit` continues from y. In a custom training loop, call
+    `optimizer.to_evaluation_point()` before evaluating or saving, and
+    `optimizer.to_training_point()` before training again.
 
-    The numbers are those of the authors' package `schedulefree`, to rounding. Keras'
-    ScheduleFreeAdamW differs: on TensorFlow and torch it reads z after it was updated (weights
-    off by 2e-3, 7 % of the distance travelled, after 30 steps); on all backends it averages
-    with 1/t also during warmup, decays y alone, and leaves the variables at y.
+    The numbers match the authors' package `schedulefree` up to rounding. Keras'
+    ScheduleFreeAdamW differs: on TensorFlow and torch it reads z after it was updated (after 30
+    steps, weights are off by 2e-3, 7 % of the distance travelled); on all backends it averages
+    with 1/t even during warmup, decays only y, and leaves the variables at y.
 
     Args:
         learning_rate: Float >= 0, a `LearningRateSchedule`, or a callable without arguments.
             Defaults to `0.0025`, as in the authors' package.
-        beta_1: Float in (0, 1), the place of y between z and x. Defaults to `0.9`.
+        beta_1: Float in (0, 1), the position of y between z and x. Defaults to `0.9`.
         beta_2: Float in [0, 1) or a schedule, decay rate of v. Defaults to `0.999`.
         epsilon: Float >= 0 or a schedule. Defaults to `1e-8`.
         warmup_steps: Integer >= 0. Defaults to `0`.
         polynomial_power: Float >= 0 or a schedule, r. Defaults to `0.0`.
         rate_power: Float >= 0 or a schedule, k. Defaults to `2.0`.
-        weight_decay: Float >= 0, None or a schedule, λ, taken at y and added to the step of
+        weight_decay: Float >= 0, None or a schedule, λ, computed at y and added to the steps of
             both y and z. Defaults to `None`.
 
     Source: Defazio et al., 2024, "The road less scheduled".

@@ -21,7 +21,7 @@ from keras_optlab.optimizers.base import (
 
 @final
 class ScheduleFreeSGD(Optimizer):
-    r"""Gradient descent whose averaged iterate takes the place of a learning-rate schedule.
+    r"""Gradient descent with an averaged iterate instead of a learning-rate schedule.
 
         η = learning rate · min(1, t / warmup_steps)
         c = w / Σ w,   w = tʳ (largest η so far)ᵏ
@@ -29,14 +29,15 @@ class ScheduleFreeSGD(Optimizer):
         y ← y + c (z − y) + η (β (1 − c) − 1) d
         z ← z − η d
 
-    Training takes place at y, where the gradient is taken; the averaged point x = y + (1 − 1/β)
-    (z − y) is the one to evaluate and to keep. `fit`, `evaluate`, `predict` and saved files use x
-    without further ado; see `ScheduleFreeAdamW` for custom loops.
+    Training takes place at y, where gradients are computed; the averaged point
+    x = y + (1 − 1/β)(z − y) is the one to evaluate and to keep. `fit`, `evaluate`, `predict` and
+    saved files use x automatically; see `ScheduleFreeAdamW` for custom loops.
 
     Args:
         learning_rate: Float >= 0, a `LearningRateSchedule`, or a callable without arguments.
-            Defaults to `1.0`, as in the authors' package; 10 to 50 times that of SGD with momentum.
-        momentum: Float in (0, 1), β, the place of y between z and x. Defaults to `0.9`.
+            Defaults to `1.0`, as in the authors' package; use 10 to 50 times the rate of SGD with
+            momentum.
+        momentum: Float in (0, 1), β, the position of y between z and x. Defaults to `0.9`.
         warmup_steps: Integer >= 0. Defaults to `0`.
         polynomial_power: Float >= 0 or a schedule, r. Defaults to `0.0`.
         rate_power: Float >= 0 or a schedule, k. Defaults to `2.0`.

@@ -18,29 +18,29 @@ from keras_optlab.optimizers.base import (
 
 @final
 class SGD(Optimizer):
-    r"""Gradient descent, with momentum and Nesterov's accelerated gradient.
+    r"""Gradient descent, optionally with momentum or Nesterov's accelerated gradient.
 
         without momentum:   θ ← θ − η g
         with momentum β:    v ← β v − η g;  θ ← θ + v
         with `nesterov`:    v ← β v − η g;  θ ← θ + β v − η g
 
-    With `learning_rate_in_velocity=False`, as PyTorch has it:
+    With `learning_rate_in_velocity=False`, as in PyTorch:
 
         with momentum β:    v ← β v + g;  θ ← θ − η v
         with `nesterov`:    v ← β v + g;  θ ← θ − η (g + β v)
 
-    The two differ as soon as η changes: the first keeps the steps taken, the second rescales
-    them all at once. `nesterov` is the method whose gradient is taken at the look-ahead point
-    θ + β v, written in the coordinates of that point.
+    The two forms differ as soon as η changes: the first keeps past steps as they are, the second
+    rescales all of them. Nesterov's method takes the gradient at the look-ahead point θ + β v; the
+    equations are in the coordinates of that point.
 
     Args:
         learning_rate: Float >= 0, a `LearningRateSchedule`, or a callable without arguments.
             Defaults to `0.01`, as in Keras.
-        momentum: Float in [0, 1] or a schedule. 0 keeps no velocity, and cannot be raised
-            once the optimizer is built. Defaults to `0.0`.
+        momentum: Float in [0, 1] or a schedule. With 0 there is no velocity, and the
+            momentum cannot be raised once the optimizer is built. Defaults to `0.0`.
         nesterov: Boolean. Defaults to `False`.
-        learning_rate_in_velocity: Boolean, whether η stands inside the velocity (Keras) or
-            outside (PyTorch). Defaults to `True`.
+        learning_rate_in_velocity: Boolean, whether η is part of the velocity (Keras) or applied
+            to it (PyTorch). Defaults to `True`.
 
     Sources: Polyak, 1964 (momentum); Nesterov, 1983; Sutskever et al., 2013 (the form here).
 

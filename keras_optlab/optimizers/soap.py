@@ -27,8 +27,8 @@ from keras_optlab.optimizers.bias import bias_correction
 class SOAP(Optimizer):
     r"""Adam in the eigenbasis of Shampoo's preconditioner.
 
-    For each axis i of a kernel, with Lᵢ an average of the products of g with itself over all other
-    axes and Qᵢ its eigenvectors:
+    For each axis i of a kernel, Lᵢ is a moving average of the product of g with itself over all
+    other axes, and the columns of Qᵢ are its eigenvectors:
 
         g' = g turned by all Qᵢ
         m ← m + (1 − β₁)(g' − m),   v ← v + (1 − β₂)(g'² − v)
@@ -36,26 +36,26 @@ class SOAP(Optimizer):
         θ ← θ − η u,   then θ ← θ − η λ θ
         Lᵢ ← Lᵢ + (1 − β)(g gᵀ − Lᵢ)
 
-    The first step finds the bases and changes nothing else. Every k steps after it, Qᵢ becomes the
-    orthogonal factor of Lᵢ Qᵢ, sorted by eigenvalues; v is sorted alike, and m is turned into the
-    new basis.
+    The first step finds the bases and changes nothing else. Every k steps after that, Qᵢ becomes
+    the orthogonal factor of Lᵢ Qᵢ, sorted by eigenvalue; v is reordered to match, and m is turned
+    into the new basis.
 
-    Vectors, scalars and axes longer than `largest_axis` have no basis: with none at all, a variable
-    gets Adam.
+    Vectors, scalars and axes longer than `largest_axis` have no basis. A variable without any basis
+    gets Adam's update.
 
     Args:
         learning_rate: Float >= 0, a `LearningRateSchedule`, or a callable without arguments.
             Defaults to `0.003`, as in the authors' code.
         beta_1: Float in [0, 1) or a schedule, decay rate of m. Defaults to `0.95`.
         beta_2: Float in [0, 1) or a schedule, decay rate of v. Defaults to `0.95`.
-        shampoo_beta: Float in [0, 1), None or a schedule, decay rate β of L. None is β₂. Defaults
-            to `None`.
+        shampoo_beta: Float in [0, 1), None or a schedule, decay rate β of L. None means β₂.
+            Defaults to `None`.
         epsilon: Float >= 0 or a schedule. Defaults to `1e-8`.
         weight_decay: Float >= 0, None or a schedule, λ. Defaults to `0.01`.
         period: Integer >= 1, k. Defaults to `10`.
-        largest_axis: Integer >= 1. A longer axis has no basis. Defaults to `10000`.
+        largest_axis: Integer >= 1. Longer axes have no basis. Defaults to `10000`.
         bases_of_vectors: Boolean, whether vectors have a basis too. Defaults to `False`.
-        normalize: Boolean, whether u is divided by its root mean square. Defaults to `False`.
+        normalize: Boolean, whether to divide u by its root mean square. Defaults to `False`.
         correct_bias: Boolean. Defaults to `True`.
 
     Source: Vyas et al., 2024, "SOAP: improving and stabilizing Shampoo using Adam".
@@ -81,7 +81,7 @@ class SOAP(Optimizer):
     not_lazy = "its bases are those of the whole table"
 
     def axes(self, shape: tuple[int, ...]) -> list[int]:
-        """The axes that have a basis."""
+        """Return the axes that have a basis."""
         if len(shape) < (1 if self.bases_of_vectors else 2) or 0 in shape:
             return []
         return [axis for axis, size in enumerate(shape) if size <= self.largest_axis]
@@ -95,7 +95,7 @@ class SOAP(Optimizer):
         return slots
 
     def derive(self, h: Values) -> dict[str, Any]:
-        # Adam's steps are counted without the first.
+        # The first step does not count as one of Adam's.
         steps = h.t - 1
         rate = h.learning_rate
         if self.correct_bias:
@@ -137,7 +137,7 @@ class SOAP(Optimizer):
 
     @when(lambda h: h.is_first)
     def find_bases(self, g: Any, p: Any, s: Values, h: Values) -> dict[str, Any]:
-        """The eigenvectors of each factor, those of the largest eigenvalues first."""
+        """Return the eigenvectors of each factor, by decreasing eigenvalue."""
         found = {}
         for axis in self.axes(h.shape):
             _, vectors = ops.eigh(getattr(s, f"factor_{axis}"))
@@ -146,7 +146,7 @@ class SOAP(Optimizer):
 
     @when(lambda h: h.is_due)
     def turn_bases(self, g: Any, p: Any, s: Values, h: Values) -> dict[str, Any]:
-        """One step of orthogonal iteration for each basis, with v and m taken along."""
+        """Update each basis by one step of orthogonal iteration, and carry m and v over."""
         axes = self.axes(h.shape)
         m, v, bases = self.turned_back(s.momentum, s, axes), s.velocity, {}
         for axis in axes:
@@ -159,24 +159,24 @@ class SOAP(Optimizer):
         return {"momentum": m, "velocity": v, **bases}
 
     def turned(self, x: Any, s: Values, axes: list[int]) -> Any:
-        """x in the coordinates of the bases."""
+        """Return x in the coordinates of the bases."""
         for axis in axes:
             x = across(x, getattr(s, f"basis_{axis}"), axis)
         return x
 
     def turned_back(self, x: Any, s: Values, axes: list[int]) -> Any:
-        """x in the coordinates of the parameter."""
+        """Return x in the coordinates of the parameter."""
         for axis in axes:
             x = across(x, ops.transpose(getattr(s, f"basis_{axis}")), axis)
         return x
 
 
 def along(x: Any, axis: int) -> Any:
-    """x as a matrix, with one row for each place along an axis."""
+    """Return x as a matrix with one row for each index along an axis."""
     return ops.reshape(ops.moveaxis(x, axis, 0), (x.shape[axis], -1))
 
 
 def across(x: Any, matrix: Any, axis: int) -> Any:
-    """Each vector along an axis of x, multiplied by a square matrix from the right."""
+    """Multiply each vector along an axis of x by a square matrix from the right."""
     x = ops.moveaxis(x, axis, -1)
     return ops.moveaxis(ops.reshape(ops.reshape(x, (-1, x.shape[-1])) @ matrix, x.shape), -1, axis)

@@ -1,18 +1,18 @@
-"""The check shared by the schedules that are made of intervals."""
+"""Argument check shared by the schedules that consist of intervals."""
 
 from itertools import pairwise
 
 
 def check_boundaries(boundaries: list, name: str, pieces: list) -> None:
-    """Check that boundaries increase and that there is one piece more than boundaries.
+    """Check that boundaries increase and that there is one more piece than boundaries.
 
     Args:
-        boundaries: Numbers of steps.
+        boundaries: Step numbers.
         name: Name of the argument that lists the pieces.
-        pieces: What holds between the boundaries.
+        pieces: Items for the intervals between the boundaries.
 
     Raises:
-        ValueError: If one of the two does not hold.
+        ValueError: If either check fails.
     """
     if len(pieces) != len(boundaries) + 1:
         raise ValueError(

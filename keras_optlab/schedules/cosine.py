@@ -11,39 +11,39 @@ from keras_optlab.schedules.rounding import floor
 
 
 def half_cosine(fraction: Any, ops: ModuleType) -> Any:
-    """From 1 to 0 along half a cosine as the fraction goes from 0 to 1."""
+    """Return a half cosine that falls from 1 to 0 as the fraction rises from 0 to 1."""
     return 0.5 * (1 + ops.cos(math.pi * fraction))
 
 
 @final
 class CosineDecay(Schedule):
-    """Falls along half a cosine, after a linear warmup if one is asked for.
+    """Decay along half a cosine, after an optional linear warmup.
 
         η(t) = η₀ + (η₁ - η₀) t/w                                  where t < w
         η(t) = η₁ ((1 - α) (1 + cos(π min((t - w)/s, 1))) / 2 + α)     from t = w on
 
-    Without a `warmup_target`, η₁ is η₀ and w is 0, whatever `warmup_steps` says (as in Keras).
+    Without a `warmup_target`, η₁ is η₀ and w is 0, whatever `warmup_steps` is, as in Keras.
 
     Args:
-        initial_learning_rate: η₀, the value at step 0; >= 0, or a variable with it, whose
-            present value is taken.
-        decay_steps: s, the steps of the decay, after those of the warmup; > 0.
+        initial_learning_rate: η₀, the value at step 0; >= 0, or a variable, whose current value
+            is used.
+        decay_steps: s, the number of steps of the decay, after the warmup; > 0.
         alpha: α, the end value as a fraction of the value at the start of the decay; >= 0.
             Defaults to `0.0`.
         name: String. Name of the operations in a graph. Defaults to `"CosineDecay"`.
         warmup_target: η₁, the value at the end of the warmup; >= 0, or `None` for no warmup.
             Defaults to `None`.
-        warmup_steps: w, the steps of the warmup; >= 0. Defaults to `0`.
+        warmup_steps: w, the number of steps of the warmup; >= 0. Defaults to `0`.
 
     Raises:
         ValueError: For an argument outside its range.
-        TypeError: For an argument of another type.
+        TypeError: For an argument of the wrong type.
 
     Source:
         Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts" (2017), and
         `keras.optimizers.schedules.CosineDecay`: arguments, defaults and values. An integer
-        `initial_learning_rate=0`, as in Keras' example, makes Keras compute in integers: 0.0
-        at every step on JAX and torch, an error on TensorFlow. Here 0 is 0.0.
+        `initial_learning_rate=0`, as in Keras' example, makes Keras compute in integers, which
+        gives 0.0 at every step on JAX and torch, and an error on TensorFlow. Here, 0 means 0.0.
 
     Example:
 
@@ -68,7 +68,7 @@ class CosineDecay(Schedule):
         return ops.where(step < self.warmup_steps, self.initial_learning_rate + slope * step, decay)
 
     def decay(self, step: Any, ops: ModuleType) -> Any:
-        """The decay alone; its step is counted from the end of the warmup."""
+        """Return the value of the decay, at a step counted from the end of the warmup."""
         target = self.warmup_target
         start = self.initial_learning_rate if target is None else target
         fraction = ops.clip(step / self.decay_steps, 0, 1)
@@ -77,32 +77,33 @@ class CosineDecay(Schedule):
 
 @final
 class CosineDecayRestarts(Schedule):
-    """Falls along half a cosine again and again, in cycles that grow.
+    """Cosine decay with warm restarts, in cycles of growing length.
 
         η(t) = η₀ ((1 - α) mⁱ (1 + cos(π (t - Sᵢ) / Tᵢ)) / 2 + α)         where Sᵢ <= t < Sᵢ₊₁
         Tᵢ = s kⁱ            steps of cycle i
         Sᵢ = T₀ + ... + Tᵢ₋₁     its first step
 
     Args:
-        initial_learning_rate: η₀, the value at step 0; >= 0, or a variable with it, whose
-            present value is taken.
-        first_decay_steps: s, the steps of the first cycle; > 0.
-        t_mul: k, how much longer each cycle is than the one before; >= 1. Defaults to `2.0`.
-        m_mul: m, how much higher each cycle is than the one before; >= 0. Defaults to `1.0`.
+        initial_learning_rate: η₀, the value at step 0; >= 0, or a variable, whose current value
+            is used.
+        first_decay_steps: s, the number of steps of the first cycle; > 0.
+        t_mul: k, the length of each cycle relative to the previous one; >= 1. Defaults to `2.0`.
+        m_mul: m, the height of each cycle relative to the previous one; >= 0. Defaults to `1.0`.
         alpha: α, the lowest value as a fraction of η₀; >= 0. Defaults to `0.0`.
         name: String. Name of the operations in a graph. Defaults to `"SGDRDecay"`.
 
     Raises:
-        ValueError: For an argument outside its range. Keras takes `t_mul` below 1 too, and gives
-            NaN from step s / (1 - k) on, where the cycles have no steps left.
-        TypeError: For an argument of another type.
+        ValueError: For an argument outside its range. Keras also accepts `t_mul` below 1, but
+            returns NaN from step s / (1 - k) on, where no more cycles fit.
+        TypeError: For an argument of the wrong type.
 
     Source:
         Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts" (2017), and
-        `keras.optimizers.schedules.CosineDecayRestarts`: arguments, defaults and values, except
-        where float32 fails Keras (figures for η₀ = 1). At the first step of a cycle: 0.0 instead
-        of 0.25 at step 24573 of s = 3, m = 0.9 (k = 2). For k near 1: 0.524 instead of 0.510 at
-        step 10^5 of s = 100, k = 1.001. At step 10^9 of s = 3, k = 1: 1.0 instead of 0.75.
+        `keras.optimizers.schedules.CosineDecayRestarts`: arguments, defaults and values. Values
+        differ only where float32, in which Keras computes, is not precise enough. With η₀ = 1,
+        Keras gives 0.0 instead of 0.25 at the first step of a cycle (step 24573 with s = 3,
+        m = 0.9, k = 2), 0.524 instead of 0.510 for k near 1 (step 10^5 with s = 100, k = 1.001),
+        and 1.0 instead of 0.75 at step 10^9 with s = 3, k = 1.
 
     Example:
 
@@ -127,7 +128,7 @@ class CosineDecayRestarts(Schedule):
         return self.initial_learning_rate * ((1 - self.alpha) * wave + self.alpha)
 
     def cycle(self, step: Any, ops: ModuleType) -> tuple[Any, Any, Any]:
-        """The number of the cycle that a step is in, its first step and its length."""
+        """Return the number of the cycle that contains a step, its first step and its length."""
         first = self.first_decay_steps
         if self.t_mul == 1:
             cycle = floor(step / first, ops)

@@ -11,27 +11,27 @@ from keras_optlab.schedules.rounding import floor
 
 @final
 class InverseTimeDecay(Schedule):
-    """Falls as the inverse of the step.
+    """Decay with the inverse of the step.
 
         η(t) = η₀ / (1 + r t/s)         or, in steps,     η(t) = η₀ / (1 + r ⌊t/s⌋)
 
     Args:
-        initial_learning_rate: η₀, the value at step 0; >= 0, or a variable with it, whose
-            present value is taken.
-        decay_steps: s, in steps; > 0.
+        initial_learning_rate: η₀, the value at step 0; >= 0, or a variable, whose current value
+            is used.
+        decay_steps: s, the time scale in steps; > 0.
         decay_rate: r; >= 0.
-        staircase: Whether to take the whole part of t/s, so that the value falls at once every s
-            steps. Defaults to `False`.
+        staircase: Whether to round t/s down, so that the value drops once every s steps. Defaults
+            to `False`.
         name: String. Name of the operations in a graph. Defaults to `"InverseTimeDecay"`.
 
     Raises:
         ValueError: For an argument outside its range.
-        TypeError: For an argument of another type.
+        TypeError: For an argument of the wrong type.
 
     Source:
         `keras.optimizers.schedules.InverseTimeDecay`: arguments, defaults and values. Compiled
-        by XLA (TensorFlow, JAX), Keras' staircase loses a step for 12 of the 119 whole
-        `decay_steps` below 120: with s = 41 its value falls at step 42. Here it falls at 41.
+        by XLA (TensorFlow, JAX), Keras' staircase is a step late for 12 of the 119 integer
+        `decay_steps` below 120: with s = 41, its value drops at step 42. Here it drops at 41.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""1cycle: the learning rate goes up and down once while momentum goes down and up."""
+"""1cycle: the learning rate rises and falls once, while the momentum falls and rises."""
 
 from itertools import pairwise
 from types import ModuleType
@@ -22,7 +22,7 @@ ANNEAL = Choice(("cosine", "linear"))
 
 
 def phase_ends(total_steps: int, pct_start: float, three_phase: bool) -> list[float]:
-    """The steps at which the phases end, as PyTorch counts them; they need not be whole."""
+    """Return the steps at which the phases end, as PyTorch counts them; they may be fractional."""
     peak = pct_start * total_steps - 1
     last = total_steps - 1
     return [peak, 2 * pct_start * total_steps - 2, last] if three_phase else [peak, last]
@@ -31,10 +31,10 @@ def phase_ends(total_steps: int, pct_start: float, three_phase: bool) -> list[fl
 def anneal_through(
     levels: list[float], ends: list[float], anneal: str, step: Any, ops: ModuleType
 ) -> Any:
-    """From each level to the next within a phase; the last level after the last phase.
+    """Anneal from each level to the next within a phase, and keep the last level afterwards.
 
     Args:
-        levels: Values at the ends of the phases, and before them the one at step 0.
+        levels: The value at step 0, then the values at the ends of the phases.
         ends: Steps at which the phases end. A phase that ends before step 0 is skipped.
         anneal: `"cosine"` or `"linear"`.
         step: See `Schedule.value`.
@@ -43,9 +43,9 @@ def anneal_through(
     step = ops.clip(step, 0, ends[-1])
     result = ops.full_like(step, levels[-1])
     phases = zip(pairwise([0.0, *ends]), pairwise(levels), strict=True)
-    # Of the phases that have not ended, the first one holds: it is written last.
+    # The first phase that has not ended applies, so it is written last.
     for (start, end), (before, after) in reversed(list(phases)):
-        # A phase without length is over as soon as it begins; PyTorch divides by zero there.
+        # A phase of length 0 is over as soon as it begins; PyTorch divides by zero there.
         done = (step - start) / (end - start) if end != start else ops.full_like(step, 1)
         fraction = ops.clip(done, 0, 1)
         left = half_cosine(fraction, ops) if anneal == "cosine" else 1 - fraction
@@ -55,7 +55,7 @@ def anneal_through(
 
 @final
 class OneCycleLearningRate(Schedule):
-    """The learning rate of a 1cycle: up to the maximum, then down to almost nothing.
+    """The learning rate of a 1cycle: up to the maximum, then down to almost zero.
 
     With N = `total_steps`, p = `pct_start`, η₁ = `max_learning_rate`, η₀ = η₁ / `div_factor`,
     η₂ = η₀ / `final_div_factor`:
@@ -66,29 +66,29 @@ class OneCycleLearningRate(Schedule):
         2 (three phases)    pN - 1 .. 2pN - 2             η₁      η₀
         3 (three phases)    2pN - 2 .. N - 1              η₀      η₂
 
-    From a to b, with x the fraction of the phase that is done:
+    From a to b, where x is the completed fraction of the phase:
 
         cosine    b + (a - b) (1 + cos πx) / 2
         linear    a + (b - a) x
 
-    After step N - 1 the value stays what it is there: η₂, or more where p is so large that another
-    phase reaches the end. Where the first phase has no length (pN = 1) the value at step 0 is η₁;
-    PyTorch raises `ZeroDivisionError`.
+    From step N - 1 on, the value is constant: η₂, or more if p is so large that an earlier phase
+    reaches the end. If the first phase has length 0 (pN = 1), the value at step 0 is η₁; PyTorch
+    raises `ZeroDivisionError`.
 
     Args:
         max_learning_rate: η₁; >= 0.
         total_steps: N; an integer >= 1.
-        pct_start: p, the fraction of the steps that go up; in [0, 1]. Defaults to `0.3`.
+        pct_start: p, the fraction of steps in which the value rises; in [0, 1]. Defaults to `0.3`.
         anneal: `"cosine"` or `"linear"`. Defaults to `"cosine"`.
         div_factor: η₁ / η₀; > 0. Defaults to `25.0`.
         final_div_factor: η₀ / η₂; > 0. Defaults to `1e4`.
-        three_phase: Whether to come down to η₀ as fast as it went up, and then further, as in the
-            paper; otherwise the second phase does both. Defaults to `False`.
+        three_phase: Whether to fall to η₀ as fast as the value rose, then on to η₂ in a third
+            phase, as in the paper; otherwise the second phase does both. Defaults to `False`.
         name: String. Name of the operations in a graph. Defaults to `"OneCycleLearningRate"`.
 
     Raises:
         ValueError: For an argument outside its range.
-        TypeError: For an argument of another type.
+        TypeError: For an argument of the wrong type.
 
     Source:
         Smith and Topin, "Super-Convergence: Very Fast Training of Neural Networks Using Large
@@ -122,7 +122,7 @@ class OneCycleLearningRate(Schedule):
 
 @final
 class OneCycleMomentum(Schedule):
-    """The momentum of a 1cycle: the mirror image of the learning rate's way.
+    """The momentum of a 1cycle: down while the learning rate rises, and up while it falls.
 
     With N = `total_steps`, p = `pct_start`, β₁ = `max_momentum`, β₀ = `base_momentum`:
 
@@ -132,22 +132,22 @@ class OneCycleMomentum(Schedule):
         2 (three phases)    pN - 1 .. 2pN - 2             β₀      β₁
         3 (three phases)    2pN - 2 .. N - 1              β₁      β₁
 
-    in the shapes, and with the values past the end, of `OneCycleLearningRate`. For `momentum` of
-    `SGD` and `RMSprop`, or `beta_1` of the Adam family.
+    The shapes, and the values past the end, are those of `OneCycleLearningRate`. Use it for
+    `momentum` of `SGD` and `RMSprop`, or for `beta_1` of the Adam family.
 
     Args:
         total_steps: N; an integer >= 1.
         base_momentum: β₀, the value where the learning rate is highest; in [0, 1). Defaults to
             `0.85`.
         max_momentum: β₁, the value at both ends; in [0, 1). Defaults to `0.95`.
-        pct_start: p, the fraction of the steps that go down; in [0, 1]. Defaults to `0.3`.
+        pct_start: p, the fraction of steps in which the value falls; in [0, 1]. Defaults to `0.3`.
         anneal: `"cosine"` or `"linear"`. Defaults to `"cosine"`.
         three_phase: Whether the learning rate has three phases. Defaults to `False`.
         name: String. Name of the operations in a graph. Defaults to `"OneCycleMomentum"`.
 
     Raises:
         ValueError: For an argument outside its range.
-        TypeError: For an argument of another type.
+        TypeError: For an argument of the wrong type.
 
     Source:
         Smith and Topin (2018), in the form of `torch.optim.lr_scheduler.OneCycleLR`, whose

@@ -11,28 +11,28 @@ from keras_optlab.schedules.boundaries import check_boundaries
 
 @final
 class PiecewiseConstantDecay(Schedule):
-    """Constant between boundaries.
+    """A constant value in each interval between boundaries.
 
         η(t) = v₀         where      t <= b₀
         η(t) = vᵢ         where   bᵢ₋₁ < t <= bᵢ
         η(t) = vₙ         where   bₙ₋₁ < t
 
-    A boundary itself still has the value of the interval that it ends, as in Keras.
+    Each boundary belongs to the interval that it ends, as in Keras.
 
     Args:
-        boundaries: b, a list of n strictly increasing numbers of steps, each >= 0; may be empty.
+        boundaries: b, a list of n strictly increasing step numbers, each >= 0; may be empty.
         values: v, a list of n + 1 finite numbers.
         name: String. Name of the operations in a graph. Defaults to `"PiecewiseConstant"`.
 
     Raises:
-        ValueError: If the boundaries do not increase, or the lengths do not fit together.
-        TypeError: For an argument of another type.
+        ValueError: If the boundaries do not increase, or the lengths do not match.
+        TypeError: For an argument of the wrong type.
 
     Source:
         `keras.optimizers.schedules.PiecewiseConstantDecay`: arguments, defaults and values. Keras
         does not check the order (boundaries [200, 100] with values [1, 0.1, 0.01] give 1.01 at
-        step 150), needs a boundary, and raises on TensorFlow and torch for values [1, 0.1], where
-        the first is an integer.
+        step 150), needs at least one boundary, and raises on TensorFlow and torch for values
+        [1, 0.1], because the first is an integer.
 
     Example:
 

@@ -12,31 +12,31 @@ from keras_optlab.schedules.rounding import ceil
 
 @final
 class PolynomialDecay(Schedule):
-    """Falls to an end value in `decay_steps` steps, along a power of the steps that are left.
+    """Decay to an end value in `decay_steps` steps, along a power of the remaining steps.
 
         η(t) = (η₀ - η₁) (1 - min(t/s, 1))^c + η₁
 
-    and with `cycle` s is replaced by the first multiple of s that is not below t (s itself at
-    t = 0): after each multiple of s the value rises again, to less than the last time.
+    With `cycle`, s is replaced by the first multiple of s that is not below t (s itself at t = 0):
+    after each multiple of s the value rises again, each time to a lower peak.
 
     Args:
-        initial_learning_rate: η₀, the value at step 0; >= 0, or a variable with it, whose
-            present value is taken.
-        decay_steps: s, in steps; > 0.
+        initial_learning_rate: η₀, the value at step 0; >= 0, or a variable, whose current value
+            is used.
+        decay_steps: s, the number of steps of the decay; > 0.
         end_learning_rate: η₁, the value from step s on; >= 0. Defaults to `0.0001`.
         power: c; >= 0 (1 is a straight line, 0.5 a square root). Defaults to `1.0`.
-        cycle: Whether to go on beyond s. Defaults to `False`.
+        cycle: Whether to start new cycles after step s. Defaults to `False`.
         name: String. Name of the operations in a graph. Defaults to `"PolynomialDecay"`.
 
     Raises:
         ValueError: For an argument outside its range.
-        TypeError: For an argument of another type.
+        TypeError: For an argument of the wrong type.
 
     Source:
-        `keras.optimizers.schedules.PolynomialDecay`: arguments, defaults and values, except
-        where float32 fails Keras (figures for η₀ = 1). `cycle` compiled by XLA: 0.5 instead of
-        η₁ at step 21 of s = 7, c = 0.5. `cycle` at step 10^9 of the same: NaN. The last steps of
-        c = 0.5, s = 10^5: off by 2e-6.
+        `keras.optimizers.schedules.PolynomialDecay`: arguments, defaults and values. Values
+        differ only where float32, in which Keras computes, is not precise enough. With η₀ = 1,
+        s = 7, c = 0.5 and `cycle`, Keras gives 0.5 instead of η₁ at step 21 when compiled by XLA,
+        and NaN at step 10^9. With η₀ = 1, s = 10^5 and c = 0.5, Keras' last steps are off by 2e-6.
 
     Example:
 

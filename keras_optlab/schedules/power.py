@@ -10,23 +10,24 @@ from keras_optlab.arguments.schedule import Schedule
 
 @final
 class PowerDecay(Schedule):
-    """Falls as a power of the step.
+    """Decay with a power of the step.
 
         η(t) = η₀ / (1 + t/s)^c
 
-    Fast at first, then ever slower: with c = 1 the value is η₀/2 after s steps, η₀/3 after 2s.
-    c = 1 is `InverseTimeDecay` with `decay_rate=1`; c = 1/2 is the 1/√t of convex optimization.
+    The decay is fast at first, then ever slower: with c = 1, the value is η₀/2 after s steps and
+    η₀/3 after 2s, as in `InverseTimeDecay` with `decay_rate=1`. With c = 1/2, it is the 1/√t of
+    convex optimization.
 
     Args:
-        initial_learning_rate: η₀, the value at step 0; >= 0, or a variable with it, whose
-            present value is taken.
-        decay_steps: s, in steps; > 0.
+        initial_learning_rate: η₀, the value at step 0; >= 0, or a variable, whose current value
+            is used.
+        decay_steps: s, the time scale in steps; > 0.
         power: c; >= 0. Defaults to `1.0`.
         name: String. Name of the operations in a graph. Defaults to `"PowerDecay"`.
 
     Raises:
         ValueError: For an argument outside its range.
-        TypeError: For an argument of another type.
+        TypeError: For an argument of the wrong type.
 
     Source:
         Robbins and Monro, "A Stochastic Approximation Method" (1951): the sum over t of η(t)

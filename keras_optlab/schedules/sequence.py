@@ -1,4 +1,4 @@
-"""Schedules one after another."""
+"""Schedules in sequence."""
 
 import math
 from types import ModuleType
@@ -24,14 +24,14 @@ class Sequence(Schedule):
         η(t) = ηₙ(t - bₙ₋₁)         where bₙ₋₁ <= t
 
     Args:
-        schedules: η, a list of n + 1 schedules, those of Keras included, or finite numbers.
+        schedules: η, a list of n + 1 schedules (Keras' included) or finite numbers.
         boundaries: b, a list of n strictly increasing integers >= 1: the steps at which the
-            second and each later schedule takes over.
+            schedules after the first take over.
         name: String. Name of the operations in a graph. Defaults to `"Sequence"`.
 
     Raises:
-        ValueError: If the boundaries do not increase, or the lengths do not fit together.
-        TypeError: For an argument of another type.
+        ValueError: If the boundaries do not increase, or the lengths do not match.
+        TypeError: For an argument of the wrong type.
 
     Source:
         `optax.join_schedules`.

@@ -16,22 +16,22 @@ from keras_optlab.arguments.schedule import (
 
 @final
 class LinearWarmup(Schedule):
-    """Rises along a line to the first value of another schedule, then follows that schedule.
+    """Linear rise to the first value of another schedule, which then takes over.
 
         η(t) = η'(0) (f + (1 - f) t/w)         where t < w
         η(t) = η'(t - w)                       from t = w on
 
     Args:
-        steps: w, the steps of the warmup; an integer >= 0.
-        then: η', what follows: a finite number, or any `LearningRateSchedule`, also
-            Keras', whose step 0 is step w.
+        steps: w, the number of steps of the warmup; an integer >= 0.
+        then: η', what follows: a finite number, or any `LearningRateSchedule` (Keras' included),
+            whose step 0 is step w.
         initial_fraction: f, the value at step 0 as a fraction of η'(0); in [0, 1]. Defaults to
             `0.0`.
         name: String. Name of the operations in a graph. Defaults to `"LinearWarmup"`.
 
     Raises:
         ValueError: For an argument outside its range.
-        TypeError: For an argument of another type.
+        TypeError: For an argument of the wrong type.
 
     Source:
         Goyal et al., "Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour" (2017),

@@ -1,11 +1,11 @@
-"""What goes around an algorithm, one file each.
+"""Transforms, which extend any algorithm, one per file.
 
     optimizer = keras_optlab.optimizers.AdamW(
         1e-3, transforms=[keras_optlab.transforms.Cautious(), keras_optlab.transforms.Lookahead()]
     )
 
-The optimizer stays what it is: learning rate, callbacks, files and groups work as before. With
-several transforms, gradients, steps and weights go through all of them in the order of the list.
+It is still the same optimizer: learning rate, callbacks, files and groups work as before. Several
+transforms process gradients, steps and weights in the order of the list.
 """
 
 from keras_optlab.transforms.adaptive_gradient_clipping import AdaptiveGradientClipping

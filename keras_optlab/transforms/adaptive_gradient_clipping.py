@@ -14,12 +14,12 @@ from keras_optlab.transforms.base import (
     sum_along,
 )
 
-# Least norm of a gradient to divide by.
+# Lower bound on the gradient norm that is divided by.
 SMALLEST = 1e-6
 
 
 def unit_norms(x: Any) -> Any:
-    """The norm of each output unit, that is over all axes but the last; of a vector, its norm."""
+    """Return the norm of each output unit (over all axes but the last) or of a whole vector."""
     square = ops.square(x)
     for axis in range(max(len(x.shape) - 1, min(len(x.shape), 1))):
         square = ops.expand_dims(sum_along(square, axis), axis)
@@ -28,17 +28,17 @@ def unit_norms(x: Any) -> Any:
 
 @final
 class AdaptiveGradientClipping(Transform):
-    r"""Scales down gradients that are large next to the weights (AGC).
+    r"""Scales down gradients that are large relative to the weights (AGC).
 
         G = λ max(‖θ‖, ε)
         g ← g G / max(‖g‖, 10⁻⁶)    where ‖g‖ ≥ G
 
-    The norms are those of each output unit: over all axes but the last of a kernel or table, and
-    over the whole of a vector.
+    Norms are taken for each output unit: over all axes but the last of a kernel or table, and over
+    the whole of a vector.
 
     Args:
         clipping: Float > 0, λ. Defaults to `0.01`, as in the paper.
-        epsilon: Float >= 0, ε: keeps weights that are 0 able to move. Defaults to `1e-3`.
+        epsilon: Float >= 0, ε: lets weights that are 0 move. Defaults to `1e-3`.
 
     Source: Brock et al., 2021, "High-performance large-scale image recognition without
     normalization".

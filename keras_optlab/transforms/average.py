@@ -21,33 +21,33 @@ from keras_optlab.transforms.base import (
 
 @final
 class Average(Transform):
-    r"""An average of the weights, at which the model is evaluated and saved.
+    r"""Average of the weights, used to evaluate and save the model.
 
-    In every k-th step after the first n₀, the average a takes in the new weights θ:
+    In every k-th step after the first n₀, the average a is updated with the new weights θ:
 
         a ← a + (θ − a) / (n + 1)                  (SWA: the mean of the n weights before and θ)
         a ← a + (1 − β) (θ − a)                    (with `decay` β; the first time a = θ)
         β = min(decay, max(β₀, 1 − (1 + (t − n₀) / γ)⁻ᵖ))    (with `warmup_scale` γ as well)
 
-    Training goes on at θ. `fit`, `evaluate` and `predict` move the model between the two points; a
-    custom loop calls `optimizer.to_evaluation_point()` and `to_training_point()`. Before the
-    start, the model is evaluated at θ (with `warmup_scale` at the last copy of it).
+    Training continues at θ. `fit`, `evaluate` and `predict` switch between θ and a; a custom loop
+    calls `optimizer.to_evaluation_point()` and `to_training_point()`. Before the start, the model
+    is evaluated at θ, or with `warmup_scale` at the last copy of θ.
 
-    Statistics of batch normalization are those of θ: after SWA, run the data through the model
-    once more with `training=True`.
+    Batch normalization statistics belong to θ. After SWA, run the data through the model once more
+    with `training=True`.
 
     Args:
-        decay: Float in [0, 1], β, or None for the mean of all (SWA). Defaults to `None`.
+        decay: Float in [0, 1], β, or None for a plain mean (SWA). Defaults to `None`.
         start: Integer >= 0, n₀. Defaults to `0`.
         period: Integer >= 1, k, counted from the start; with `warmup_scale` from the first step.
             Defaults to `1`.
-        warmup_scale: Float > 0 or None, γ: the larger, the slower β rises (`inv_gamma` of
-            ema-pytorch). Before the start, the average is then a copy of θ. Defaults to `None`.
+        warmup_scale: Float > 0 or None, γ: the larger, the more slowly β rises (`inv_gamma` of
+            ema-pytorch). If given, the average is a copy of θ before the start. Defaults to `None`.
         warmup_power: Float > 0, p. Defaults to `2/3`, as in ema-pytorch.
         smallest_decay: Float in [0, 1], β₀. Defaults to `0.0`.
 
     Raises:
-        ValueError: If there is a `warmup_scale` without `decay`.
+        ValueError: If `warmup_scale` is given without `decay`.
 
     Sources: Izmailov et al., 2018, "Averaging weights leads to wider optima"; Polyak & Juditsky,
     1992; the warm-up is that of ema-pytorch (Crowson).

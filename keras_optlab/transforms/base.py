@@ -1,4 +1,4 @@
-"""What a transform is written with: the contract is in the docstring of `Transform`."""
+"""Building blocks for transforms; the contract is in the docstring of `Transform`."""
 
 from keras_optlab.arguments.declaration import argument
 from keras_optlab.arguments.domain import (

@@ -18,13 +18,13 @@ from keras_optlab.transforms.base import (
 
 @final
 class Cautious(Transform):
-    r"""Leaves out the elements of a step that point against the present gradient.
+    r"""Masks the elements of a step that point against the current gradient.
 
         φ = 1 where u g > 0, else 0          (step u, gradient g)
         u ← u φ / max(mean(φ), 10⁻³)         (`scaling="mean"`)
         u ← u φ · n / (Σ φ + 1)              (`scaling="count"`, n elements)
 
-    Weight decay that an algorithm takes apart from its step, as Keras does, is not masked.
+    Weight decay that an algorithm applies separately from its step, as Keras does, is not masked.
 
     Args:
         scaling: `"mean"`, as in the authors' AdamW, or `"count"`, as in their Lion. Defaults to
@@ -42,7 +42,7 @@ class Cautious(Transform):
 
     @sums()
     def agreement(self, step: Any, g: Any, p: Any, s: Values, h: Values) -> dict[str, Any]:
-        """Σ φ."""
+        """Return Σ φ."""
         return {"count": total(ops.cast(step * g > 0, g.dtype))}
 
     def step(self, step: Any, g: Any, p: Any, s: Values, h: Values) -> tuple[Any, dict[str, Any]]:

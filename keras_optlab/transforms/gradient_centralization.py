@@ -15,7 +15,7 @@ from keras_optlab.transforms.base import (
 
 
 def centered(x: Any, axes: range) -> Any:
-    """x without its mean over some axes."""
+    """Return x minus its mean over some axes."""
     mean = x
     for axis in axes:
         mean = ops.expand_dims(sum_along(mean, axis) / x.shape[axis], axis)
@@ -24,17 +24,17 @@ def centered(x: Any, axes: range) -> Any:
 
 @final
 class GradientCentralization(Transform):
-    r"""Takes its mean from the gradient of each output unit.
+    r"""Subtracts the mean from the gradient of each output unit.
 
         g ← g − mean of g over all axes but the last
 
-    for kernels of dense and convolutional layers, in the orientation of Keras. Tables whose path
-    has "embedding" in it are centered row by row. Vectors and scalars stay as they are.
+    This is meant for kernels of dense and convolutional layers, in Keras' orientation. Tables whose
+    path contains "embedding" are centered row by row. Vectors and scalars are left unchanged.
 
     Args:
-        after: Boolean, whether the algorithm's step is centered, not the gradient
-            (`gc_loc=False` of the authors). Defaults to `False`.
-        convolutions_only: Boolean, whether only kernels of four axes or more are centered.
+        after: Boolean, whether to center the algorithm's step instead of the gradient
+            (the authors' `gc_loc=False`). Defaults to `False`.
+        convolutions_only: Boolean, whether to center only kernels of four or more axes.
             Defaults to `False`.
 
     Source: Yong et al., 2020, "Gradient centralization: a new optimization technique for deep
@@ -65,10 +65,10 @@ class GradientCentralization(Transform):
 
 @final
 class CenteredRows(Transform):
-    """What `GradientCentralization` does to a table of embeddings.
+    """Gradient centralization of a table of embeddings, row by row.
 
     Args:
-        after: As there.
+        after: As in `GradientCentralization`.
     """
 
     after: bool = argument(Boolean(), default=False)

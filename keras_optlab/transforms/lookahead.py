@@ -18,21 +18,21 @@ from keras_optlab.transforms.base import (
 
 @final
 class Lookahead(Transform):
-    r"""Slow weights that take a part of the way of the fast ones every few steps.
+    r"""Slow weights that move part of the way to the fast weights every few steps.
 
     In every k-th step, after the algorithm's update of the fast weights θ:
 
         φ ← φ + α (θ − φ)
         θ ← φ
 
-    φ starts as the initial weights. The algorithm's slots go on as they are.
+    φ starts at the initial weights. The algorithm's slots are left unchanged.
 
     Args:
         period: Integer >= 1, k. Defaults to `5`, as in the authors' code.
         slow_step: Float in (0, 1], α. Defaults to `0.8`, as in the authors' code; the paper also
-            takes 0.5.
-        evaluate_slow_weights: Boolean, whether the model is evaluated and saved with φ, not θ;
-            `fit`, `evaluate` and `predict` see to it. Defaults to `False`.
+            uses 0.5.
+        evaluate_slow_weights: Boolean, whether to evaluate and save the model with φ instead of θ;
+            `fit`, `evaluate` and `predict` take care of it. Defaults to `False`.
 
     Source: Zhang et al., 2019, "Lookahead optimizer: k steps forward, 1 step back".
 
