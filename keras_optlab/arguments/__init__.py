@@ -1,1 +1,1 @@
-"""Constructors as tables: arguments, their domains, hyperparameters, and the base of schedules."""
+"""Declarative constructors: arguments, domains, hyperparameters, and the base of schedules."""

@@ -1,11 +1,11 @@
-"""Constructors written as tables: a class lists its arguments, the rest follows from the list.
+"""Declarative constructors: a class lists its arguments, and the rest follows from the list.
 
     class ExponentialDecay(Declared):
         initial_learning_rate: float = argument(NON_NEGATIVE)
         decay_steps: float = argument(POSITIVE)
         staircase: bool = argument(Boolean(), default=False)
 
-gives the signature, the checks, `get_config` and `from_config`.
+provides the signature, the checks, `get_config` and `from_config`.
 """
 
 import inspect
@@ -19,7 +19,7 @@ REQUIRED = inspect.Parameter.empty
 
 @final
 class Section(IntEnum):
-    """Where in a signature an argument stands; within a section, the order of the class body."""
+    """Sections of a signature, in order. Within one, arguments follow the class body's order."""
 
     OWN = 0
     SHARED = 1
@@ -28,13 +28,13 @@ class Section(IntEnum):
 
 
 class Argument:
-    """One argument of a constructor: a checked attribute that keeps its place in the signature.
+    """One constructor argument: a checked attribute with a place in the signature.
 
     Args:
         domain: `Domain` of the allowed values.
-        default: Value where the caller gives none; without it the argument is required.
+        default: Value if the caller gives none; without a default, the argument is required.
         section: `Section` of the signature.
-        keras_says: The sentence with which Keras refuses a value, for users who look for it.
+        keras_says: The sentence with which Keras rejects a value, for users who search for it.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Argument:
         self.write(instance, value)
 
     def read(self, instance: Any) -> Any:
-        """The current value on an instance."""
+        """Return the current value on an instance."""
         try:
             return vars(instance)[self.name]
         except KeyError:
@@ -70,7 +70,7 @@ class Argument:
             ) from None
 
     def normalize(self, value: Any) -> Any:
-        """The value as it is stored, or an error that names the argument."""
+        """Return the value to store, or raise an error that names the argument."""
         return self.domain.check(self.name, value, self.keras_says)
 
     def write(self, instance: Any, value: Any) -> None:
@@ -78,16 +78,16 @@ class Argument:
         vars(instance)[self.name] = self.normalize(value)
 
     def configuration(self, instance: Any) -> Any:
-        """The value as `get_config` shows it."""
+        """Return the value for `get_config`."""
         value = self.read(instance)
         return list(value) if isinstance(value, tuple) else value
 
     def original(self, instance: Any) -> Any:
-        """The value as the constructor takes it."""
+        """Return the value as the constructor takes it."""
         return self.read(instance)
 
     def parameter(self) -> inspect.Parameter:
-        """This argument as a parameter of the constructor's signature."""
+        """Return this argument as a parameter of the constructor's signature."""
         keyword_only = self.section is Section.KEYWORD_ONLY
         kind = (
             inspect.Parameter.KEYWORD_ONLY
@@ -98,7 +98,7 @@ class Argument:
 
 
 class Fixed(Argument):
-    """An argument that cannot be changed, since what was made of it would not follow."""
+    """An argument that cannot be changed, since objects made from it would not follow."""
 
     def write(self, instance: Any, value: Any) -> None:
         value = self.normalize(value)
@@ -122,7 +122,7 @@ def argument(
 
 
 class Declared:
-    """Base of everything whose constructor is a table of arguments."""
+    """Base class for classes that declare their constructor arguments."""
 
     declared_arguments: ClassVar[dict[str, Argument]] = {}
 
@@ -134,7 +134,7 @@ class Declared:
             for name, value in vars(ancestor).items()
             if isinstance(value, Argument)
         }
-        # A stable sort: an argument declared again keeps the place of its last declaration.
+        # The sort is stable: a redeclared argument takes the place of its last declaration.
         own = {name: value for name, value in vars(cls).items() if isinstance(value, Argument)}
         order = {**{name: value for name, value in found.items() if name not in own}, **own}
         arguments = sorted(order.values(), key=lambda argument: argument.section)
@@ -143,7 +143,7 @@ class Declared:
 
     @classmethod
     def bind(cls, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
-        """All constructor arguments by name, checked, defaults filled in.
+        """Return all constructor arguments by name, checked and with defaults filled in.
 
         Raises:
             TypeError: For an argument that is missing, unknown or given twice, or of a wrong type.
@@ -164,7 +164,7 @@ class Declared:
         }
 
     def configuration(self) -> dict[str, Any]:
-        """Current values of all arguments, by name."""
+        """Return the current values of all arguments, by name."""
         return {
             name: argument.configuration(self) for name, argument in self.declared_arguments.items()
         }

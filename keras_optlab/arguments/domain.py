@@ -1,4 +1,4 @@
-"""What values an argument may take, and the error for one that it may not."""
+"""Domains: the values that an argument may take, and the error for any other value."""
 
 import inspect
 import math
@@ -14,7 +14,7 @@ from typing import Any, final
 import keras
 import numpy as np
 
-# Longer values are cut short in messages.
+# Longer values are truncated in messages.
 LONGEST_SHOWN = 200
 
 # Keras counts steps in int32 on JAX.
@@ -22,24 +22,24 @@ LARGEST_INTEGER = 2**31 - 1
 
 
 class Domain(ABC):
-    """A set of allowed values that can say what it is in words."""
+    """A set of allowed values that can describe itself in words."""
 
     @abstractmethod
     def describe(self) -> str:
-        """Words that finish the sentence "must be ..."."""
+        """Return words that complete the sentence "must be ..."."""
 
     @abstractmethod
     def normalize(self, value: Any) -> Any:
-        """The value as the type that is stored; `TypeError` or `ValueError` if not allowed."""
+        """Return the value in its stored type; raise `TypeError` or `ValueError` if not allowed."""
 
     def check(self, name: str, value: Any, keras_says: str = "") -> Any:
-        """The normalized value, or an error in Keras' style that names the argument.
+        """Return the normalized value, or raise an error in Keras' style that names the argument.
 
         Args:
-            name: The argument.
-            value: What it was given.
-            keras_says: The sentence with which Keras refuses a value, where it does; the error is
-                then Keras', and what we add is a note of it.
+            name: Name of the argument.
+            value: The value it was given.
+            keras_says: The sentence with which Keras rejects a value, if it does. The error then
+                begins with that sentence, and our message is added to it as a note.
         """
         try:
             return self.normalize(value)
@@ -57,18 +57,18 @@ class Domain(ABC):
 
 
 def shown(value: Any) -> str:
-    """A value as a message shows it, whatever it is: in one line of bounded length."""
+    """Return any value as text for a message: one line of bounded length."""
     try:
         text = repr(value)
     except Exception:
-        # The `repr` of an int of 5,000 digits raises, and so may anybody's.
+        # The `repr` of an int of 5,000 digits raises, and so may that of a user's class.
         text = object.__repr__(value)
     text = " ".join(text.split())
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
 
 
 def _plain(value: Any) -> Any:
-    """A numpy scalar, or an array of no dimensions, as the Python scalar it holds."""
+    """Convert a numpy scalar, or an array without dimensions, to a Python scalar."""
     is_scalar = isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0)
     # A masked value would become 0.0, and a duration an integer.
     if is_scalar and not isinstance(value, np.ma.MaskedArray) and value.dtype.kind != "m":
@@ -77,16 +77,16 @@ def _plain(value: Any) -> Any:
 
 
 def _number(value: Any, kind: type) -> Any:
-    """A number of some kind, numpy's included; `TypeError` for anything else."""
+    """Return a number of type `kind`, including numpy's; raise `TypeError` for anything else."""
     value = _plain(value)
-    # Both count as integers otherwise.
+    # Both would pass as integers.
     if isinstance(value, (bool, np.timedelta64)) or not isinstance(value, kind):
         raise TypeError
     return value
 
 
 def _in_float32(value: float) -> float:
-    """A number as a step in float32 sees it."""
+    """Return a number as a float32 step sees it."""
     with np.errstate(over="ignore", under="ignore"):
         return float(np.float32(value))
 
@@ -94,10 +94,10 @@ def _in_float32(value: float) -> float:
 @final
 @dataclass(frozen=True)
 class Real(Domain):
-    """A finite number between `low` and `high`; an open end is not allowed itself.
+    """A finite number between `low` and `high`; an open end is excluded.
 
-    The number must lie there in float32 too, in which most steps compute: a decay rate of
-    0.99999999 would be 1 there, and Adam would divide by 1 - 1.
+    The number must be in range in float32 too, since most steps compute in float32: there, a decay
+    rate of 0.99999999 is 1, and Adam would divide by 1 - 1.
     """
 
     low: float = -math.inf
@@ -132,7 +132,7 @@ class Real(Domain):
 @final
 @dataclass(frozen=True)
 class NumberOrVariable(Domain):
-    """A number of some domain, or a variable or tensor, of which the present value is taken."""
+    """A number, or a variable or tensor whose current value is taken."""
 
     numbers: Real
 
@@ -150,7 +150,7 @@ class NumberOrVariable(Domain):
 @final
 @dataclass(frozen=True)
 class Integer(Domain):
-    """A whole number of at least `low` that an int32 can hold."""
+    """An integer of at least `low` that fits in an int32."""
 
     low: int = 0
 
@@ -182,7 +182,7 @@ class Boolean(Domain):
 @final
 @dataclass(frozen=True)
 class Text(Domain):
-    """A string that is not empty."""
+    """A non-empty string."""
 
     def describe(self) -> str:
         return "a string that is not empty"
@@ -199,7 +199,7 @@ class Text(Domain):
 @final
 @dataclass(frozen=True)
 class Name(Domain):
-    """A string that Keras and TensorFlow take as a name."""
+    """A string that Keras and TensorFlow accept as a name."""
 
     def describe(self) -> str:
         return "a string of characters other than '/' that is not empty"
@@ -216,7 +216,7 @@ class Name(Domain):
 @final
 @dataclass(frozen=True)
 class Pattern(Domain):
-    """A regular expression that is not empty."""
+    """A non-empty regular expression."""
 
     def describe(self) -> str:
         return "a regular expression that is not empty"
@@ -233,7 +233,7 @@ class Pattern(Domain):
 @final
 @dataclass(frozen=True)
 class Function(Domain):
-    """A function of a number of positional arguments."""
+    """A function of a given number of positional arguments."""
 
     arguments: int
 
@@ -241,13 +241,13 @@ class Function(Domain):
         return f"a function that can be called with {self.arguments} argument(s)"
 
     def normalize(self, value: Any) -> Any:
-        # Classes and layers can be called as well, but nobody means their result.
+        # Classes and layers are callable too, but their result is never what the user means.
         if not callable(value) or isinstance(value, (type, keras.Layer)):
             raise TypeError
         try:
             signature = inspect.signature(value)
         except ValueError:
-            # Functions written in C may not tell.
+            # Functions written in C may not have a signature.
             return value
         signature.bind(*[None] * self.arguments)
         return value
@@ -285,7 +285,7 @@ class Listing(Domain):
     def normalize(self, value: Any) -> tuple:
         if not isinstance(value, (list, tuple, np.ndarray)) or isinstance(value, np.ma.MaskedArray):
             raise TypeError
-        # A tuple, since what is appended to a list later would go unchecked.
+        # A tuple, since items appended to a list later would go unchecked.
         return tuple(self.item.normalize(item) for item in value)
 
 
@@ -306,7 +306,7 @@ class Optional(Domain):
 @final
 @dataclass(frozen=True)
 class WordOr(Domain):
-    """One word, or what lies in another domain."""
+    """One fixed word, or a value of another domain."""
 
     word: str
     other: Domain
@@ -323,7 +323,7 @@ class WordOr(Domain):
 @final
 @dataclass(frozen=True)
 class FilePath(Domain):
-    """The path of a file or folder, whether there is one or not."""
+    """The path of a file or folder, whether or not it exists."""
 
     def describe(self) -> str:
         return "a path that is not empty, of characters that file names can have"
@@ -360,7 +360,7 @@ DECAY_RATE = Real(low=0.0, high=1.0, open_high=True)
 @final
 @dataclass(frozen=True)
 class Instance(Domain):
-    """An object of one class."""
+    """An instance of a class."""
 
     type: type
 

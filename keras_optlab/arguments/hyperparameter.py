@@ -1,7 +1,7 @@
 """Hyperparameters: numbers of a formula that are variables of the compiled step.
 
 A built-in optimizer keeps `momentum` as a Python number, which a compiled step bakes in. Here it
-is a scalar variable, made in `build`, so setting it takes effect in a step compiled long ago.
+is a scalar variable, made in `build`, so setting it takes effect even in a compiled step.
 """
 
 from typing import Any, final
@@ -16,18 +16,18 @@ from keras_optlab.backends import backend
 
 LearningRateSchedule = keras.optimizers.schedules.LearningRateSchedule
 
-# What the name of one minus a hyperparameter begins with.
+# Prefix of the name of one minus a hyperparameter.
 COMPLEMENT = "one_minus_"
 
 
 def shortest(number: Any) -> float:
-    """The shortest decimal that rounds to a number of lower precision: 0.9, not 0.8999999762."""
+    """Return the shortest decimal for a low-precision number: 0.9, not 0.8999999762."""
     return float(str(number))
 
 
 @final
 class Setting:
-    """What one optimizer holds of one hyperparameter: its value, and its variables once built."""
+    """A hyperparameter of one optimizer: its value, and its variables once built."""
 
     def __init__(self, value: float | LearningRateSchedule | None) -> None:
         # A number, a schedule or None.
@@ -48,19 +48,19 @@ class Setting:
             self.complement.assign(1.0 - value)
 
     def current(self) -> Any:
-        """The number or schedule; inside a compiled step, the variable."""
+        """Return the number or schedule; inside a compiled step, the variable."""
         if self.variable is None:
             return self.value
         held = backend.to_host(self.variable)
         if held is None:
             return self.variable
         if held != held.dtype.type(self.value):
-            # Somebody assigned the variable itself: restored weights, or a JAX state.
+            # The variable itself was assigned: restored weights, or a JAX state.
             self.value = shortest(held)
         return self.value
 
     def tensor(self, step: Any, dtype: str) -> Any:
-        """The value at this step as a scalar of `dtype`."""
+        """Return the value at this step as a scalar of `dtype`."""
         if self.is_schedule:
             return ops.cast(self.value(step), dtype)
         if self.variable is None:
@@ -68,7 +68,7 @@ class Setting:
         return ops.cast(self.variable, dtype)
 
     def complement_tensor(self, step: Any, dtype: str) -> Any:
-        """One minus the value, the difference taken in double precision where it can be."""
+        """Return one minus the value, subtracted in double precision where possible."""
         if self.is_schedule:
             return 1.0 - self.tensor(step, dtype)
         if self.complement is None:
@@ -77,19 +77,18 @@ class Setting:
 
 
 class Hyperparameter(Argument):
-    """A number, or a schedule of one, that may change while training goes on.
+    """A number, or a schedule of one, that may change during training.
 
     Args:
         domain: `Domain` of the number.
-        default: Number, or None for one that is not used unless it is given.
+        default: Number, or None for a hyperparameter that is not used unless given.
         section: `Section` of the signature.
-        off: Value that switches the hyperparameter off, for good once the optimizer is built
-            (None, or the 0.0 of a momentum that then has no slot).
-        complement: Whether formulas use one minus the number, as of decay rates: it is then kept
-            too, the difference taken in double precision (in float32, `1 - 0.999` is off by
-            1e-5).
+        off: Value that switches the hyperparameter off, permanently once the optimizer is built
+            (None, or 0.0 for a momentum that then has no slot).
+        complement: Whether formulas use one minus the number, as for decay rates. It is then
+            stored too, subtracted in double precision (in float32, `1 - 0.999` is off by 1e-5).
         only_with: Name of an option without which the hyperparameter is not used.
-        optional: Whether None is allowed; it is where it is the default.
+        optional: Whether None is allowed; always true if None is the default.
         keras_says: As in `Argument`.
     """
 
@@ -118,7 +117,7 @@ class Hyperparameter(Argument):
         return self.domain.check(self.name, value, self.keras_says)
 
     def checked_schedule(self, schedule: LearningRateSchedule) -> LearningRateSchedule:
-        """A schedule, or an error if its first value is not allowed; one of Keras is not asked."""
+        """Return a schedule; raise an error if it is ours and its first value is not allowed."""
         if isinstance(schedule, Schedule):
             first = schedule.at(0)
             try:
@@ -135,17 +134,17 @@ class Hyperparameter(Argument):
         return value is None or (self.off is not None and value == self.off)
 
     def is_needed(self, instance: Any) -> bool:
-        """Whether the options of an optimizer leave a use for the hyperparameter."""
+        """Whether the hyperparameter is used, given the options of an optimizer."""
         return self.only_with is None or getattr(instance, self.only_with)
 
     def setting(self, instance: Any) -> Setting:
-        """The `Setting` that an optimizer holds of this hyperparameter."""
+        """Return an optimizer's `Setting` for this hyperparameter."""
         return vars(instance)["settings"][self.name]
 
 
 @final
 class Number(Hyperparameter):
-    """Any hyperparameter but the learning rate."""
+    """Any hyperparameter except the learning rate."""
 
     def read(self, instance: Any) -> Any:
         try:
@@ -195,7 +194,7 @@ class Number(Hyperparameter):
 
 @final
 class LearningRate(Hyperparameter):
-    """The learning rate, which Keras keeps itself: a variable, a schedule or a callable."""
+    """The learning rate, which Keras itself stores: a variable, a schedule or a callable."""
 
     def normalize(self, value: Any) -> Any:
         if isinstance(value, LearningRateSchedule):
@@ -251,7 +250,7 @@ class LearningRate(Hyperparameter):
 
 
 class Option(Argument):
-    """An argument that decides what is built, and so is fixed from then on."""
+    """An argument that determines what is built, and is fixed from then on."""
 
     def write(self, instance: Any, value: Any) -> None:
         value = self.normalize(value)
@@ -272,9 +271,9 @@ def learning_rate(default: float, domain: Domain = NON_NEGATIVE) -> Any:
 def hyperparameter(
     default: float | None, domain: Domain, section: Section = Section.OWN, **use: Any
 ) -> Any:
-    """Declare a number that may be scheduled, set while training, and differ between groups.
+    """Declare a number that may be scheduled, set during training, and differ between groups.
 
-    The further arguments are those of `Hyperparameter`.
+    All other arguments are those of `Hyperparameter`.
     """
     return Number(domain, default, section, **use)
 

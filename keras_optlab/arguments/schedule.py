@@ -1,4 +1,4 @@
-"""The base class of schedules: checks, config, precision; a schedule is left with its formula."""
+"""Base class of schedules: checks, config and precision, so that each adds only its formula."""
 
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
@@ -25,15 +25,16 @@ MOST_POINTS = 4000
 
 
 def arithmetic() -> tuple[AbstractContextManager, str, ModuleType]:
-    """How the backend computes as precisely as the device can.
+    """Return what is needed to compute at the highest precision of the device.
 
-    The type is float64, in which every step up to 2^53 is a distinct number, except where there
-    is none: JAX on anything but CPU and GPU, JAX before 0.8 (which cannot switch precision within
-    a trace) and torch on Apple GPUs. There it is float32, in which Keras' schedules compute.
+    The type is float64, in which every step up to 2^53 is a distinct number, except where float64
+    is not available: JAX on anything but CPU and GPU, JAX before 0.8 (which cannot switch precision
+    within a trace) and torch on Apple GPUs. There it is float32, in which Keras' schedules compute.
 
     Returns:
-        A context to compute in, the float type, and the module of functions. That is `keras.ops`
-        only on TensorFlow: on JAX and torch it silently rounds float64 to float32.
+        A context to compute in, the float type, and the module of functions. The module is
+        `keras.ops` only on TensorFlow: on JAX and torch, `keras.ops` silently rounds float64 to
+        float32.
     """
     backend = keras.backend.backend()
     if backend == "jax":
@@ -54,10 +55,10 @@ def arithmetic() -> tuple[AbstractContextManager, str, ModuleType]:
 class Schedule(Declared, LearningRateSchedule, metaclass=ABCMeta):
     """A value as a function of the optimizer's step; abstract.
 
-    A subclass lists its arguments, `name` among them, and defines `value`. It can then stand
+    A subclass lists its arguments, including `name`, and defines `value`. It can then be used
     wherever Keras takes a `LearningRateSchedule`, and for any hyperparameter of this package's
     optimizers: `schedule(step)` is a tensor, traced or not, and `schedule.at(step)` a Python
-    float. Both are computed in float64 where the device has it, so step 10^9 is as good as step 1.
+    float. Both are computed in float64 if the device has it, so step 10^9 is as exact as step 1.
     """
 
     name: str
@@ -78,12 +79,12 @@ class Schedule(Declared, LearningRateSchedule, metaclass=ABCMeta):
 
     @abstractmethod
     def value(self, step: Any, ops: ModuleType) -> Any:
-        """The formula, written once for tensors and for the host.
+        """Compute the value at a step, with one formula for tensors and for the host.
 
         Args:
             step: The step, counted from 0, as a float of the precision to compute in: a tensor,
                 or a NumPy number on the host.
-            ops: The module whose functions to use: `numpy`, or one of the backend. Common to all
+            ops: The module to take functions from: `numpy`, or one of the backend. Common to all
                 are `ceil`, `clip` (with both bounds), `cos`, `expm1`, `floor`, `full_like`,
                 `log1p` and `where` (of tensors), and the operators.
 
@@ -93,14 +94,14 @@ class Schedule(Declared, LearningRateSchedule, metaclass=ABCMeta):
 
     @final
     def __call__(self, step: Any) -> Any:
-        """The value at a step, as a tensor.
+        """Return the value at a step, as a tensor.
 
         Args:
             step: Integer of Python, NumPy or the backend, or a `keras.Variable`; a vector of
                 steps gives a vector of values.
 
         Returns:
-            A tensor of `keras.config.floatx()`, but of float32 at least.
+            A tensor of dtype `keras.config.floatx()`, but at least float32.
         """
         dtype = "float64" if keras.config.floatx() == "float64" else "float32"
         scope, precision, ops = arithmetic()
@@ -110,23 +111,23 @@ class Schedule(Declared, LearningRateSchedule, metaclass=ABCMeta):
 
     @final
     def at(self, step: int) -> float:
-        """The value at a step, computed on the host in float64: what a callback needs."""
+        """Return the value at a step, computed on the host in float64, as callbacks need it."""
         return float(self.value(np.float64(step), np))
 
     @final
     def plot(self, steps: int, path: str | PathLike | None = None) -> "Figure":
-        """Draw the value of each of the first steps.
+        """Plot the values of the first steps.
 
         Args:
-            steps: Integer >= 1, how many.
-            path: File to write, whose ending says the format (`.png`, `.svg`, `.pdf`), or None.
+            steps: Integer >= 1, how many steps to plot.
+            path: File to write, or None. Its extension sets the format (`.png`, `.svg`, `.pdf`).
 
         Returns:
-            The matplotlib `Figure`; a notebook shows it.
+            The matplotlib `Figure`, which a notebook displays.
 
         Raises:
             ValueError: If `steps` is below 1.
-            TypeError: If it is no integer.
+            TypeError: If `steps` is not an integer.
             ImportError: If matplotlib is not installed.
 
         Example:
@@ -139,7 +140,7 @@ class Schedule(Declared, LearningRateSchedule, metaclass=ABCMeta):
         steps = Integer(low=1).check("steps", steps)
         figure = drawing.new_figure()
         (axes,) = figure.axes
-        # A curve needs no more points than these, however long the training.
+        # A curve needs no more points than this, however long the training.
         shown = np.unique(np.linspace(0, steps - 1, min(steps, MOST_POINTS)).round().astype(int))
         axes.plot(shown, [self.at(step) for step in shown.tolist()], color=drawing.CURVE)
         axes.set_xlabel("step")
@@ -155,7 +156,7 @@ class Schedule(Declared, LearningRateSchedule, metaclass=ABCMeta):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        """The schedule that a config describes, with the schedules in it."""
+        """Return the schedule that a config describes, including schedules nested in it."""
         deserialize = keras.saving.deserialize_keras_object
         return cls(**{name: deserialize(value) for name, value in config.items()})
 
@@ -163,7 +164,7 @@ class Schedule(Declared, LearningRateSchedule, metaclass=ABCMeta):
 @final
 @dataclass(frozen=True)
 class NumberOrSchedule(Domain):
-    """A finite number or a schedule, ours or another."""
+    """A finite number, or any schedule, ours or not."""
 
     def describe(self) -> str:
         return f"{FINITE.describe()} or a `keras.optimizers.schedules.LearningRateSchedule`"
@@ -173,7 +174,7 @@ class NumberOrSchedule(Domain):
 
 
 def value_of(item: float | LearningRateSchedule, step: Any, ops: ModuleType) -> Any:
-    """The value of a number or of any schedule; the arguments are those of `Schedule.value`."""
+    """Return the value of a number or of any schedule; see `Schedule.value` for the arguments."""
     if isinstance(item, Schedule):
         return item.value(step, ops)
     if not isinstance(item, LearningRateSchedule):

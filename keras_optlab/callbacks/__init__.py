@@ -1,4 +1,4 @@
-"""Callbacks: what steers an optimizer while `fit` goes on."""
+"""Callbacks that steer or observe an optimizer during `fit`."""
 
 from keras_optlab.callbacks.backup_and_restore import BackupAndRestore
 from keras_optlab.callbacks.one_cycle import OneCycle

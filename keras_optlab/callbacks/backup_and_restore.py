@@ -1,4 +1,4 @@
-"""Atomic backups: complete or absent, whenever the process is killed."""
+"""Atomic backups: complete or absent, no matter when the process is killed."""
 
 import json
 import os
@@ -22,36 +22,37 @@ INDEX = "backup.json"
 
 @final
 class BackupAndRestore(Declared, Callback):
-    """Goes on with a training that was interrupted, from its last backup.
+    """Callback that resumes interrupted training from its last backup.
 
-    `keras.callbacks.BackupAndRestore` overwrites its weights file, then the file that says which
-    epoch they are of. A process that is killed in between leaves half a file, or the weights of
-    one epoch with the number of another: the resumed run is another run. Here a backup is written
-    to a new file, and becomes the current one by the renaming of one small file.
+    `keras.callbacks.BackupAndRestore` overwrites its weights file, then the file that records which
+    epoch the weights belong to. A process killed in between leaves half a file, or the weights of
+    one epoch with the number of another, so the resumed run differs from an uninterrupted one. Here
+    each backup is written to a new file, and renaming one small file makes it the current one.
 
-    The resumed run ends with the same weights as one without interruption, bit for bit on the same
-    machine, if the batches of an epoch are the same in both: with data in a fixed order
-    (`shuffle=False`) or a custom order that depends on the epoch alone. What is saved is the
-    model with its optimizer: weights, slots, step count, hyperparameters, gradients accumulated so
-    far, compensations, what `PerformanceScheduling` has counted; and the random generators of its
-    layers, such as `Dropout`, which no file of Keras holds. The model has to be built before `fit`.
+    A resumed run ends with the same weights as an uninterrupted one, bit for bit on the same
+    machine, if both see the same batches in each epoch: with data in a fixed order
+    (`shuffle=False`), or in a custom order that depends only on the epoch. A backup contains the
+    model and its optimizer: weights, slots, step count, hyperparameters, gradients accumulated so
+    far, compensations and the counts of `PerformanceScheduling`. A backup also contains the state
+    of random generators in layers such as `Dropout`, which Keras does not save in any file. The
+    model must be built before `fit`.
 
     Args:
-        backup_dir: String or path, the folder of the backups.
-        save_freq: `"epoch"`, or an integer n >= 1: after every n batches, and at the end of each
-            epoch. From a backup made within an epoch, `fit` resumes at that epoch's start, and goes
-            through all of its data again: nothing is lost, but it is another run. Defaults to
-            `"epoch"`.
-        double_checkpoint: Boolean. True keeps the backup before the last one too, and takes it if
-            the last cannot be read, should the disk be at fault. Defaults to `False`.
-        delete_checkpoint: Boolean, whether the folder is deleted when training has come to its
-            end. Defaults to `True`.
+        backup_dir: String or path, the folder for the backups.
+        save_freq: `"epoch"`, or an integer n >= 1 to save after every n batches and at the end of
+            each epoch. From a backup made mid-epoch, `fit` resumes at the start of that epoch and
+            goes through all of its data again: nothing is lost, but the run differs from an
+            uninterrupted one. Defaults to `"epoch"`.
+        double_checkpoint: Boolean, whether to also keep the previous backup, which is used if the
+            last one cannot be read, for example after a disk fault. Defaults to `False`.
+        delete_checkpoint: Boolean, whether to delete the folder when training completes. Defaults
+            to `True`.
 
     All arguments and defaults are those of `keras.callbacks.BackupAndRestore`.
 
     Raises:
         ValueError: For an argument outside its range; when training begins, if the model is not
-            built, or if the backup is that of another model or optimizer.
+            built, or if the backup is from another model or optimizer.
         TypeError: For an argument of another type.
         OSError: When training begins, if no backup can be read.
 
@@ -81,7 +82,7 @@ class BackupAndRestore(Declared, Callback):
     # Restoring
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Load the last backup, if there is one, and have `fit` begin at its epoch."""
+        """Load the last backup, if there is one, and make `fit` start at its epoch."""
         if not self.model.built:
             raise ValueError(
                 "BackupAndRestore can restore only a model that is built. Received: "
@@ -98,7 +99,7 @@ class BackupAndRestore(Declared, Callback):
                     raise
 
     def backups(self) -> list[dict[str, Any]]:
-        """What the index says of each backup, the last one first."""
+        """Return the index entries of all backups, latest first."""
         index = Path(self.backup_dir, INDEX)
         return json.loads(index.read_text()) if index.exists() else []
 
@@ -108,7 +109,7 @@ class BackupAndRestore(Declared, Callback):
         if model.optimizer is not None and not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
         with warnings.catch_warnings():
-            # Without its state, the optimizer would not go on with the run that was killed.
+            # An optimizer without its saved state would not continue the interrupted run.
             warnings.simplefilter("error", SkippedState)
             model.load_weights(Path(self.backup_dir, backup["weights"]))
         set_random_state(model, backup["random_state"])
@@ -118,18 +119,18 @@ class BackupAndRestore(Declared, Callback):
     # Saving
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Save, if it is time."""
+        """Save a backup if one is due."""
         self.batches += 1
         if isinstance(self.save_freq, int) and self.batches % self.save_freq == 0:
             self.save()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Save, with the epoch that comes next."""
+        """Save a backup that resumes at the next epoch."""
         self.epoch = epoch + 1
         self.save()
 
     def save(self) -> None:
-        """Write a backup, make it the current one, and delete those that are no longer needed."""
+        """Write a backup, make it the current one, and delete those no longer needed."""
         folder = Path(self.backup_dir)
         folder.mkdir(parents=True, exist_ok=True)
         kept = self.backups()[: 1 if self.double_checkpoint else 0]
@@ -153,13 +154,13 @@ class BackupAndRestore(Declared, Callback):
                 file.unlink()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Delete the backups of a training that has come to its end."""
+        """Delete the backups of completed training if `delete_checkpoint` is true."""
         if self.delete_checkpoint:
             shutil.rmtree(self.backup_dir, ignore_errors=True)
 
 
 def random_state(model: keras.Model) -> dict[str, Any]:
-    """The random generators that a model's layers draw from, such as `Dropout`'s."""
+    """Return the state of all random generators that layers such as `Dropout` draw from."""
     return {
         "layers": [np.array(state).tolist() for state in seed_variables(model)],
         "backend": backend.random_state(),
@@ -167,19 +168,19 @@ def random_state(model: keras.Model) -> dict[str, Any]:
 
 
 def set_random_state(model: keras.Model, state: dict[str, Any]) -> None:
-    """Put back what `random_state` returned."""
+    """Restore what `random_state` returned."""
     for variable, value in zip(seed_variables(model), state["layers"], strict=True):
         variable.assign(np.array(value, keras.backend.standardize_dtype(variable.dtype)))
     backend.set_random_state(state["backend"])
 
 
 def seed_variables(model: keras.Model) -> list[keras.Variable]:
-    """The states of a model's random generators, which are variables, but in no file of Keras."""
+    """Return the variables of a model's random generators, which Keras saves in no file."""
     saved = {id(variable) for variable in model.weights}
     return [variable for variable in model.variables if id(variable) not in saved]
 
 
 def flush(file: Path) -> None:
-    """Have the contents of a file on the disk before its name is."""
+    """Force the contents of a file to disk, before anything refers to it by name."""
     with open(file, "rb+") as handle:
         os.fsync(handle.fileno())

@@ -1,4 +1,4 @@
-"""Which optimizer of this package does what another one does."""
+"""Counterparts in this package of other optimizers."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from keras_optlab.engine.optimizer import Optimizer
 
 
 def counterpart(optimizer: Any) -> type[Optimizer] | None:
-    """The class here that an optimizer is of, or that has the name of its class or an ancestor."""
+    """Return an optimizer's class if it is ours, else our class named like it or an ancestor."""
     if isinstance(optimizer, Optimizer):
         return type(optimizer)
     names = (ancestor.__name__ for ancestor in type(optimizer).__mro__)
@@ -16,6 +16,6 @@ def counterpart(optimizer: Any) -> type[Optimizer] | None:
 
 
 def suggestion(optimizer: Any) -> str:
-    """Words for an error: what to use instead."""
+    """Return the optimizer that an error message should suggest."""
     found = counterpart(optimizer)
     return f"keras_optlab.optimizers.{found.__name__}" if found else "an optimizer of keras_optlab"

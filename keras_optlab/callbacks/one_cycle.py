@@ -1,4 +1,4 @@
-"""1cycle: one rise and fall of the learning rate over a training, momentum the other way."""
+"""1cycle: the learning rate rises and falls once during training, momentum does the reverse."""
 
 import functools
 from typing import Any, final
@@ -23,7 +23,7 @@ from keras_optlab.keras_glue.hooks import watch_fit
 from keras_optlab.keras_glue.types import Callback, to_numpy
 from keras_optlab.schedules.one_cycle import ANNEAL, OneCycleLearningRate, OneCycleMomentum
 
-# What is cycled as momentum: the first of these that an optimizer has.
+# Hyperparameters cycled as momentum: the first of these that an optimizer has.
 MOMENTUM_NAMES = ("momentum", "beta_1")
 
 
@@ -40,46 +40,46 @@ class OneCycle(Declared, Callback):
         2 (three phases)    pN - 1 .. 2pN - 2             η₁ to η₀         β₀ to β₁
         3 (three phases)    2pN - 2 .. N - 1              η₀ to η₂         β₁
 
-    Momentum is the optimizer's `momentum` (`SGD`, `RMSprop`, `Muon`) or else its `beta_1` (the
-    Adam family); the momentum that a `ParameterGroup` sets stays. Steps are updates:
-    with `gradient_accumulation_steps=k` there is one in k batches. After the cycle the last
-    values hold.
+    Momentum is the optimizer's `momentum` (`SGD`, `RMSprop`, `Muon`), or else its `beta_1` (the
+    Adam family). A momentum set by a `ParameterGroup` is left unchanged. Steps are updates:
+    with `gradient_accumulation_steps=k`, one update takes k batches. After the cycle, the last
+    values stay in effect.
 
-    While `fit` runs, the optimizer holds the values of the cycle, as it does with Keras'
-    `LearningRateScheduler`: other callbacks see them, and a file saved meanwhile holds them. When
-    `fit` ends, also by an error, the optimizer gets back the values that you gave it.
+    While `fit` runs, the optimizer holds the values of the cycle, as with Keras'
+    `LearningRateScheduler`: other callbacks see them, and files saved in the meantime contain
+    them. When `fit` ends, even with an error, the optimizer gets your original values back.
 
-    Which update comes next: `fit` begins at `initial_epoch` times the steps of an epoch, where
-    `BackupAndRestore` takes up a run too. With `total_steps`, further `fit` calls with the same
-    callback and optimizer go on where the last one stopped; without, each is a new cycle.
+    `fit` starts at the update that follows `initial_epoch` full epochs, and so does a run resumed
+    by `BackupAndRestore`. With `total_steps`, further `fit` calls with the same callback and
+    optimizer continue where the last one stopped; without it, each call is a new cycle.
 
     A built-in Keras optimizer compiles its momentum into the step as a constant, so setting it
-    would be ignored without a word. For one of these the callback needs `cycle_momentum=False`.
+    would be silently ignored. Use `cycle_momentum=False` with such an optimizer.
 
     Args:
         max_learning_rate: Float >= 0, η₁.
-        total_steps: Integer >= 1, N, or None for the updates of the `fit` call, which has to
+        total_steps: Integer >= 1, N, or None for the updates of the `fit` call, which must then
             know how many batches an epoch has. Defaults to `None`.
-        pct_start: Float in [0, 1], p: the fraction of the updates in which the learning rate
+        pct_start: Float in [0, 1], p: the fraction of updates during which the learning rate
             rises. Defaults to `0.3`.
-        anneal: `"cosine"` or `"linear"`, the way from one value to the next. Defaults to
+        anneal: `"cosine"` or `"linear"`, the shape of the curve between two values. Defaults to
             `"cosine"`.
-        cycle_momentum: Boolean. Defaults to `True`.
+        cycle_momentum: Boolean, whether to cycle momentum too. Defaults to `True`.
         base_momentum: Float in [0, 1), β₀. Defaults to `0.85`.
         max_momentum: Float in [0, 1), β₁. Defaults to `0.95`.
         div_factor: Float > 0, η₁ / η₀. Defaults to `25.0`.
         final_div_factor: Float > 0, η₀ / η₂. Defaults to `1e4`.
-        three_phase: Boolean, whether the learning rate comes down to η₀ as fast as it rose and
-            only then to η₂, as in the paper. Defaults to `False`.
+        three_phase: Boolean, whether the learning rate falls to η₀ as fast as it rose and only
+            then to η₂, as in the paper. Defaults to `False`.
 
     All defaults are those of PyTorch's `OneCycleLR`.
 
     Attributes:
-        history: Dict of two lists, `"learning_rate"` and `"momentum"`: what each update of the
-            present cycle used (`"momentum"` stays empty with `cycle_momentum=False`). The last
-            values of an epoch stand in the logs, and so in `fit`'s `History`. With the model's
-            `steps_per_execution` above 1, all updates of an execution use, and list, the values
-            of its first.
+        history: Dict of two lists, `"learning_rate"` and `"momentum"`: the values used by each
+            update of the current cycle (`"momentum"` stays empty with `cycle_momentum=False`).
+            The last values of each epoch are added to the logs, and so to `fit`'s `History`. If
+            the model's `steps_per_execution` is above 1, all updates of an execution use, and
+            list, the values of its first update.
 
     Raises:
         ValueError: For an argument outside its range; when training begins, if the optimizer has
@@ -123,8 +123,8 @@ class OneCycle(Declared, Callback):
         # Updates done in the cycle, and batches accumulated towards the next one.
         self.update = 0
         self.accumulated = 0
-        # The user's values, by attribute; what the batch that is being trained uses, by key of the
-        # history; and the number of its batches.
+        # The user's values, by attribute; the values used by the current execution, by history
+        # key; and the number of batches in that execution.
         self.own: dict[str, float] = {}
         self.used: dict[str, float] = {}
         self.batches = 0
@@ -133,10 +133,10 @@ class OneCycle(Declared, Callback):
     # The callback
 
     def set_model(self, model: keras.Model) -> None:
-        """Note the user's values: a callback that takes up a run may set others right after."""
+        """Save the user's values now: a callback that resumes a run may set others right after."""
         super().set_model(model)
         optimizer = inner_optimizer(model)
-        # One without, or with several learning rates is refused when training begins.
+        # No optimizer, or several learning rates: rejected when training begins.
         if optimizer is None or hasattr(optimizer, "optimizers"):
             self.own = {}
             return
@@ -149,7 +149,7 @@ class OneCycle(Declared, Callback):
         check_learning_rate(optimizer)
         shape = {"pct_start": self.pct_start, "anneal": self.anneal}
         shape |= {"total_steps": self.length(optimizer), "three_phase": self.three_phase}
-        # What is cycled: for each key of the history the optimizer's attribute and its schedule.
+        # For each history key, the attribute of the optimizer to cycle and its schedule.
         rate = OneCycleLearningRate(
             self.max_learning_rate,
             div_factor=self.div_factor,
@@ -170,15 +170,15 @@ class OneCycle(Declared, Callback):
         running[id(self.model)] = self
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """In the first epoch, find the place in the cycle."""
+        """Find the position in the cycle, in the first epoch only."""
         if not self.is_placed:
             self.place(epoch)
             self.is_placed = True
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Set the values of the coming update."""
+        """Set the values for the next update."""
         steps = self.params.get("steps")
-        # On JAX, `self.model` brings all variables up to date, which is what lets them be set.
+        # On JAX, reading `self.model` syncs all variables, which can only then be set.
         self.batches = self.model.steps_per_execution
         if steps:
             self.batches = min(self.batches, steps - batch)
@@ -187,7 +187,7 @@ class OneCycle(Declared, Callback):
         assign(self.optimizer, values)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Count the updates."""
+        """Count the updates, and record the values they used."""
         every = accumulation(self.optimizer)
         updates, self.accumulated = divmod(self.accumulated + self.batches, every)
         self.update += updates
@@ -195,16 +195,16 @@ class OneCycle(Declared, Callback):
             self.history[key] += [value] * updates
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Put the last values into the logs."""
+        """Add the last values to the logs."""
         if logs is not None:
             logs |= {key: used[-1] for key, used in self.history.items() if used}
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Give the optimizer back the user's values."""
+        """Restore the user's values in the optimizer."""
         self.give_back()
 
     def give_back(self) -> None:
-        """Put the user's values into the optimizer; also called after a `fit` that failed."""
+        """Restore the user's values in the optimizer; also called after a failed `fit`."""
         running.pop(id(self.model), None)
         names = {attribute for attribute, _ in self.cycled.values()}
         assign(self.optimizer, {name: self.own[name] for name in names})
@@ -212,7 +212,7 @@ class OneCycle(Declared, Callback):
     # The cycle
 
     def length(self, optimizer: Any) -> int:
-        """The updates of a whole cycle."""
+        """Return the number of updates in a whole cycle."""
         if self.total_steps is not None:
             return self.total_steps
         if not self.params.get("steps"):
@@ -224,7 +224,7 @@ class OneCycle(Declared, Callback):
         return max(1, self.params["epochs"] * self.params["steps"] // accumulation(optimizer))
 
     def place(self, epoch: int) -> None:
-        """Find the place in the cycle at which a `fit` call that begins with an epoch stands."""
+        """Find the position in the cycle of a `fit` call that starts with `epoch`."""
         if epoch and not self.params.get("steps"):
             raise ValueError(
                 "OneCycle cannot tell how many steps were taken before an epoch if `fit` does "
@@ -241,41 +241,41 @@ class OneCycle(Declared, Callback):
         self.accumulated = int(to_numpy(self.optimizer.variables[0])) % every
 
 
-# The callback of each model that `fit` is training with one, by the model's identity.
+# The callback of each model that is currently being trained with one, by the model's `id`.
 running: dict[int, OneCycle] = {}
 
 
 def give_back_after_fit(model: keras.Model) -> None:
-    """After a `fit` of a model: what an error has kept `on_train_end` from."""
+    """Restore the user's values after a `fit` that failed before `on_train_end`."""
     if id(model) in running:
         running[id(model)].give_back()
 
 
 @functools.cache
 def hook_into_fit() -> None:
-    """Hear of every end of `fit`; once a process, when the first callback is made."""
+    """Watch for the end of every `fit`; done once per process, with the first callback."""
     watch_fit(give_back_after_fit)
 
 
 def inner_optimizer(model: keras.Model) -> Any:
-    """The optimizer of a model, without a `LossScaleOptimizer` around it."""
+    """Return the optimizer of a model, without any `LossScaleOptimizer` around it."""
     return getattr(model.optimizer, "inner_optimizer", model.optimizer)
 
 
 def accumulation(optimizer: Any) -> int:
-    """The number of batches in an update."""
+    """Return the number of batches per update."""
     return optimizer.gradient_accumulation_steps or 1
 
 
 def value_of(optimizer: Any, name: str) -> Any:
-    """A hyperparameter of an optimizer: a number where it is a variable."""
+    """Return a hyperparameter of an optimizer, as a number if it is a variable."""
     value = getattr(optimizer, name)
     is_variable = isinstance(value, keras.Variable)
     return float(to_numpy(value)) if is_variable else value
 
 
 def check_learning_rate(optimizer: Any) -> None:
-    """Raise a `ValueError` where the learning rate cannot be set to a number."""
+    """Raise a `ValueError` if the learning rate cannot be set to a number."""
     if hasattr(optimizer, "optimizers"):
         raise ValueError(
             "OneCycle needs an optimizer with one learning rate. Received: "
@@ -291,7 +291,7 @@ def check_learning_rate(optimizer: Any) -> None:
 
 
 def momentum_name(optimizer: Any) -> str:
-    """The hyperparameter that is cycled, or a `ValueError` that says why there is none."""
+    """Return the hyperparameter to cycle, or raise a `ValueError` that says why there is none."""
     kind = type(optimizer).__name__
     ours = counterpart(optimizer)
     names = ours.hyperparameters() if ours else ("momentum",)

@@ -1,4 +1,4 @@
-"""A learning rate that goes down when training has come to a halt."""
+"""Reduction of the learning rate when training stops improving."""
 
 import zlib
 from types import SimpleNamespace
@@ -23,32 +23,32 @@ class PerformanceScheduling(Declared, Callback):
         η ← max(`factor` η, `min_lr`)
 
     after `patience` epochs in a row that did not improve the metric by more than `min_delta`.
-    This is `keras.callbacks.ReduceLROnPlateau`, which does the counting, and moreover:
+    `keras.callbacks.ReduceLROnPlateau` does the counting. This callback adds to it:
 
-    - It works with a learning rate that is a schedule: with an optimizer of this package the
-      schedule is multiplied, by `optimizer.learning_rate_scale`; η is its present value.
-    - Its state is saved with the optimizer, and so outlives an interruption: a run resumed by
-      `BackupAndRestore`, or from a model or weights saved during training, goes on counting where
-      the file was written, if this callback has the same arguments. (A built-in optimizer knows
-      it only once the callback is attached: by `BackupAndRestore`, not by `load_model`.) List
-      this callback before those that save, so that a file holds the epoch at whose end it is
-      written. A `fit` call that resumes nothing starts counting afresh.
+    - It works with learning rate schedules. With an optimizer of this package, it multiplies the
+      schedule through `optimizer.learning_rate_scale`, and η is the schedule's current value.
+    - Its state is saved with the optimizer, and so survives an interruption: a run resumed by
+      `BackupAndRestore`, or from a model or weights saved during training, continues counting
+      where the file left off, if this callback has the same arguments. (A built-in optimizer can
+      restore the state only once this callback is attached: with `BackupAndRestore`, but not with
+      `load_model`.) List this callback before those that save, so that each file includes the
+      epoch at whose end it is written. A `fit` call that resumes nothing starts a new count.
 
     Args:
         monitor: String, name of the metric. Defaults to `"val_loss"`.
         factor: Float in [0, 1). Defaults to `0.5`; Keras has 0.1.
         patience: Integer >= 0, epochs. Defaults to `5`; Keras has 10.
         verbose: Integer >= 0; above 0, each reduction is printed. Defaults to `0`.
-        mode: `"min"`, `"max"` or `"auto"`, which infers from the metric whether less is better.
+        mode: `"min"`, `"max"` or `"auto"`, which infers from the metric whether lower is better.
             Defaults to `"auto"`.
-        min_delta: Float >= 0, the least change that counts as an improvement. Defaults to
+        min_delta: Float >= 0, the smallest change that counts as an improvement. Defaults to
             `1e-4`, as in Keras.
-        cooldown: Integer >= 0, epochs after a reduction that are not counted. Defaults to `0`.
-        min_lr: Float >= 0, below which the learning rate is not reduced. Defaults to `0.0`.
+        cooldown: Integer >= 0, epochs to leave out of the count after a reduction. Defaults to `0`.
+        min_lr: Float >= 0, the lower bound for a reduced learning rate. Defaults to `0.0`.
 
     Raises:
         ValueError: For an argument outside its range; when training begins, if the learning rate
-            is a schedule and the optimizer a built-in one.
+            is a schedule and the optimizer is a built-in one.
         TypeError: For an argument of another type.
 
     Source: `keras.callbacks.ReduceLROnPlateau`.
@@ -79,24 +79,24 @@ class PerformanceScheduling(Declared, Callback):
         for name, value in self.bind(args, kwargs).items():
             setattr(self, name, value)
         self.plateau = keras.callbacks.ReduceLROnPlateau(**self.configuration())
-        # What the file of another callback says, or of other arguments, is not for this one.
+        # State from another callback, or from other arguments, must not be restored here.
         arguments = repr(self.configuration()).encode()
         self.saved_as = f"performance_scheduling_{zlib.crc32(arguments):08x}"
 
     def set_model(self, model: Any) -> None:
-        """Take the model to be trained, whose optimizer will keep the callback's state."""
+        """Set the model, and prepare its optimizer to hold this callback's state."""
         super().set_model(model)
         optimizer = inner(getattr(model, "optimizer", None))
         if optimizer is not None and not hasattr(optimizer, "extra_state"):
             optimizer.extra_state = ExtraState()
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Start counting afresh."""
+        """Start a new count."""
         adjustable(self.model.optimizer)
         self.plateau.on_train_begin(logs)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Go on counting where the last epoch ended, in this process or before a file was saved."""
+        """Continue counting from the last epoch, of this process or of the file being resumed."""
         kept = self.state().arrays.get(self.saved_as)
         if kept is not None:
             best, wait, cooldown_counter = to_numpy(kept).tolist()
@@ -105,7 +105,7 @@ class PerformanceScheduling(Declared, Callback):
             self.plateau.cooldown_counter = int(cooldown_counter)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Look at the metric, and reduce the learning rate where it is time."""
+        """Check the metric, and reduce the learning rate if a reduction is due."""
         model, plateau = self.model, self.plateau
         plateau.set_model(
             SimpleNamespace(optimizer=adjustable(model.optimizer), metrics=model.metrics)
@@ -116,17 +116,17 @@ class PerformanceScheduling(Declared, Callback):
         self.state().keep(self.saved_as, counts)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Leave nothing to resume."""
+        """Discard the state: training that has completed is not resumed."""
         self.state().take(self.saved_as)
 
     def state(self) -> ExtraState:
-        """What is saved with the optimizer."""
+        """Return the state that is saved with the optimizer."""
         return inner(self.model.optimizer).extra_state
 
 
 @final
 class ScaledSchedule:
-    """An optimizer whose schedule is set by its present value, as Keras sets a number.
+    """An optimizer whose schedule can be set by its current value, as Keras sets a number.
 
     Args:
         optimizer: An optimizer of this package whose learning rate is a schedule.
@@ -138,7 +138,7 @@ class ScaledSchedule:
 
     @property
     def learning_rate(self) -> float:
-        """The schedule's present value, scaled."""
+        """The schedule's current value, scaled."""
         return float(to_numpy(self.optimizer.learning_rate))
 
     @learning_rate.setter
@@ -147,12 +147,12 @@ class ScaledSchedule:
 
 
 def inner(optimizer: Any) -> Any:
-    """The optimizer that a `LossScaleOptimizer` wraps; any other one itself."""
+    """Return the optimizer inside a `LossScaleOptimizer`, or any other optimizer itself."""
     return getattr(optimizer, "inner_optimizer", optimizer)
 
 
 def adjustable(optimizer: Any) -> Any:
-    """What has a `learning_rate` to read and set, or `optimizers` that have.
+    """Return an object with a settable `learning_rate`, or with `optimizers` that have one.
 
     Raises:
         ValueError: If the learning rate cannot be set.

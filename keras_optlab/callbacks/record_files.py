@@ -1,4 +1,4 @@
-"""Where a record is written while training goes on."""
+"""Files that a record is written to during training."""
 
 import csv
 import importlib.util
@@ -9,11 +9,11 @@ from typing import final
 
 @final
 class CsvFile:
-    """A table with a row for each recorded step.
+    """CSV table with one row per recorded step.
 
     Args:
-        path: File to write; one that is there is replaced.
-        columns: Names of the values, after `step`.
+        path: File to write; an existing one is replaced.
+        columns: Names of the columns after `step`.
     """
 
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
@@ -23,20 +23,20 @@ class CsvFile:
             csv.writer(file).writerow(["step", *columns])
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
-        """Add a row. The file is complete after each, whatever happens to the training."""
+        """Add a row. The file is complete after each row, whatever happens to the training."""
         with self.path.open("a", newline="") as file:
             csv.writer(file).writerow([step, *(values[name] for name in self.columns)])
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Do nothing, since rows are not buffered."""
 
 
 @final
 class TensorBoardFile:
-    """Scalars for TensorBoard, by TensorBoard's writer, which needs no other package.
+    """Scalars for TensorBoard, through its writer, which needs no other package.
 
     Args:
-        folder: Folder to write to; what is in it stays.
+        folder: Folder to write to; files already in it are kept.
 
     Raises:
         ImportError: If tensorboard is not installed.
@@ -59,5 +59,5 @@ class TensorBoardFile:
             self.writer.add_scalar(name, value, step)
 
     def flush(self) -> None:
-        """Write what is held back."""
+        """Write buffered points to disk."""
         self.writer.flush()

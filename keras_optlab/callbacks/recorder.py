@@ -1,4 +1,4 @@
-"""What each step of a training did: rates, loss, gradient and the size of the update."""
+"""Records of each training step: rates, loss, gradient norm and size of the update."""
 
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -30,57 +30,58 @@ FEW_DECADES = 300
 
 @final
 class Recorder(Declared, Callback):
-    """Records what each step of a training did, or every n-th.
+    """Callback that records what each training step did, or every n-th step.
 
     For weights θ (of a layer, or of a parameter group) and gradients g of all variables:
 
-        gradient_norm        ‖g‖, as it comes to the optimizer: of the mean loss, before clipping
+        gradient_norm        ‖g‖ as the optimizer receives it: of the mean loss, before clipping
         update_ratio/<name>  ‖θ after the step − θ before it‖ / ‖θ before it‖
-        loss                 of this batch alone (the logs of Keras hold the epoch's mean so far)
-        learning_rate        that this step used
-        momentum             that this step used: the optimizer's `momentum` or else `beta_1`
-        skipped_steps        steps that the optimizer has left out so far, where it counts them, as
-                             those of this package do
+        loss                 loss of this batch alone (`fit` logs the mean of the epoch so far)
+        learning_rate        value used by this step
+        momentum             value used by this step: the optimizer's `momentum` or else `beta_1`
+        skipped_steps        steps that the optimizer has skipped so far, if it counts them (those
+                             of this package do)
 
-    An update ratio of about 1e-3 is typical; a layer far below learns nothing, one far above is
-    about to diverge.
+    An update ratio of about 1e-3 is typical. A layer far below it learns nothing; a layer far above
+    it is about to diverge.
 
-    The gradients are those of the step itself, not computed a second time: recorded steps run in
-    a train function that also returns the norm, made by Keras from the model's `train_step`.
-    The steps between them run in the model's train function. On TensorFlow and JAX each of the two
-    is compiled once, so `every` above 1 costs one more compilation. Weights, logs and files of the
-    training are those that it has without this callback, to the last bit; on TensorFlow without
-    XLA to rounding, since its graph optimizer may multiply in another order where a gradient is
-    used once more (1e-7 of a weight after 8 steps, with batch normalization).
+    Gradients are those of the step itself, not computed a second time. Recorded steps run in a
+    second train function, which Keras builds from the model's `train_step` and which also returns
+    the norm. The steps in between run in the model's train function. On TensorFlow and JAX, each of
+    the two is compiled once, so `every` above 1 costs one more compilation. This callback leaves
+    the weights, logs and files of training unchanged, to the last bit. On TensorFlow without XLA
+    they are equal up to rounding (1e-7 of a weight after 8 steps, with batch normalization): its
+    graph optimizer may multiply in another order if a gradient is used once more.
 
-    What it costs, measured on 2 CPU cores with JAX, batches of 32 and Adam: a step of 3.2 million
-    weights takes 9.5 ms without it, 12.2 ms with `by=None`, and 19.4 ms with ratios; a step of
-    9,000 weights, which takes 0.32 ms, 0.57 and 0.70 ms. With `every=10` that is 0.4 ms.
+    Cost, measured on 2 CPU cores with JAX, batches of 32 and Adam: with 3.2 million weights, a step
+    takes 9.5 ms without this callback, 12.2 ms with `by=None`, and 19.4 ms with ratios. With 9,000
+    weights it takes 0.32, 0.57 and 0.70 ms; with `every=10`, the last of these becomes 0.4 ms.
 
     Args:
-        every: Integer >= 1: every n-th step is recorded, the first one included. Defaults to `1`.
-        by: `"layer"` (a ratio for each layer), `"group"` (for each `ParameterGroup` of the
-            optimizer, and `"others"`), or None for no ratios: they need copies of all weights on
-            the host, before and after a recorded step. Defaults to `"layer"`.
-        csv: Path of a file to write too, or None. One that is there is replaced when the
+        every: Integer n >= 1: every n-th step is recorded, starting with the first. Defaults to
+            `1`.
+        by: `"layer"` (a ratio for each layer), `"group"` (a ratio for each `ParameterGroup` of the
+            optimizer, and for `"others"`), or None for no ratios. Ratios need copies of all weights
+            on the host, before and after a recorded step. Defaults to `"layer"`.
+        csv: Path of a CSV file to write as well, or None. An existing file is replaced when the
             callback is first used. Defaults to `None`.
-        log_dir: Path of a folder in which TensorBoard finds the same curves, or None. Defaults to
+        log_dir: Path of a folder to write the same curves to for TensorBoard, or None. Defaults to
             `None`.
 
     Attributes:
-        steps: List of integers: the recorded steps, counted in batches from 0. A further `fit`
-            of the same model goes on counting, one of another model starts afresh.
-        history: Dict of lists of floats, by the names above; as long as `steps`. Where the
-            optimizer has no momentum, or counts no skipped steps, there is no such entry. A model
-            whose `train_step` returns no `"loss"` has NaN there.
+        steps: List of integers: the recorded steps, counted in batches from 0. Another `fit` of
+            the same model continues the count; a `fit` of another model starts a new one.
+        history: Dict from the names above to lists of floats, each as long as `steps`. There is no
+            entry for momentum if the optimizer has none, nor for skipped steps if it does not count
+            them. The loss is NaN if the model's `train_step` returns no `"loss"`.
 
     Raises:
         ValueError: For an argument outside its range; when training begins, for an optimizer
-            without one learning rate, `by="group"` without groups, `steps_per_execution` above
-            1, or several replicas; when a step is trained whose `train_step` does not use the
-            model's optimizer.
+            without a single learning rate, `by="group"` without groups, `steps_per_execution`
+            above 1, or several replicas; when a step is recorded, if the model's `train_step`
+            does not use its optimizer.
         TypeError: For an argument of another type.
-        ImportError: When training begins, if `log_dir` is given and TensorBoard not installed.
+        ImportError: When training begins, if `log_dir` is given and TensorBoard is not installed.
 
     Source: the ratio is that of Karpathy, "CS231n: Neural Networks Part 3" (2015).
 
@@ -115,7 +116,7 @@ class Recorder(Declared, Callback):
     # The callback
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Put a train function in place that records."""
+        """Replace the model's train function with one that records."""
         model = self.model
         check(model)
         self.optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
@@ -129,19 +130,19 @@ class Recorder(Declared, Callback):
         model.train_function = self.train
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Have all files complete."""
+        """Flush all files."""
         for file in self.files:
             file.flush()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Give the model its train function back."""
+        """Restore the model's train function."""
         if self.recorded_model.train_function == self.train:
             self.recorded_model.train_function = self.own
 
     # Recording
 
     def start_afresh(self, model: keras.Model) -> None:
-        """Forget what was recorded of another model, and begin the files."""
+        """Discard what was recorded of another model, and start the files."""
         names = [*self.rate_names, "loss", "gradient_norm"]
         if counts_skipped(self.optimizer):
             names.append("skipped_steps")
@@ -152,10 +153,10 @@ class Recorder(Declared, Callback):
         self.files += [TensorBoardFile(self.log_dir)] if self.log_dir else []
 
     def train(self, *arguments: Any) -> Any:
-        """What `fit` calls instead of the model's train function."""
+        """Run the train function, and record the step if it is due; called by `fit`."""
         model = self.recorded_model
         if getattr(model, "history", None) is not self.fit:
-            # The `fit` that this was made for was interrupted, and another one goes on.
+            # The `fit` that installed this function was interrupted, and another one is running.
             model.train_function = self.own
             return self.own(*arguments)
         unrecorded = self.step % self.every
@@ -164,7 +165,7 @@ class Recorder(Declared, Callback):
         return result
 
     def record(self, arguments: tuple) -> Any:
-        """Train one step and note what it did."""
+        """Train one step and record what it did."""
         before_state = arguments[0] if backend.step_sees_only_its_variables else None
         values = self.rates(before_state)
         before = self.snapshot(before_state)
@@ -191,7 +192,7 @@ class Recorder(Declared, Callback):
         return result
 
     def rates(self, state: tuple | None) -> dict[str, float]:
-        """Learning rate and momentum of the coming step."""
+        """Return learning rate and momentum of the next step."""
         with self.reading(state):
             return {
                 name: rate_of(self.optimizer, attribute)
@@ -199,42 +200,42 @@ class Recorder(Declared, Callback):
             }
 
     def reading(self, state: tuple | None) -> AbstractContextManager:
-        """A context in which the optimizer's variables hold the values of JAX's state."""
+        """Return a context in which the optimizer's variables hold the values of JAX's state."""
         if state is None:
             return nullcontext()
         variables = self.recorded_model.optimizer.variables
         return keras.StatelessScope(state_mapping=list(zip(variables, state[2], strict=True)))
 
     def snapshot(self, state: tuple | None) -> list[np.ndarray]:
-        """Copies of all weights that ratios are of, on the host."""
+        """Return copies of all weights on the host, or none if there are no ratios."""
         if not self.parts:
             return []
-        # `trainable_variables` of a model would be brought up to date on JAX first.
+        # On JAX, the model's `trainable_variables` would have to be synced first.
         weights = self.recorded_model.trainable_variables if state is None else state[0]
         return [np.array(to_numpy(weight), ndmin=1) for weight in weights]
 
     def ratios(self, before: list[np.ndarray], after: list[np.ndarray]) -> dict[str, float]:
-        """The update ratio of each layer or group."""
+        """Return the update ratio of each layer or group."""
         weights = [squares(old) for old in before]
         updates = [squares(new - old) for old, new in zip(before, after, strict=True)]
         result = {}
         for name, positions in self.parts.items():
             weight = sum(weights[position] for position in positions)
             update = sum(updates[position] for position in positions)
-            # A bias at 0 that moves has no finite ratio, one that does not move has moved by 0.
+            # A bias that leaves 0 has an infinite ratio; one that stays at 0 has a ratio of 0.
             result[RATIO + name] = float(np.sqrt(update / weight)) if weight else update and np.inf
         return result
 
-    # Looking at it
+    # Plotting
 
     def plot(self, path: str | os.PathLike | None = None) -> "Figure":
-        """Draw the record: a panel each for loss, rates, gradient norm and update ratios.
+        """Plot the record, with a panel each for loss, rates, gradient norm and update ratios.
 
         Args:
-            path: File to write, whose ending says the format (`.png`, `.svg`, `.pdf`), or None.
+            path: File to write, or None. Its extension sets the format (`.png`, `.svg`, `.pdf`).
 
         Returns:
-            The matplotlib `Figure`; a notebook shows it.
+            The matplotlib `Figure`, which a notebook displays.
 
         Raises:
             ValueError: If nothing has been recorded yet.
@@ -263,7 +264,7 @@ class Recorder(Declared, Callback):
 
 
 def check(model: keras.Model) -> None:
-    """Raise a `ValueError` where steps cannot be recorded one by one."""
+    """Raise a `ValueError` if steps cannot be recorded one by one."""
     optimizer = model.optimizer
     if optimizer is None or hasattr(optimizer, "optimizers"):
         raise ValueError(
@@ -288,14 +289,14 @@ def check(model: keras.Model) -> None:
 
 
 def rate_names(optimizer: Any) -> dict[str, str]:
-    """For learning rate, and momentum where there is one, the optimizer's attribute."""
+    """Return the optimizer's attributes for learning rate and, if it has one, momentum."""
     names = {"learning_rate": "learning_rate"}
     momentum = next((name for name in ("momentum", "beta_1") if hasattr(optimizer, name)), None)
     return names if momentum is None else {**names, "momentum": momentum}
 
 
 def rate_of(optimizer: Any, attribute: str) -> float:
-    """The number that the coming step uses."""
+    """Return the value that the next step uses."""
     value = getattr(optimizer, attribute)
     if isinstance(value, LearningRateSchedule):
         value = value(optimizer.step_count)
@@ -303,12 +304,12 @@ def rate_of(optimizer: Any, attribute: str) -> float:
 
 
 def counts_skipped(optimizer: Any) -> bool:
-    """Whether an optimizer counts the steps that it leaves out."""
+    """Whether an optimizer counts the steps that it skips."""
     return getattr(optimizer, "skipped_steps", None) is not None
 
 
 def parts(model: keras.Model, optimizer: Any, by: str | None) -> dict[str, list[int]]:
-    """The positions of a layer's or group's variables among the trainable ones, by its name."""
+    """Return positions in `trainable_variables`, by name of the layer or group."""
     if by is None:
         return {}
     name = group_namer(optimizer) if by == "group" else layer_namer(model)
@@ -319,7 +320,7 @@ def parts(model: keras.Model, optimizer: Any, by: str | None) -> dict[str, list[
 
 
 def layer_namer(model: keras.Model) -> Callable[[Any], str]:
-    """A function from a variable to the path of its layer within the model."""
+    """Return a function from a variable to the path of its layer within the model."""
 
     def name(variable: Any) -> str:
         path = path_of(variable).removeprefix(f"{model.name}/")
@@ -329,7 +330,7 @@ def layer_namer(model: keras.Model) -> Callable[[Any], str]:
 
 
 def group_namer(optimizer: Any) -> Callable[[Any], str]:
-    """A function from a variable to the name of its group."""
+    """Return a function from a variable to the name of its group."""
     groups = optimizer.groups if isinstance(optimizer, Optimizer) else None
     if not groups:
         raise ValueError(
@@ -350,12 +351,12 @@ def group_namer(optimizer: Any) -> Callable[[Any], str]:
 
 
 def number(value: Any) -> float:
-    """A tensor, variable or number as a float."""
+    """Convert a tensor, variable or number to a float."""
     return float(to_numpy(value))
 
 
 def squares(weight: np.ndarray) -> float:
-    """The sum of the squares of an array."""
+    """Return the sum of squares of an array."""
     flat = np.ravel(weight)
     if flat.dtype not in (np.float32, np.float64):
         flat = flat.astype(np.float32)
@@ -363,7 +364,7 @@ def squares(weight: np.ndarray) -> float:
 
 
 def draw_ratios(axes: Any, steps: Sequence[int], ratios: dict[str, list[float]]) -> None:
-    """One line for each layer or group, from dark to light in the order of the model."""
+    """Draw one line for each layer or group, from dark to light in model order."""
     from matplotlib import colormaps
 
     colours = colormaps["viridis"](np.linspace(0, 0.9, len(ratios)))
@@ -378,7 +379,7 @@ def draw_ratios(axes: Any, steps: Sequence[int], ratios: dict[str, list[float]])
 
 
 def set_log_scale(axes: Any, values: Iterable[float]) -> None:
-    """A logarithmic scale, where all values have a logarithm."""
+    """Use a logarithmic scale if all values are finite and positive."""
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     values = np.array(list(values))

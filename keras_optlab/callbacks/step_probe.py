@@ -1,10 +1,10 @@
-"""What happens inside a compiled training step, brought out of it without changing it.
+"""Values from inside a compiled training step, brought out without changing the step.
 
 A callback sees neither the loss of a batch (the logs hold the mean of the epoch so far) nor its
-gradients. Keras' training loops have three public places in common on all backends, through which
-both pass: `Model.train_step`, `Metric.update_state` of the loss, and `apply` or `stateless_apply`
-of the optimizer. While a step is traced (or, where nothing is traced, run) they are stood in for,
-and the two numbers leave the step with its logs.
+gradients. On all backends, Keras' training loops pass both through the same public methods:
+`Model.train_step`, `Metric.update_state` of the loss, and `apply` or `stateless_apply` of the
+optimizer. These methods are replaced while a step is traced (or run, if nothing is traced), and
+the two numbers leave the step with its logs.
 """
 
 import contextlib
@@ -17,25 +17,25 @@ from keras import ops
 from keras_optlab.backends import backend
 from keras_optlab.engine import sparse
 
-# Where in the logs the numbers leave the step; nobody sees it there.
+# Key of the two numbers in the logs, removed before anyone sees it.
 KEY = "keras_optlab_step_probe"
 
 
 @final
 class StepProbe:
-    """Makes a train function of a model that also returns the loss and the gradients' norm.
+    """A model's train function, extended to return the loss and the gradient norm.
 
     Args:
-        model: A compiled model. Its train function stays as it is.
+        model: A compiled model. Its train function is left unchanged.
 
     Attributes:
-        train_function: Takes the arguments of the model's train function. Returns what that
-            returns, and a dict with `"gradient_norm"`, where the step applied gradients, and
-            `"loss"`, where the model keeps a metric of this name.
+        train_function: Takes the arguments of the model's train function. Returns that function's
+            result, and a dict with `"gradient_norm"` if the step applied gradients, and `"loss"`
+            if the model has a metric of this name.
     """
 
     def __init__(self, model: keras.Model) -> None:
-        # Of any type, since Keras gives none to the functions that it makes.
+        # `Any`, since Keras does not annotate the functions that it makes.
         self.model: Any = model
         self.optimizer = model.optimizer
         self.loss_metric = next((each for each in model.metrics if each.name == "loss"), None)
@@ -43,7 +43,7 @@ class StepProbe:
         self.made = self.make()
 
     def make(self) -> Callable:
-        """A train function around the watched step, made by Keras."""
+        """Have Keras make a train function around the watched step."""
         own = self.model.train_function
         with standing_in(self.model, "train_step", self.train_step):
             try:
@@ -53,7 +53,7 @@ class StepProbe:
                 self.model.train_function = own
 
     def train_function(self, *arguments: Any) -> tuple[Any, dict[str, Any]]:
-        """One call of the watched train function; see the class."""
+        """Call the watched train function; see the class."""
         with standing_in(self.model, "train_step", self.train_step):
             result = self.made(*arguments)
         logs, *state = result if backend.step_sees_only_its_variables else (result,)
@@ -62,7 +62,7 @@ class StepProbe:
         return (logs, *state) if state else logs, seen
 
     def train_step(self, *arguments: Any) -> Any:
-        """The model's train step, with what was seen of it added to its logs."""
+        """Run the model's train step, and add the values seen to its logs."""
         squares: list[Any] = []
         seen: dict[str, Any] = {}
         with self.watching(squares, seen):
@@ -76,7 +76,7 @@ class StepProbe:
 
     @contextlib.contextmanager
     def watching(self, squares: list[Any], seen: dict[str, Any]) -> Iterator[None]:
-        """Note the squared norms of gradients, and the loss, as they pass by."""
+        """Record the squared norms of gradients, and the loss, as they pass through."""
         optimizer, metric = self.optimizer, self.loss_metric
         apply, stateless_apply = optimizer.apply, optimizer.stateless_apply
 
@@ -89,7 +89,7 @@ class StepProbe:
             with keras.StatelessScope(state_mapping=held):
                 scale = optimizer.scale_loss(1.0)
             squares.append(squared_norm(grads, scale))
-            # It may call `apply`, which would count the gradients again.
+            # `stateless_apply` may call `apply`, which would count the gradients again.
             with standing_in(optimizer, "apply", apply):
                 return stateless_apply(values, grads, weights)
 
@@ -110,8 +110,8 @@ class StepProbe:
 
 @contextlib.contextmanager
 def standing_in(owner: Any, name: str, function: Callable) -> Iterator[None]:
-    """Have a function in the place of an object's method."""
-    # Not by setattr, in which Keras looks for state to save.
+    """Temporarily replace an object's method with a function."""
+    # Not with setattr, which Keras overrides to track state to save.
     attributes = vars(owner)
     missing = object()
     before = attributes.get(name, missing)
@@ -126,7 +126,7 @@ def standing_in(owner: Any, name: str, function: Callable) -> Iterator[None]:
 
 
 def squared_norm(gradients: Sequence[Any], scale: Any) -> Any:
-    """The sum of the squares of all gradients, each divided by the scale of the loss."""
+    """Return the sum of squares of all gradients, each divided by the loss scale."""
     total = ops.zeros((), "float32")
     for gradient in gradients:
         if gradient is None:

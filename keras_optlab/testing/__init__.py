@@ -1,8 +1,8 @@
-"""Checks that a class keeps the contract of `Optimizer` or `Transform`, on the present backend.
+"""Checks that a class keeps the contract of `Optimizer` or `Transform`, on the current backend.
 
 The engine runs a formula in more ways than its author ever sees: on blocks of a variable, on many
-variables joined, compiled by XLA, on some rows of a table, after it was saved and loaded. All of
-them must give the numbers of the plain formula, called eagerly on one whole variable after another.
+variables joined, compiled by XLA, on some rows of a table, after saving and loading. All of them
+must give the numbers of the plain formula, called eagerly on one whole variable after another.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ __all__ = [
     "transform_checks",
 ]
 
-# In this order, so that the first to fail names the cause, not one of its consequences.
+# Ordered so that the first check to fail names the cause, not one of its consequences.
 CHECKS: tuple[Callable[[Problem], None], ...] = (
     argument_checks.configuration,
     argument_checks.refused_values,
@@ -53,7 +53,7 @@ CHECKS: tuple[Callable[[Problem], None], ...] = (
 
 
 def optimizer_checks(cls: type, **arguments: Any) -> list[tuple[str, Callable[[], None]]]:
-    """The checks of `check_optimizer`, to run one at a time.
+    """Return the checks of `check_optimizer`, to run one at a time.
 
     Args:
         cls: Subclass of `Optimizer`.
@@ -62,10 +62,10 @@ def optimizer_checks(cls: type, **arguments: Any) -> list[tuple[str, Callable[[]
     Returns:
         List of pairs: the name of a check, and a function without arguments that runs it. The
         function raises `AssertionError` if the check fails, and `NotApplicable`, which pytest
-        takes for a skip, if it makes no sense for this class or backend.
+        treats as a skip, if the check makes no sense for this class or backend.
 
     Raises:
-        TypeError: If `cls` is no subclass of `Optimizer`.
+        TypeError: If `cls` is not a subclass of `Optimizer`.
 
     Example:
 
@@ -80,23 +80,23 @@ def optimizer_checks(cls: type, **arguments: Any) -> list[tuple[str, Callable[[]
 def check_optimizer(cls: type, **arguments: Any) -> dict[str, str]:
     """Check that an optimizer class gives the numbers of its formula wherever Keras may call it.
 
-    A few steps are taken with fixed gradients on small variables, which are called `"matrix"`,
+    The checks take a few steps with fixed gradients on small variables named `"matrix"`,
     `"vector"`, `"scalar"`, `"empty"` and `"table"`. The reference is the plain formula, called
-    eagerly on one whole variable after another. It takes some seconds on TensorFlow and JAX; on
-    torch the last check, `fit` compiled by dynamo, takes most of the time.
+    eagerly on one whole variable after another. All checks take a few seconds on TensorFlow and
+    JAX; on torch the last check, `fit` compiled by dynamo, takes most of the time.
 
     Args:
         cls: Subclass of `Optimizer`, yours or this package's.
-        **arguments: Arguments of its constructor. A class whose options lead to other formulas is
-            checked once with each.
+        **arguments: Arguments of its constructor. If options change the formula, check the class
+            once with each.
 
     Returns:
-        Dictionary: the checks that could not run, each with its reason.
+        Dictionary from the name of each check that could not run to the reason.
 
     Raises:
-        AssertionError: If a check fails, with what is wrong and what to do about it. A note of the
-            error has the name of the check.
-        TypeError: If `cls` is no subclass of `Optimizer`.
+        AssertionError: If a check fails. The message says what is wrong and what to do about it,
+            and a note on the error names the check.
+        TypeError: If `cls` is not a subclass of `Optimizer`.
 
     Example:
 
@@ -109,7 +109,7 @@ def check_optimizer(cls: type, **arguments: Any) -> dict[str, str]:
 
 
 def transform_checks(cls: type, **arguments: Any) -> list[tuple[str, Callable[[], None]]]:
-    """The checks of `check_transform`, to run one at a time; see `optimizer_checks`.
+    """Return the checks of `check_transform`, to run one at a time; see `optimizer_checks`.
 
     Args:
         cls: Subclass of `Transform`.
@@ -119,7 +119,7 @@ def transform_checks(cls: type, **arguments: Any) -> list[tuple[str, Callable[[]
         List of pairs: the name of a check, and a function without arguments that runs it.
 
     Raises:
-        TypeError: If `cls` is no subclass of `Transform`.
+        TypeError: If `cls` is not a subclass of `Transform`.
 
     Example:
 
@@ -132,7 +132,7 @@ def transform_checks(cls: type, **arguments: Any) -> list[tuple[str, Callable[[]
             "`check_transform` takes a class that is a subclass of keras_optlab's `Transform`. "
             f"Received: {cls!r}"
         )
-    # Its steps are linear in the gradients, where those of Adam would enlarge what rounding does.
+    # Steps of SGD are linear in the gradients, while those of Adam would amplify rounding errors.
     problem = Problem(SGD, {"momentum": 0.9, "transforms": [cls(**arguments)]})
     return [
         (check.__name__, partial(check, problem))
@@ -147,18 +147,18 @@ def transform_checks(cls: type, **arguments: Any) -> list[tuple[str, Callable[[]
 
 
 def check_transform(cls: type, **arguments: Any) -> dict[str, str]:
-    """Check that a transform's hooks keep their contract, and that `SGD` with it does.
+    """Check that a transform's hooks keep their contract, and that `SGD` with the transform does.
 
     Args:
         cls: Subclass of `Transform`, yours or this package's.
         **arguments: Arguments of its constructor.
 
     Returns:
-        Dictionary: the checks that could not run, each with its reason.
+        Dictionary from the name of each check that could not run to the reason.
 
     Raises:
-        AssertionError: If a check fails, with what is wrong and what to do about it.
-        TypeError: If `cls` is no subclass of `Transform`.
+        AssertionError: If a check fails. The message says what is wrong and what to do about it.
+        TypeError: If `cls` is not a subclass of `Transform`.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""Checks of the constructor: its configuration, and what it refuses."""
+"""Checks of the constructor: its configuration, and the values it rejects."""
 
 import inspect
 import math
@@ -10,7 +10,7 @@ from keras_optlab.testing.problem import Problem, first_line
 
 
 def configuration(problem: Problem) -> None:
-    """`get_config` holds all arguments, and `from_config` makes the same optimizer of them."""
+    """Check that `get_config` holds all arguments, and that `from_config` restores them."""
     _check_constructor(problem)
     changes = [{}] + [{name: values[0]} for name, values in problem.other_values.items()]
     for change in changes:
@@ -71,7 +71,7 @@ def _same(one: object, other: object) -> bool:
 
 
 def refused_values(problem: Problem) -> None:
-    """Hyperparameters refuse what is no number, with an error that names them."""
+    """Check that hyperparameters reject what is not a number, with an error that names them."""
     for name in ("learning_rate", *problem.cls.hyperparameters()):
         for value in (math.nan, "a string", [0.1]):
             try:

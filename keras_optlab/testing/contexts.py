@@ -17,7 +17,7 @@ from keras_optlab.testing.problem import (
     tensors,
 )
 
-# Enough variables of a shape to be joined or stacked.
+# Enough variables of one shape for the engine to join or stack them.
 MANY = {f"{kind}_{n}": shape for kind, shape in [("v", (7,)), ("m", (3, 5))] for n in range(9)}
 
 # Large enough to be compiled separately, and on torch to be cut into blocks.
@@ -27,7 +27,7 @@ Step = Callable[[list[np.ndarray]], None]
 
 
 def eager(problem: Problem) -> None:
-    """`apply`, called eagerly."""
+    """Check `apply`, called eagerly."""
     with _running(problem, "eagerly, in `apply`"):
         optimizer, variables = problem.built()
         take_steps(optimizer, variables, problem.gradients)
@@ -35,25 +35,25 @@ def eager(problem: Problem) -> None:
 
 
 def graph(problem: Problem) -> None:
-    """A `tf.function` of single operations."""
+    """Check a `tf.function` of single operations."""
     _only_on(problem, "tensorflow", "a graph without XLA")
     _check_compiled(problem, "in a `tf.function`", _tf_function(jit_compile=False))
 
 
 def xla(problem: Problem) -> None:
-    """A `tf.function` that XLA compiles, as `fit` on a GPU has it."""
+    """Check a `tf.function` that XLA compiles, as in `fit` on a GPU."""
     _only_on(problem, "tensorflow", "`tf.function(jit_compile=True)`")
     _check_compiled(problem, "under XLA", _tf_function(jit_compile=True))
 
 
 def jit(problem: Problem) -> None:
-    """`jax.jit` of `stateless_apply`, as Keras' trainer has it."""
+    """Check `jax.jit` of `stateless_apply`, as in Keras' trainer."""
     _only_on(problem, "jax", "`jax.jit`")
     _check_compiled(problem, "under `jax.jit`", _jax_step)
 
 
 def unknown_shapes(problem: Problem) -> None:
-    """A `tf.function` whose gradients have no static shape."""
+    """Check a `tf.function` whose gradients have no static shape."""
     _only_on(problem, "tensorflow", "a gradient of unknown shape")
     import tensorflow as tf
 
@@ -67,7 +67,7 @@ def unknown_shapes(problem: Problem) -> None:
 
 
 def many_variables(problem: Problem) -> None:
-    """Many variables of one shape, which the engine may join or stack."""
+    """Check many variables of one shape, which the engine may join or stack."""
     many = problem.like(shapes=MANY, steps=2)
     with _running(many, "with many variables of one shape"):
         optimizer, variables = many.built()
@@ -76,15 +76,15 @@ def many_variables(problem: Problem) -> None:
 
 
 def large_variables(problem: Problem) -> None:
-    """A large matrix, which the engine may cut into blocks or compile."""
+    """Check a large matrix, which the engine may cut into blocks or compile."""
     large = problem.like(shapes=LARGE, steps=2)
     _check_compiled(large, "with a large variable", compiled_step)
 
 
 def set_while_compiled(problem: Problem) -> None:
-    """Hyperparameters that are set after the step was compiled take effect.
+    """Check that hyperparameters set after the step was compiled take effect.
 
-    One that has no effect in the few steps, such as a bound that is never reached, passes.
+    A hyperparameter without effect in these few steps, such as a bound never reached, passes.
     """
     if not problem.other_values:
         raise NotApplicable("none of its hyperparameters is a number")
@@ -114,7 +114,7 @@ def set_while_compiled(problem: Problem) -> None:
 def _with_effect(
     problem: Problem, name: str, values: list[float]
 ) -> tuple[float, list[np.ndarray]]:
-    """A value of a hyperparameter that changes the weights, and the weights that it leads to."""
+    """Return a hyperparameter value that changes the weights, and the resulting weights."""
     *first_ones, last = values
     for value in first_ones:
         expected = problem.expected_with(**{name: value})
@@ -125,13 +125,13 @@ def _with_effect(
 
 
 def compiled_fit(problem: Problem) -> None:
-    """`fit` of a model that is compiled with `jit_compile=True`; on torch, by dynamo."""
+    """Check `fit` of a model compiled with `jit_compile=True`; on torch, by dynamo."""
     if BACKEND == "torch" and not (shutil.which("c++") or shutil.which("g++")):
         raise NotApplicable("torch's compiler needs a C++ compiler")
     if BACKEND == "torch":
         import torch
 
-        # After some models it would compile no more, without an error.
+        # After a few models, torch would silently stop compiling.
         torch.compiler.reset()
     problem.must_be_comparable()
     plain = _fitted(problem, run_plainly(problem.optimizer()), run_eagerly=BACKEND != "torch")
@@ -156,7 +156,7 @@ def _fitted(problem: Problem, optimizer: Any, **how: bool) -> list[np.ndarray]:
 
 
 def compiled_step(optimizer: Any, variables: list[Any]) -> Step:
-    """A step as a trainer compiles it; on torch, where a step is not, the eager one."""
+    """Return a step as a trainer compiles it; on torch, which does not, the eager step."""
     if BACKEND == "tensorflow":
         return _tf_function(jit_compile=False)(optimizer, variables)
     if BACKEND == "jax":
@@ -165,7 +165,7 @@ def compiled_step(optimizer: Any, variables: list[Any]) -> Step:
 
 
 def native(gradients: list[Any]) -> list[Any]:
-    """Gradients as tensors; sparse ones as they are."""
+    """Convert gradients to tensors; leave sparse ones unchanged."""
     return [tensors([g])[0] if isinstance(g, np.ndarray) else g for g in gradients]
 
 
@@ -211,9 +211,9 @@ def _check_compiled(
 
 @contextlib.contextmanager
 def _running(problem: Problem, where: str, hint: str = "") -> Iterator[None]:
-    """Says of an error where it came up, and what usually is the reason."""
+    """Add to an error where it occurred, and its most common cause."""
     problem.must_be_comparable()
-    # Its errors are not those of the context.
+    # Run before the `try`: its errors are not those of the context.
     problem.take_plain_steps()
     try:
         yield

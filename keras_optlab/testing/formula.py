@@ -1,4 +1,4 @@
-"""Checks of the formula alone: what it returns, what it leaves alone, what it depends on."""
+"""Checks of the formula alone: what it returns, leaves unchanged and depends on."""
 
 from contextlib import AbstractContextManager, nullcontext
 from types import SimpleNamespace
@@ -28,15 +28,15 @@ from keras_optlab.testing.problem import (
     take_steps,
 )
 
-# How much of the whole the parts of an elementwise formula may differ by.
+# Allowed difference between a variable's parts and the whole, relative to the largest value.
 ROUNDING = 1e-6
 
-# Those that are checked in float64 too.
+# Variables that are checked in float64 too.
 IN_FLOAT64 = ("matrix", "vector", "scalar")
 
 
 def plain_steps(problem: Problem) -> None:
-    """The plain formula takes steps: of the right shapes and dtype, finite, and somewhere."""
+    """Check that plain steps have the right shapes and dtype, are finite, and move a variable."""
     _check_calls(problem)
     for name, value in zip(problem.names, problem.expected, strict=True):
         if not np.all(np.isfinite(value)):
@@ -57,7 +57,7 @@ def _check_calls(problem: Problem) -> None:
         take_steps(run_plainly(optimizer, calls), variables, problem.gradients)
     except Exception as error:
         failure = error
-    # What a call has returned may be the reason of the error.
+    # The result of a call may be the cause of the error.
     for call in calls:
         _check_result(problem, call)
     if failure is not None:
@@ -69,7 +69,7 @@ def _check_calls(problem: Problem) -> None:
 
 
 def pure_step(problem: Problem) -> None:
-    """`step` changes nothing that it is given."""
+    """Check that `step` changes none of its inputs."""
     if BACKEND != "torch":
         raise NotApplicable(f"tensors of {BACKEND} cannot be changed in place")
     for call in problem.calls:
@@ -115,10 +115,10 @@ def _check_result(problem: Problem, call: Call) -> None:
 
 
 def written_slots(problem: Problem) -> None:
-    """Each declared slot is written, of one variable at least."""
+    """Check that each declared slot is written for at least one variable."""
     optimizer, variables = problem.built()
     declared = {name for n in range(len(variables)) for name in slot_values(optimizer, n)}
-    # What a slot starts from may be all that it is there for.
+    # A slot may exist only for its starting value.
     written = {name for plan in optimizer.engine.plans for name in plan.starts}
     take_steps(run_plainly(optimizer, written=written), variables, problem.gradients)
     missing = declared - written
@@ -130,7 +130,7 @@ def written_slots(problem: Problem) -> None:
 
 
 def float64_variables(problem: Problem) -> None:
-    """float64 variables are updated in float64, whatever `keras.config.floatx()` is."""
+    """Check that float64 variables are updated in float64, whatever `keras.config.floatx()` is."""
     with double_precision():
         shapes = {name: shape for name, shape in SHAPES.items() if name in IN_FLOAT64}
         precise = problem.like(shapes=shapes, steps=2, dtype="float64")
@@ -147,7 +147,7 @@ def float64_variables(problem: Problem) -> None:
 
 
 def double_precision() -> AbstractContextManager:
-    """A context in which JAX has float64, which the other backends have anyway."""
+    """Return a context in which JAX has float64, which the other backends always have."""
     if BACKEND != "jax":
         return nullcontext()
     import jax
@@ -158,7 +158,7 @@ def double_precision() -> AbstractContextManager:
 
 
 def zero_gradients(problem: Problem) -> None:
-    """Gradients of zero leave everything finite, at weights of zero too."""
+    """Check that zero gradients leave everything finite, even at zero weights."""
     zeros = [np.zeros_like(value) for value in problem.start]
     for where in ("ordinary weights", "weights of zero", "weights that were trained before"):
         optimizer, variables = problem.built()
@@ -171,7 +171,7 @@ def zero_gradients(problem: Problem) -> None:
         take_steps(optimizer, variables, [zeros, zeros])
         for number, (name, variable) in enumerate(zip(problem.names, variables, strict=True)):
             values = {f"`{name}`": numpy(variable)}
-            # Nobody reads the means over nothing.
+            # Slots of an empty variable may hold means over nothing, which are never read.
             if numpy(variable).size:
                 slots = slot_values(optimizer, number).items()
                 values |= {f"the slot `{slot}` of `{name}`": value for slot, value in slots}
@@ -186,7 +186,7 @@ def zero_gradients(problem: Problem) -> None:
 
 
 def repeatable(problem: Problem) -> None:
-    """Two runs from one state with the same gradients give the same weights."""
+    """Check that two runs from one state with the same gradients give the same weights."""
     again = problem.expected_with()
     for name, first, second in zip(problem.names, problem.expected, again, strict=True):
         if not np.array_equal(first, second):
@@ -200,7 +200,7 @@ def repeatable(problem: Problem) -> None:
 
 
 def clone(problem: Problem) -> None:
-    """What `from_config(get_config())` makes takes the same steps."""
+    """Check that an optimizer made by `from_config(get_config())` takes the same steps."""
     optimizer = with_fixed_seed(problem.cls.from_config(problem.optimizer().get_config()))
     variables = problem.variables()
     take_steps(run_plainly(optimizer), variables, problem.gradients)
@@ -213,7 +213,7 @@ def clone(problem: Problem) -> None:
 
 
 def claimed_scope(problem: Problem) -> None:
-    """A formula gives each part of a variable that its `scope` allows what the whole gives."""
+    """Check that parts of a variable, where `scope` allows them, give the results of the whole."""
     calls = [call for call in problem.last_calls if call.elementwise or call.takes_rows]
     if not calls:
         claims = problem.cls.scope.is_within_rows
@@ -240,7 +240,7 @@ def claimed_scope(problem: Problem) -> None:
 
 def _check_parts(problem: Problem, optimizer: Any, call: Call, parts: list[slice]) -> None:
     gradient, parameter, slots, h = call.given
-    # A vector of many variables' elements has no shape that would say anything.
+    # A vector of elements from many variables has no meaningful shape.
     shape = () if call.elementwise else h.shape
     numbers = SimpleNamespace(**{**vars(h), "shape": shape})
     how = "flattened" if call.elementwise else "by rows"
@@ -262,7 +262,7 @@ def _check_parts(problem: Problem, optimizer: Any, call: Call, parts: list[slice
             ) from error
         steps.append(numpy(step))
         new_slots.append({name: numpy(value) for name, value in new.items()})
-    # A step may be the difference of the parameter and something of its size.
+    # A step may be the difference between the parameter and a value of similar size.
     last_place = 2 * np.spacing(np.max(np.abs(numpy(parameter))))
     joined = {"the step": (call.step, steps, last_place)}
     for name, value in call.new_slots.items():

@@ -1,4 +1,4 @@
-"""Checks of a transform's hooks alone: what they return, leave alone and depend on."""
+"""Checks of a transform's hooks alone: what they return, leave unchanged and depend on."""
 
 from types import SimpleNamespace
 from typing import Any, NamedTuple, final
@@ -12,19 +12,19 @@ from keras_optlab.testing.internals import BACKEND, arithmetic_dtype, no_gradien
 from keras_optlab.testing.internals import hooks_of as hooks_of_updates
 from keras_optlab.testing.problem import NotApplicable, Problem, first_line, take_steps
 
-# How much of the whole the parts of an elementwise hook may differ by.
+# Allowed difference between a variable's parts and the whole, relative to the largest value.
 ROUNDING = 1e-6
 
 
 @final
 class Hook(NamedTuple):
-    """A hook, and what it is given for one variable.
+    """A hook, and its inputs for one variable.
 
     Args:
         name: `"gradient"`, `"step"` or `"parameter"`.
         variable: Name of the variable.
         transform: The transform that acts on it.
-        tensors: What the hook changes, and the tensors that it gets with it.
+        tensors: The tensor that the hook changes, and the tensors passed along with it.
         slots: Its slots.
         h: The numbers.
     """
@@ -42,7 +42,7 @@ class Hook(NamedTuple):
             return getattr(self.transform, self.name)(*tensors, slots, h)
 
     def sums(self, tensors: tuple, slots: SimpleNamespace, h: SimpleNamespace) -> dict[str, Any]:
-        """What the passes before `step` find."""
+        """Return the sums of the passes before `step`."""
         found: dict[str, Any] = {}
         for each in self.transform.passes if self.name == "step" else ():
             found |= each.measure(self.transform, *tensors, slots, h)
@@ -50,7 +50,7 @@ class Hook(NamedTuple):
 
 
 def hooks_of(problem: Problem) -> list[Hook]:
-    """The hooks of the problem's transform for each variable, after two steps."""
+    """Return the hooks of the problem's transform for each variable, after two steps."""
     transform = transform_of(problem)
     if transform.all_gradients and not transform.acts_on_variables:
         raise NotApplicable("the transform has `all_gradients`, and no hook for a variable")
@@ -58,7 +58,7 @@ def hooks_of(problem: Problem) -> list[Hook]:
     try:
         take_steps(optimizer, variables, problem.gradients[:2])
     except Exception:
-        # What is wrong with a hook is said better by the checks of it alone.
+        # The checks of the hook alone give a better error.
         optimizer, _ = problem.built()
     found = []
     for variable, gradient, each, slots, h in hooks_of_updates(optimizer, problem.gradients[2]):
@@ -77,12 +77,12 @@ def hooks_of(problem: Problem) -> list[Hook]:
 
 
 def transform_of(problem: Problem) -> Any:
-    """The transform of the problem's optimizer."""
+    """Return the transform of the problem's optimizer."""
     return problem.arguments["transforms"][0]
 
 
 def hook_of_all_gradients(problem: Problem) -> None:
-    """`all_gradients` returns one for each, of the same shape and dtype, and changes none."""
+    """Check that `all_gradients` keeps number, shapes and dtype, and changes no input."""
     hook = transform_of(problem).all_gradients
     if hook is None:
         raise NotApplicable("the transform has no hook `all_gradients`")
@@ -116,7 +116,7 @@ def hook_of_all_gradients(problem: Problem) -> None:
 
 
 def hook_results(problem: Problem) -> None:
-    """Each hook returns what it changes, of the same shape and dtype, and declared slots."""
+    """Check that hooks return a tensor of the same shape and dtype, and only declared slots."""
     for hook in hooks_of(problem):
         what = f"`{hook.name}` of `{hook.variable}`"
         try:
@@ -149,7 +149,7 @@ def hook_results(problem: Problem) -> None:
 
 
 def pure_hooks(problem: Problem) -> None:
-    """No hook changes anything that it is given."""
+    """Check that no hook changes its inputs."""
     if BACKEND != "torch":
         raise NotApplicable(f"tensors of {BACKEND} cannot be changed in place")
     for hook in hooks_of(problem):
@@ -165,9 +165,9 @@ def pure_hooks(problem: Problem) -> None:
 
 
 def claimed_scope_of_hooks(problem: Problem) -> None:
-    """A transform that may be given parts of a variable gives the same for them.
+    """Check that a transform that may be given parts of a variable gives the same for them.
 
-    That is one that claims `Scope.ELEMENT` or `Scope.ROW`, or takes its sums in passes.
+    Such a transform claims `Scope.ELEMENT` or `Scope.ROW`, or takes its sums in passes.
     """
     may_be_cut = [
         hook
@@ -183,7 +183,7 @@ def claimed_scope_of_hooks(problem: Problem) -> None:
         if size < 2 or not np.prod(shape):
             continue
         whole, _ = hook(hook.tensors, hook.slots, hook.h)
-        # By rows and with passes, a part has the shape of the whole in `h`, and the sums over it.
+        # By rows and with passes, `h` of a part has the shape of the whole, and the sums over it.
         sums = hook.sums(hook.tensors, hook.slots, hook.h)
         known = hook.h.shape if by_rows or hook.transform.passes else ()
         h = SimpleNamespace(**{**vars(hook.h), **sums, "shape": known})

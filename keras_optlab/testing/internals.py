@@ -1,4 +1,4 @@
-"""All that the kit uses of the engine besides the documented contract, in this file alone."""
+"""Everything that the kit uses of the engine beyond the documented contract, in one file."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -18,14 +18,14 @@ from keras_optlab.engine.update import Update
 
 @final
 class Call(NamedTuple):
-    """One call of `step`, with copies of what it was given.
+    """One call of `step`, with copies of its inputs.
 
     Args:
         name: Name of the variable.
-        elementwise: Whether the engine takes the formula of this variable for elementwise.
-        takes_rows: Whether it may give the formula some rows of the variable.
+        elementwise: Whether the engine treats the formula of this variable as elementwise.
+        takes_rows: Whether the engine may give the formula only some rows of the variable.
         given: Gradient, parameter, slots and hyperparameters.
-        before: The numbers of all tensors among these, before the call.
+        before: The values of all tensors among these before the call, by description.
         step: The step.
         new_slots: The new slots.
     """
@@ -42,14 +42,14 @@ class Call(NamedTuple):
 def run_plainly(
     optimizer: Any, calls: list[Call] | None = None, written: set[str] | None = None
 ) -> Any:
-    """Have an optimizer run its formula eagerly, on one whole variable after another.
+    """Make an optimizer run its formula eagerly, on one whole variable after another.
 
-    The rest of a step (clipping, accumulation, averages) is still Keras'.
+    Keras still does the rest of a step: clipping, accumulation, averages.
 
     Args:
-        optimizer: The optimizer, which is changed.
-        calls: List that takes the calls of `step`, or None.
-        written: Set that takes the names of the slots that are written, or None.
+        optimizer: The optimizer, modified in place.
+        calls: List to append the calls of `step` to, or None.
+        written: Set to add the names of written slots to, or None.
     """
 
     def run(updates: list[Update], jit_compile: Any) -> None:
@@ -84,7 +84,7 @@ def run_plainly(
 
 
 def hooks_of(optimizer: Optimizer, gradients: list[np.ndarray]) -> list[tuple]:
-    """For each variable and transform: variable, gradient, transform at its place, slots, `h`."""
+    """Return variable, gradient, placed transform, slots and `h` per variable and transform."""
     found = []
 
     def run(updates: list[Update], jit_compile: Any) -> None:
@@ -101,7 +101,7 @@ def hooks_of(optimizer: Optimizer, gradients: list[np.ndarray]) -> list[tuple]:
 
 
 def _tensors(update: Update) -> tuple[Any, Any, dict[str, Any], dict[str, Any]]:
-    """What a formula takes for a whole variable."""
+    """Return the inputs of a formula for a whole variable."""
     slots = {name: slot.value for name, slot in update.plan.slots.items()}
     return update.variable.value, update.gradient, slots, update.h
 
@@ -146,7 +146,7 @@ def _copy(value: Any) -> Any:
 
 
 def numbers_of(given: tuple) -> dict[str, np.ndarray]:
-    """The numbers of all tensors that `step` is given, each by what it is."""
+    """Return the values of all tensors that `step` is given, by description."""
     gradient, parameter, slots, h = given
     named = {"the gradient `g`": gradient, "the parameter `p`": parameter}
     named |= {f"the slot `{name}`": value for name, value in vars(slots).items()}
@@ -155,36 +155,36 @@ def numbers_of(given: tuple) -> dict[str, np.ndarray]:
 
 
 def numpy(value: Any) -> np.ndarray:
-    """A copy of a tensor or variable as numpy."""
+    """Copy a tensor or variable to a numpy array."""
     return np.array(ops.convert_to_numpy(value))
 
 
 def slot_values(optimizer: Optimizer, number: int) -> dict[str, np.ndarray]:
-    """The slots of the variable that stands at a place among those the optimizer is built for."""
+    """Return the slots of a variable, given its index among those the optimizer is built for."""
     slots = optimizer.engine.plans[number].slots.items()
     return {name: numpy(slot) for name, slot in slots if name != random_stream.NUMBER}
 
 
 def with_fixed_seed(optimizer: Optimizer) -> Optimizer:
-    """An unbuilt optimizer, which will draw the same random numbers as all others from here."""
-    # As if it had loaded a file; one that draws nothing never reads it.
+    """Give an unbuilt optimizer a fixed random seed, the same for all, and return it."""
+    # As if loaded from a file; an optimizer that draws nothing never reads it.
     optimizer.extra_state.restore({"random_seed": np.asarray(1.0, "float32")})
     return optimizer
 
 
 def no_gradient() -> AbstractContextManager:
-    """A context in which operations are not recorded for differentiation."""
+    """Return a context in which operations are not recorded for differentiation."""
     return backend.no_gradient()
 
 
 def lookup_gradient(rows: list[int], values: np.ndarray, shape: tuple[int, ...]) -> Any:
-    """What a layer that looks up rows of a table returns as the gradient of the table."""
+    """Return a table's gradient as a layer that looks up rows of the table produces it."""
     numbers = ops.convert_to_tensor(np.asarray(rows, "int64"))
     return backend.lookups_from(numbers, ops.convert_to_tensor(values), shape)
 
 
 def arithmetic_dtype(dtype: str) -> str:
-    """The dtype in which a variable of some dtype is updated."""
+    """Return the dtype in which a variable of a given dtype is updated."""
     return "float64" if dtype == "float64" else "float32"
 
 

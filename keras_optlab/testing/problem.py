@@ -1,4 +1,4 @@
-"""The small problem that all checks share: variables, gradients, and where they lead."""
+"""The small problem that all checks share: variables, gradients, and the resulting weights."""
 
 import inspect
 import unittest
@@ -13,19 +13,19 @@ from keras import ops
 from keras_optlab.engine.optimizer import Optimizer
 from keras_optlab.testing.internals import Call, numpy, run_plainly, with_fixed_seed
 
-# A table is a matrix too, of which sparse gradients have some rows.
+# The table is a matrix too; sparse gradients hold some of its rows.
 SHAPES = {"matrix": (6, 4), "vector": (4,), "scalar": (), "empty": (0, 3), "table": (8, 3)}
 STEPS = 6
 
-# Of the distance that a variable has travelled.
+# Relative to the distance that a variable has travelled.
 TOLERANCES = {"float32": 1e-5, "float64": 1e-12}
-# A step rounds a weight twice, by decay and step, in either of two runs: units in the last place.
+# Units in the last place: a step rounds a weight twice, by decay and step, in each of two runs.
 LAST_PLACES = 2
 
 
 @final
 class NotApplicable(unittest.SkipTest):
-    """A check makes no sense for this class or on this backend; the message says why."""
+    """Error for a check that makes no sense for a class or backend; the message says why."""
 
 
 @final
@@ -37,17 +37,17 @@ class Sample(keras.layers.Layer):
         super().__init__(**{"name": "sample", **kwargs})
 
     def build(self, input_shape: Any) -> None:
-        """Make the weights."""
+        """Create the weights."""
         self.weights_by_name = {
             name: self.add_weight(shape=shape, initializer="zeros", name=name)
             for name, shape in SHAPES.items()
         }
-        # Of full rank, so that no algorithm for matrices has to divide rounding by rounding.
+        # Of full rank, so that no matrix algorithm has to divide rounding errors by each other.
         pattern = np.cos(np.arange(24.0) ** 2).reshape(SHAPES["table"])
         self.pattern = ops.convert_to_tensor(pattern, "float32")
 
     def call(self, x: Any) -> Any:
-        """Something to which each weight contributes."""
+        """Return an output that each weight contributes to."""
         w = self.weights_by_name
         lookup = ops.sum(w["table"] * self.pattern) + ops.sum(w["empty"])
         return ops.matmul(x, w["matrix"]) + w["vector"] + w["scalar"] + lookup
@@ -55,17 +55,17 @@ class Sample(keras.layers.Layer):
 
 @final
 class Problem:
-    """An optimizer class, variables by name, where they start, and the gradients of each step.
+    """An optimizer class, with variables by name, their starting values and all gradients.
 
     Args:
         cls: The optimizer class.
         arguments: Arguments of its constructor.
         shapes: Shapes of the variables by name.
-        steps: How many steps there are.
+        steps: Number of steps.
         dtype: Dtype of the variables.
 
     Raises:
-        TypeError: If the class is no subclass of `Optimizer`.
+        TypeError: If the class is not a subclass of `Optimizer`.
     """
 
     def __init__(
@@ -89,12 +89,15 @@ class Problem:
         self.steps = steps
 
     def like(self, **changes: Any) -> "Problem":
-        """The same class with other shapes, steps or dtype; without groups, which match names."""
+        """Return a problem of the same class with other shapes, steps or dtype.
+
+        Groups are left out, since they match variables by name.
+        """
         arguments = {name: value for name, value in self.arguments.items() if name != "groups"}
         return Problem(self.cls, arguments, **changes)
 
     def must_be_comparable(self) -> None:
-        """Refuse to compare weights that depend on the last bit of what they are computed from.
+        """Refuse to compare weights that depend on the last bits of intermediate values.
 
         Raises:
             NotApplicable: If they do.
@@ -106,7 +109,7 @@ class Problem:
 
     @cached_property
     def start(self) -> list[np.ndarray]:
-        """Where the variables start: small numbers, so that their last place is small too."""
+        """Starting values of the variables: small, so that their last place is small too."""
         return self._arrays(np.random.default_rng(1), 0.1)
 
     @cached_property
@@ -122,25 +125,25 @@ class Problem:
         ]
 
     def optimizer(self, **changes: Any) -> Optimizer:
-        """A new optimizer, with some arguments changed; all draw the same random numbers."""
+        """Return a new optimizer with some arguments changed; all draw the same random numbers."""
         return with_fixed_seed(self.cls(**{**self.arguments, **changes}))
 
     def variables(self) -> list[keras.Variable]:
-        """New variables at their start."""
+        """Return new variables with their starting values."""
         return [
             keras.Variable(value.copy(), dtype=self.dtype, name=name)
             for name, value in zip(self.names, self.start, strict=True)
         ]
 
     def built(self, **changes: Any) -> tuple[Optimizer, list[keras.Variable]]:
-        """A new optimizer that is built for new variables."""
+        """Return a new optimizer and the new variables it is built for."""
         variables = self.variables()
         optimizer = self.optimizer(**changes)
         optimizer.build(variables)
         return optimizer, variables
 
     def model(self, optimizer: Optimizer, **compile_arguments: Any) -> keras.Model:
-        """A model whose trainable variables are those of the problem, at their start."""
+        """Return a model that trains the problem's variables, from their starting values."""
         model = keras.Sequential([keras.layers.Input((6,)), Sample()])
         for variable, value in zip(model.trainable_variables, self.start, strict=True):
             variable.assign(value)
@@ -150,7 +153,7 @@ class Problem:
     # The plain formula
 
     def take_plain_steps(self) -> None:
-        """Run the plain formula now, if it was not run yet."""
+        """Run the plain formula now, unless it has already run."""
         len(self.expected)
 
     @cached_property
@@ -167,36 +170,36 @@ class Problem:
 
     @property
     def calls(self) -> list[Call]:
-        """The calls of `step` of all steps, those of the last step at the end."""
+        """The calls of `step` in all steps, in order."""
         return self._recorded[1]
 
     def expected_with(self, **changes: Any) -> list[np.ndarray]:
-        """The weights after all steps of another optimizer, with some arguments changed."""
+        """Return the weights after all steps, by the plain formula with some arguments changed."""
         optimizer, variables = self.built(**changes)
         take_steps(run_plainly(optimizer), variables, self.gradients)
         return arrays(variables)
 
     @cached_property
     def last_calls(self) -> list[Call]:
-        """The calls of `step` of the last step."""
+        """The calls of `step` in the last step."""
         in_a_step = len({call.name for call in self.calls})
         return self.calls[-in_a_step:]
 
     # Results
 
     def fault(self, what: str) -> AssertionError:
-        """An error that says of which class and arguments it is."""
+        """Return an error that names the class and its arguments."""
         arguments = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
         return AssertionError(f"{self.cls.__name__}({arguments}): {what}")
 
     def difference(
         self, found: Sequence[np.ndarray], expected: Sequence[np.ndarray] | None = None
     ) -> str:
-        """Where weights differ by more than rounding, in words; "" where they do not.
+        """Describe where weights differ by more than rounding; "" if they do not.
 
         Args:
             found: The weights.
-            expected: What they should be; None for those of the plain formula.
+            expected: The weights to expect; None for those of the plain formula.
         """
         expected = self.expected if expected is None else expected
         for name, start, end, value in zip(self.names, self.start, expected, found, strict=True):
@@ -215,7 +218,7 @@ class Problem:
 
     @cached_property
     def other_values(self) -> dict[str, list[float]]:
-        """For each hyperparameter that is a number and in use, others that it may be."""
+        """Other allowed values of each hyperparameter that is a number and in use."""
         optimizer, _ = self.built()
         declared = {"learning_rate": self.cls.declared_arguments["learning_rate"]}
         declared |= {
@@ -230,9 +233,9 @@ class Problem:
 
 
 def _others(declared: Any, value: float) -> list[float]:
-    """Numbers other than a value that a declared hyperparameter may have too."""
+    """Return other values that a declared hyperparameter allows."""
     others = []
-    # The first is near, so that few algorithms diverge, and not too near to an epsilon of 1e-7.
+    # The first is close, so that few algorithms diverge, yet far enough from an epsilon of 1e-7.
     for candidate in (0.9 * value + 0.01, 0.99 * value, 1.01 * value, 2 * value, value + 1):
         try:
             other = declared.normalize(candidate)
@@ -244,22 +247,22 @@ def _others(declared: Any, value: float) -> list[float]:
 
 
 def tensors(gradient: Iterable[np.ndarray]) -> list[Any]:
-    """Tensors of the same numbers."""
+    """Convert arrays to tensors."""
     return [ops.convert_to_tensor(value) for value in gradient]
 
 
 def arrays(variables: Iterable[Any]) -> list[np.ndarray]:
-    """Copies of the values of variables."""
+    """Return copies of the values of variables."""
     return [numpy(variable) for variable in variables]
 
 
 def take_steps(optimizer: Optimizer, variables: list[Any], gradients: Iterable[list]) -> None:
-    """Make a step with each list of gradients."""
+    """Take a step with each list of gradients."""
     for each in gradients:
         optimizer.apply(tensors(each), variables)
 
 
 def first_line(error: BaseException) -> str:
-    """The kind of an error, and the first line of what it says, cut short."""
+    """Return the type of an error and the first line of its message, truncated."""
     text = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
     return f"{type(error).__name__}: {text[:300]}".removesuffix(": ")

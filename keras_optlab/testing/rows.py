@@ -1,4 +1,4 @@
-"""Checks of gradients that name the rows of a table that were looked up."""
+"""Checks of sparse gradients, which hold only the rows of a table that were looked up."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from keras_optlab.testing.internals import lookup_gradient, numpy, run_plainly, 
 from keras_optlab.testing.problem import SHAPES, NotApplicable, Problem, arrays, take_steps
 
 SHAPE = SHAPES["table"]
-# Rows are looked up more than once, in one step and not in the next, and out of order.
+# Rows are looked up more than once, in one step but not in the next, and out of order.
 LOOKUPS = [[5, 2, 5, 0], [7, 2, 2, 2], [6, 3, 7, 5]]
 
 
@@ -27,7 +27,7 @@ def _table(problem: Problem) -> Problem:
 
 
 def sparse_gradients(problem: Problem) -> None:
-    """A sparse gradient gives what the same gradient gives as a dense one."""
+    """Check that a sparse gradient gives the same weights as the equivalent dense one."""
     problem.must_be_comparable()
     table = _table(problem)
     plain, expected = table.built(lazy=False)
@@ -46,7 +46,7 @@ def sparse_gradients(problem: Problem) -> None:
 
 
 def resting_rows(problem: Problem) -> None:
-    """Where `rests_at_zero` says so, a zero gradient changes nothing."""
+    """Check that a zero gradient changes nothing if `rests_at_zero` says so."""
     table = _table(problem)
     optimizer, variables = table.built(weight_decay=0.0)
     if not (optimizer.rests_at_zero and optimizer.rests_at_zero()):
@@ -66,7 +66,7 @@ def resting_rows(problem: Problem) -> None:
 
 
 def lazy_rows(problem: Problem) -> None:
-    """With `lazy=True` the rows that are not looked up stay as they are."""
+    """Check that `lazy=True` updates the rows looked up as a dense gradient does, and no others."""
     transforms = problem.arguments.get("transforms", ())
     if any(each.acts_on_variables for each in transforms):
         raise NotApplicable("`lazy` and `transforms` exclude each other")

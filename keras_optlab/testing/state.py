@@ -1,4 +1,4 @@
-"""Checks that all state is where it is saved: in slots, `Scalar`s and arguments."""
+"""Checks that all state is kept where it is saved: in slots, `Scalar`s and arguments."""
 
 import copy
 import pickle
@@ -20,7 +20,7 @@ STATE = (
 
 
 def saved_state(problem: Problem) -> None:
-    """A training goes on from a saved model as it would have without."""
+    """Check that training resumes from a saved model as if it had not been interrupted."""
     half = problem.steps // 2
     stopped = problem.model(run_plainly(problem.optimizer()))
     take_steps(stopped.optimizer, stopped.trainable_variables, problem.gradients[:half])
@@ -46,7 +46,7 @@ def saved_state(problem: Problem) -> None:
 
 
 def copied_state(problem: Problem) -> None:
-    """A training goes on from a pickled (or deeply copied) optimizer as it would have without."""
+    """Check that a pickled (or deep-copied) optimizer continues training like the original."""
     half = problem.steps // 2
     optimizer, variables = problem.built()
     take_steps(run_plainly(optimizer), variables, problem.gradients[:half])
@@ -74,5 +74,5 @@ def _copied(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer
     module = sys.modules.get(cls.__module__)
     if getattr(module, cls.__qualname__, None) is cls:
         return pickle.loads(pickle.dumps(optimizer))
-    # Pickle finds only classes that stand at the top of a module.
+    # Pickle finds only classes at the top level of a module.
     return copy.deepcopy(optimizer)
