@@ -1,4 +1,4 @@
-"""The commands of `optlab`, in the groups in which the help shows them."""
+"""The commands of `optlab`, in the groups shown by the help."""
 
 from importlib import metadata
 from typing import Annotated
@@ -25,7 +25,7 @@ for panel, commands in PANELS.items():
 
 
 def print_version(wanted: bool) -> None:
-    """Print the version, and end."""
+    """Print the version, and exit."""
     if wanted:
         print(f"keras-optlab {metadata.version('keras-optlab')}")
         raise typer.Exit

@@ -1,4 +1,4 @@
-"""Imports Keras on the backend that `--backend` or KERAS_BACKEND names."""
+"""Import of Keras on the backend that `--backend` or KERAS_BACKEND names."""
 
 import contextlib
 import importlib
@@ -10,18 +10,19 @@ from collections.abc import Iterator
 import typer
 
 BACKENDS = ("tensorflow", "jax", "torch")
-# Of what the extra `lab` brings, besides `typer`.
+# Some of the modules that the extra `lab` installs, besides `typer`.
 LAB_MODULES = ("jinja2", "matplotlib", "pandas", "plotly", "rich", "sklearn")
 
 
 def start_keras(wanted: str | None) -> str:
     """Import Keras and this package, and return the backend that Keras runs on.
 
-    A `typer.TyperException` says if it is not installed, or Keras is too old or runs on another.
+    Raises a `typer.TyperException` if the backend is not installed, or if Keras is too old or
+    runs on another backend.
     """
     if "keras" not in sys.modules:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        # Several threads make a small network no faster, and stall where others share the cores.
+        # More threads do not speed up a small network, and stall if others share the cores.
         os.environ.setdefault("OMP_NUM_THREADS", "1")
         os.environ |= {"KERAS_BACKEND": wanted} if wanted else {}
     try:
@@ -46,7 +47,7 @@ def start_keras(wanted: str | None) -> str:
 
 
 def start_lab(wanted: str | None) -> str:
-    """`start_keras`, and check that the packages of the extra `lab` are there."""
+    """Check that the packages of the extra `lab` are installed, then run `start_keras`."""
     missing = [name for name in LAB_MODULES if not importlib.util.find_spec(name)]
     if missing:
         needed = 'pip install "keras-optlab[lab]" brings what this command needs'
@@ -56,7 +57,7 @@ def start_lab(wanted: str | None) -> str:
 
 @contextlib.contextmanager
 def muted_stderr() -> Iterator[None]:
-    """Nothing reaches stderr, C++ included: TensorFlow logs before it reads its log level."""
+    """Silence stderr, C++ included: TensorFlow logs before it reads its log level."""
     kept = os.dup(2)
     with open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 2)

@@ -1,4 +1,4 @@
-"""Runs the command line: what goes wrong becomes one line on stderr and an exit code."""
+"""Entry point of the command line: errors become one line on stderr and an exit code."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command, with the arguments of this process if there are none.
+    """Run the command with `arguments`, by default those of this process.
 
     Returns the exit code: 0, 1 if a check failed, 2 for wrong input, 130 if interrupted.
     """
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except typer.TyperException as error:
         message, context = error.format_message(), getattr(error, "ctx", None)
-        # After the help of a bare `optlab` there is no more to say.
+        # A bare `optlab` has printed its help; there is nothing to add.
         if not message or context is None:
             return complain(message) if message else WRONG_INPUT
         if "unexpected extra argument" in message:
@@ -34,10 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = context.command_path
         return complain(f"{message} (see {command} --help)", command)
     except (BrokenPipeError, SystemExit) as error:
-        # Where the reader of a pipe has seen enough, typer may have ended the process.
+        # If the reader of a pipe has closed it, typer may have called `sys.exit`.
         if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
             return error.code if isinstance(error.code, int) else WRONG_INPUT
-        # Python would complain once more when it flushes stdout at the end.
+        # Otherwise Python would complain again when it flushes stdout at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
     except Exception as error:
@@ -52,6 +52,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def complain(message: str, command: str = "optlab") -> int:
-    """Say in one line what is wrong."""
+    """Print an error as one line, and return the exit code for wrong input."""
     print(f"{command}: {' '.join(message.split())}", file=sys.stderr)
     return WRONG_INPUT

@@ -1,4 +1,4 @@
-"""Options that several commands take."""
+"""Options shared by several commands."""
 
 import functools
 import shlex
@@ -54,7 +54,7 @@ Model = Annotated[
 def parse_list(
     option: str, items: Sequence[str] | None, parse: Callable[[str], Value], expected: str
 ) -> list[Value]:
-    """The values of a list with commas; `parse` makes one of a word, or raises a `ValueError`."""
+    """Parse a comma-separated list; `parse` converts one word, or raises a `ValueError`."""
     values = []
     for word in filter(None, map(str.strip, ",".join(items or ()).split(","))):
         try:
@@ -66,7 +66,7 @@ def parse_list(
 
 
 def typed(context: typer.Context, backend: str) -> str:
-    """What to type to get the same again on the same backend."""
+    """Return the command line that repeats this run on the same backend."""
     line = shlex.join(["optlab", *context.obj])
     is_named = any(word.partition("=")[0] == "--backend" for word in context.obj)
     return line if is_named else f"{line} --backend {backend}"

@@ -1,4 +1,4 @@
-"""What commands print for programs, and what they write."""
+"""JSON output of the commands, and errors in writing their files."""
 
 import contextlib
 import json
@@ -10,12 +10,12 @@ import typer
 
 
 def print_json(value: Any) -> None:
-    """Print a result, with null for NaN and infinity."""
+    """Print a result as JSON, with null for NaN and infinity."""
     print(as_json(value))
 
 
 def as_json(value: Any) -> str:
-    """A result as text, with null for NaN and infinity."""
+    """Return a result as JSON, with null for NaN and infinity."""
     from keras_optlab.lab.report import finite
 
     return json.dumps(finite(value), indent=1, allow_nan=False, ensure_ascii=False)
@@ -23,7 +23,7 @@ def as_json(value: Any) -> str:
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn what keeps the block from writing a file or folder into one line for the user."""
+    """Turn an error in writing a file or folder into one line for the user."""
     try:
         yield
     except OSError as error:

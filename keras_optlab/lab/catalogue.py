@@ -1,4 +1,4 @@
-"""What there is: read from the classes themselves, so that no list can fall behind."""
+"""The catalogue of classes, read from the classes themselves so that it cannot go stale."""
 
 import inspect
 import re
@@ -17,13 +17,13 @@ SHARED = tuple(Optimizer.declared_arguments.values())
 
 
 def groups() -> dict[str, list[type]]:
-    """All classes that declare their arguments, by the module that they are in."""
+    """Return all classes that declare their arguments, grouped by module."""
     modules = optimizers, transforms, schedules, callbacks
     return {m.__name__.rpartition(".")[2]: [getattr(m, n) for n in m.__all__] for m in modules}
 
 
 def entry(cls: type) -> dict[str, Any]:
-    """What `optlab list` says of a class, without the arguments that all optimizers share."""
+    """Return what `optlab list` says of a class, omitting the arguments of every optimizer."""
     texts = sections(cls)
     return {
         "name": cls.__name__,
@@ -34,12 +34,12 @@ def entry(cls: type) -> dict[str, Any]:
 
 
 def specific_arguments(cls: type) -> list[Argument]:
-    """The arguments of a class without those that all optimizers share."""
+    """Return the arguments of a class, except those that all optimizers share."""
     return [argument for argument in cls.declared_arguments.values() if argument not in SHARED]
 
 
 def argument_entries(arguments: Iterable[Argument] = SHARED) -> list[dict[str, Any]]:
-    """Name, default as one would type it (None if there is none), and what it may be, in words."""
+    """Return the name, default as typed (None if there is none) and domain of each argument."""
     entries = []
     for argument in arguments:
         default = None if argument.default is REQUIRED else repr(argument.default)
@@ -51,7 +51,7 @@ def argument_entries(arguments: Iterable[Argument] = SHARED) -> list[dict[str, A
 
 
 def describe(cls: type) -> dict[str, Any]:
-    """What `optlab show` says of a class: all of its documentation, and how it differs."""
+    """Return what `optlab show` says of a class: its documentation, and how Keras differs."""
     texts, meanings = sections(cls), documented_arguments(cls)
     body, source = texts[""], texts["Source"]
     return {
@@ -65,9 +65,9 @@ def describe(cls: type) -> dict[str, Any]:
 
 
 def sections(cls: type) -> dict[str, str]:
-    """The text of each section of a docstring by its heading; `""` is what stands before.
+    """Return the sections of a docstring by heading; `""` is the text before the first heading.
 
-    Of `"Source"`, whose heading may be `Sources`, it is the first paragraph in one line.
+    `"Source"`, whose heading may be `Sources`, is reduced to its first paragraph, on one line.
     """
     headings = r"^(Args|Attributes|Returns|Raises|Source|Reference|Example)s?:"
     text = inspect.cleandoc(cls.__doc__ or "")
@@ -78,7 +78,7 @@ def sections(cls: type) -> dict[str, str]:
 
 
 def documented_arguments(cls: type) -> dict[str, str]:
-    """The meaning of each argument, those of the ancestors included."""
+    """Return the meaning of each argument, including inherited ones."""
     meanings = {}
     for ancestor in reversed(cls.__mro__):
         if issubclass(ancestor, Declared):
@@ -89,7 +89,7 @@ def documented_arguments(cls: type) -> dict[str, str]:
 
 
 def compared(cls: type) -> list[str]:
-    """Sentences on arguments and defaults in which the constructors of ours and Keras' differ."""
+    """Return sentences on how the arguments and defaults of our constructor differ from Keras'."""
     modules = keras.optimizers, keras.optimizers.schedules, keras.callbacks
     theirs = next((getattr(m, cls.__name__) for m in modules if hasattr(m, cls.__name__)), None)
     if theirs is None:
@@ -118,13 +118,13 @@ def compared(cls: type) -> list[str]:
 
 
 def said_of_keras(text: str) -> list[str]:
-    """The sentences in which Keras is mentioned, but for the first."""
+    """Return the sentences that mention Keras, leaving out the first sentence of the text."""
     paragraphs = [" ".join(part.split()) for part in re.split(r"\n\s*\n", text)]
     sentences = [s for part in paragraphs for s in re.split(r"(?<=[.:])\s+(?=[A-Z`])", part)]
     return [sentence for sentence in sentences[1:] if "Keras" in sentence]
 
 
 def listed(names: Sequence[str]) -> str:
-    """Names in code quotes, with commas and an "and"."""
+    """Return names in code quotes, joined by commas and an "and"."""
     *others, last = (f"`{name}`" for name in names)
     return f"{', '.join(others)} and {last}" if others else last

@@ -1,4 +1,4 @@
-"""The figures of a comparison in words, as both the page and the terminal show them."""
+"""Table cells for the figures of a comparison, shared by the report page and the terminal."""
 
 import math
 from typing import NamedTuple, final
@@ -11,18 +11,18 @@ class Cell(NamedTuple):
     """One cell of a table."""
 
     text: str = NOTHING
-    value: float | None = None  # what it is sorted by, or None if there is nothing
-    remark: str = ""  # such as that a training was ended early
+    value: float | None = None  # sort key; None if the cell is empty
+    remark: str = ""  # for example, that a training ended early
 
     @property
     def line(self) -> str:
-        """All of it in a line."""
+        """The whole cell on one line."""
         if not self.remark:
             return self.text
         return self.remark if self.value is None else f"{self.text} ({self.remark})"
 
 
-# What `cost_cells` are called.
+# Headings of `cost_cells`.
 COST_HEADINGS = (
     *("Final", "Best trial", "Median", "Middle half"),
     *("Pruned", "Failed", "Steps", "Seconds"),
@@ -30,7 +30,7 @@ COST_HEADINGS = (
 
 
 def cells(results: Results, comparison: Comparison) -> list[Cell]:
-    """Final metric of ours and the built-in, steps and seconds to the target, weights, time."""
+    """Return a row's cells: final metrics, steps and seconds to the target, weights, step times."""
     steps, seconds = results.to_target(comparison)
     row = results.row(comparison)
     return [
@@ -46,7 +46,7 @@ def cells(results: Results, comparison: Comparison) -> list[Cell]:
 
 
 def cost_cells(results: Results, comparison: Comparison) -> list[Cell]:
-    """What the search of a row found, and what it took."""
+    """Return the cells for a row's search: what it found, and what it cost."""
     shown, cost = results.metric.shown, results.row(comparison)
     low, high = shown(cost["trials_lower_quartile"]), shown(cost["trials_upper_quartile"])
     texts = (
@@ -62,7 +62,7 @@ def cost_cells(results: Results, comparison: Comparison) -> list[Cell]:
 
 
 def final_cell(results: Results, comparison: Comparison, side: str) -> Cell:
-    """The final metric of a side, and which of its trainings were ended early, and why."""
+    """Return the final metric of a side, noting how many trainings ended early, and why."""
     found, reasons = comparison.final(side), comparison.stopped(side).items()
     remarks = [f"{n} of {found.total} {why}" if found.total > 1 else why for why, n in reasons]
     shown = results.metric.shown(found.mean, found.deviation)
@@ -70,12 +70,12 @@ def final_cell(results: Results, comparison: Comparison, side: str) -> Cell:
 
 
 def missing(found: Summary) -> str:
-    """How many seeds have a figure, if not all."""
+    """Return how many seeds have a figure, or an empty string if all do."""
     return f"{found.count} of {found.total} seeds" if found.count < found.total else ""
 
 
 def number(value: float | None, form: str = "{:.2f}", remark: str = "") -> Cell:
-    """A number, if there is one."""
+    """Return a formatted number; the cell is empty for None or NaN."""
     if value is None or math.isnan(value):
         return Cell()
     return Cell(form.format(value), value, remark)

@@ -1,4 +1,4 @@
-"""Training by each algorithm and schedule, ours and the built-in: what is trained, and where."""
+"""Comparison of algorithms and schedules, ours and Keras' built-ins, on one model and dataset."""
 
 import contextlib
 import importlib.util
@@ -21,12 +21,12 @@ from keras_optlab.lab.trace import random_state
 from keras_optlab.lab.training import Task
 from keras_optlab.lab.versions import versions
 
-# Two decades around the usual rate, in steps of the root of ten.
+# Factors of a row's standard rate: two decades around it, in steps of the square root of ten.
 SWEEP = (0.1, 0.316, 1.0, 3.16, 10.0)
 NO_SWEEP = (1.0,)
 
 NAMES = domain.Optional(domain.Listing(domain.Text()))
-# What each field of `Settings` may be given, in their order.
+# The domain of each field of `Settings`, in field order.
 DOMAINS = {
     "optimizers": NAMES,
     "schedules": NAMES,
@@ -40,7 +40,7 @@ DOMAINS = {
     "tune": domain.Integer(),
 }
 
-# Called with the run that comes next, how many are done, and how many there are to do.
+# Called with the name of the next run, the number of runs done, and the total.
 Progress = Callable[[str, int, int], None]
 Row = tuple[str, str]  # kind and name of a contender
 
@@ -69,51 +69,51 @@ def compare(
     folder: str | Path | None = None,
     fresh: bool = False,
 ) -> results.Results:
-    """Train the same model by several algorithms and schedules, ours and the built-in.
+    """Train the same model with several algorithms and schedules, ours and the built-ins.
 
-    Every run of a row begins with the same initial weights and meets the same batches as those of
-    the other rows. A run ends early if it diverges, or if it is still no better than guessing when
-    half of the epochs, and at least two, are over.
+    For each seed, every row starts from the same initial weights and sees the same batches. A run
+    ends early if it diverges, or if it is still no better than guessing once half of the epochs,
+    and at least two, are over.
 
     Args:
         x: Array of features, of shape (rows, ...). Defaults to scikit-learn's digits.
-        y: Array of one label a row, integers or text; or of targets, of shape (rows, ...).
+        y: Array of labels, one per row, integers or text; or of targets, of shape (rows, ...).
         model: Function without arguments that builds a new model, or its name,
             `"module:function"`. Classes need one output each, logits or probabilities. If the
             function compiles the model, its loss and metrics are used. Defaults to a network with
-            one hidden layer of 32 units, a GRU for features of shape (rows, time, channels), for
-            which features and targets are standardized; other models get them as they are.
+            one hidden layer of 32 units (a GRU for features of shape (rows, time, channels)),
+            trained on standardized features and targets; other models get them unscaled.
         validation_data: Tuple of the features and the labels or targets to validate on. Defaults
             to a random fifth of the rows.
         optimizers: Names of algorithms.
-        schedules: Names of schedules, `"OneCycle"` among them, which are tried with SGD. All of
-            both where neither is given.
+        schedules: Names of schedules, which are trained with SGD; `"OneCycle"` is one of them. If
+            neither `optimizers` nor `schedules` is given, all of both are compared.
         epochs: Integer >= 1. Defaults to `5`.
         batch_size: Integer >= 1. Defaults to `32`.
         seed: Integer >= 0, the first random seed. Defaults to `0`.
-        seeds: Integer >= 1, how many seeds. Defaults to `1`.
-        sweep: Whether each row is tried with five learning rates, from a tenth to ten times the
-            one that it has without, of which the best in validation is shown; or the factors to
-            try. Defaults to `False`.
-        tune: Integer >= 0, in how many trials each row's learning rate, decay rates, weight decay
-            and similar arguments are searched for, by Optuna. Trials that fall behind end early.
+        seeds: Integer >= 1, the number of seeds. Defaults to `1`.
+        sweep: Whether to try five learning rates per row, from a tenth to ten times its standard
+            rate, and show the one that is best in validation; or the factors to try. Defaults to
+            `False`.
+        tune: Integer >= 0, the number of Optuna trials that search for each row's learning rate,
+            decay rates, weight decay and similar arguments. Trials that fall behind end early.
             Defaults to `0`, no search.
-        task: `"classification"` or `"regression"`. Defaults to regression if any target is not
-            whole.
-        metric: Any metric that `compile` takes, `"loss"`, or `"module:function"`: the rates and
-            trials that are best in it are shown. Defaults to the model's first, or else the
-            accuracy or the mean absolute error.
-        higher_is_better: Whether the metric is better where it is higher. Defaults to what Keras
-            says of it.
-        target: The metric to which the time is taken, for an accuracy in (0, 1]. Defaults to one
-            that is 5 % worse than the best row's.
-        built_in: Whether Keras' own is trained too. Defaults to `True`.
-        jobs: Integer >= 1, processes that train at a time. Defaults to `1`.
-        dask: Address of the scheduler of a Dask cluster, whose workers train instead of this
+        task: `"classification"` or `"regression"`. Defaults to regression if any target is not a
+            whole number.
+        metric: Any metric that `compile` takes, `"loss"`, or `"module:function"`. It decides which
+            rates and trials are best. Defaults to the model's first metric, or else the accuracy
+            or the mean absolute error.
+        higher_is_better: Whether a higher metric is better. Defaults to what Keras says about the
+            metric.
+        target: The metric value up to which time is measured; for an accuracy, in (0, 1]. Defaults
+            to 5 % worse than the best row's.
+        built_in: Whether to train Keras' built-ins too. Defaults to `True`.
+        jobs: Integer >= 1, the number of processes that train at a time. Defaults to `1`.
+        dask: Address of the scheduler of a Dask cluster whose workers train, rather than this
             machine. Needs the extra `dask`.
-        folder: Where finished runs are kept, so that the same call goes on if it is interrupted.
-            Defaults to nowhere.
-        fresh: Whether the finished runs in the folder are deleted first. Defaults to `False`.
+        folder: Folder for finished runs, so that the same call resumes if it is interrupted.
+            Defaults to none.
+        fresh: Whether to delete the finished runs in the folder first. Defaults to `False`.
 
     Returns:
         `Results`; its `report(folder)` writes the page.
@@ -153,7 +153,7 @@ def compare(
         given |= {"metric": metric, "higher_is_better": higher_is_better}
         again = typed_call(given, settings)
         plan = Plan(dataset, settings, model, farm, runs, fresh, again, chosen)
-        # Nothing shows the progress where rich is missing.
+        # Without rich, no progress is shown.
         silent = contextlib.nullcontext(lambda name, done, to_do: None)
         with progress_bar() if importlib.util.find_spec("rich") else silent as progress:
             return plan.carry_out(progress)
@@ -162,7 +162,7 @@ def compare(
 
 
 def typed_call(given: dict[str, Any], settings: results.Settings) -> str:
-    """The call that gives the same again, with the names of what cannot be typed."""
+    """Return the call that repeats the comparison, with names for values that cannot be typed."""
     typed = []
     for name, value in given.items():
         shown = (
@@ -179,19 +179,19 @@ def typed_call(given: dict[str, Any], settings: results.Settings) -> str:
 @final
 @dataclass(frozen=True)
 class Plan:
-    """A comparison that is yet to be carried out."""
+    """A comparison that has yet to be carried out."""
 
     dataset: data.Dataset
     settings: results.Settings
     model: network.ModelSource = None
     farm: Farm = field(default_factory=Farm)
     runs_folder: Path | None = None  # where finished runs are kept
-    fresh: bool = False  # whether they are deleted first
-    again: str = ""  # what to type to get the same again
+    fresh: bool = False  # whether to delete them first
+    again: str = ""  # what to type to repeat the comparison
     metric: Choice = field(default_factory=Choice)
 
     def carry_out(self, progress: Progress) -> results.Results:
-        """Train everything that is not there yet; an `InputError` says what cannot be compared."""
+        """Train everything that is not stored yet; an `InputError` says what cannot be compared."""
         started = time.perf_counter()
         settings, dataset = self.settings, self.dataset
         model = network.build(self.model, dataset, settings.seed)
@@ -223,7 +223,7 @@ class Plan:
         )
 
     def done(self, runs: Sequence[Any], task: Task, kept: store.Store, progress: Progress) -> dict:
-        """The result of each run or search: what is there from before, and what is trained now."""
+        """Return the result of each run or search, training those that are not stored yet."""
         if not runs:
             return {}
         done = {run: found for run in runs if (found := kept.load(run)) is not None}
@@ -237,13 +237,13 @@ class Plan:
         return {run: done[run] for run in runs}
 
     def rows(self) -> list[Row]:
-        """All contenders; the schedules after the constant rate they are measured by."""
+        """Return all contenders; the constant rate, the baseline for schedules, precedes them."""
         schedules = self.settings.schedules and (contenders.CONSTANT, *self.settings.schedules)
         of_kind = {"optimizer": self.settings.optimizers, "schedule": schedules}
         return [(kind, name) for kind, names in of_kind.items() for name in names]
 
     def runs(self, tuned: dict[Row, results.Tuning]) -> list[results.Run]:
-        """All runs: the first seed of everything first, so that a report is soon near its end."""
+        """Return all runs, seed by seed, so that every row soon has enough for a report."""
         points: dict[Row, list[tuple[float, results.Arguments]]] = {}
         for row in self.rows():
             usual = contenders.usual_rate(*row)
@@ -260,7 +260,7 @@ class Plan:
 
 
 def settings_of(*given: Any) -> results.Settings:
-    """Settings of what a call or command gives for each of their fields, in that order."""
+    """Build the settings from what a call or command gives for each field, in field order."""
     values: dict[str, Any] = dict(zip(DOMAINS, given, strict=True))
     there = {"optimizers": contenders.LEARNING_RATES, "schedules": contenders.schedule_names()}
     for kind in there:
@@ -279,7 +279,7 @@ def settings_of(*given: Any) -> results.Settings:
 
 
 def check_settings(settings: results.Settings, rows: int, metric: results.Metric) -> None:
-    """Refuse settings that do not fit each other, the number of training rows, or the metric."""
+    """Refuse settings that conflict with each other, the number of training rows or the metric."""
     target = settings.target
     if settings.batch_size > rows:
         raise InputError(
@@ -306,7 +306,7 @@ def compared(
     task: Task,
     metric: results.Metric,
 ) -> results.Comparison:
-    """A row of the report."""
+    """Build one row of the report."""
     of_row = [duel for duel in duels if (duel.run.kind, duel.run.name) == row]
     points = tuple(
         results.RatePoint(rate, tuple(duel for duel in of_row if duel.run.rate == rate))
@@ -326,7 +326,7 @@ def compared(
 
 
 def best_point(points: Sequence[results.RatePoint], usual: float, metric: results.Metric) -> int:
-    """Which rate is best; among equal ones that nearest to the usual one."""
+    """Return the index of the best rate; among equals, the one nearest to `usual`."""
 
     def key(number: int) -> tuple:
         return points[number].worth(metric), -abs(math.log(points[number].rate / usual))
@@ -335,7 +335,7 @@ def best_point(points: Sequence[results.RatePoint], usual: float, metric: result
 
 
 def described(task: Task) -> dict[str, Any]:
-    """What was trained on, in figures."""
+    """Return the name, task and sizes of the data that was trained on."""
     dataset, shape = task.dataset, task.dataset.x_train.shape[1:]
     return {
         "name": dataset.name,

@@ -1,4 +1,4 @@
-"""What a comparison trains: each algorithm and schedule in a setting that suits a short run."""
+"""Contenders of a comparison: each algorithm and schedule, with settings for a short run."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from keras_optlab import callbacks, optimizers, schedules
 from keras_optlab.conversion import built_in
 from keras_optlab.lab.results import Arguments
 
-# Learning rates that come far in a few hundred steps. The defaults of Adagrad or Adadelta, which
-# are made for long runs, would hardly move. Most others are like Adam, for which 0.01 does.
+# Learning rates that make good progress in a few hundred steps. The defaults of Adagrad or
+# Adadelta, made for long runs, would hardly move. Most others are like Adam, for which 0.01 works.
 TRIED_RATES = {
     "SGD": 0.05,
     "Adadelta": 5.0,
@@ -29,7 +29,7 @@ TRIED_RATES = {
 LEARNING_RATES = {name: TRIED_RATES.get(name, 0.01) for name in optimizers.__all__}
 OTHER_SETTINGS: dict[str, dict[str, float]] = {"SGD": {"momentum": 0.9}}
 
-# What a reader of a comparison has to know of a built-in that differs.
+# What readers of a comparison should know about a built-in that differs.
 NOTES = {
     "Muon": (
         "Newton and Schulz' iteration multiplies rounding errors, so the weights drift apart in "
@@ -42,7 +42,7 @@ NOTES = {
     ),
 }
 
-# The optimizer that all schedules and 1cycle are tried with: SGD, with this rate at the top.
+# All schedules and 1cycle are trained with SGD, this peak rate and this momentum.
 SCHEDULED_RATE = 0.2
 MOMENTUM = 0.9
 CONSTANT = "constant rate"
@@ -52,7 +52,7 @@ ONE_CYCLE = "OneCycle"
 @final
 @dataclass(frozen=True)
 class Side:
-    """One training of a contender: what makes the optimizer and callbacks for it."""
+    """One side of a contender, ours or the built-in: factories of its optimizer and callbacks."""
 
     optimizer: Callable[[], keras.optimizers.Optimizer]
     callbacks: Callable[[], list[keras.callbacks.Callback]] = list
@@ -67,25 +67,25 @@ class Contender:
     name: str
     setting: str  # its arguments, as they would be typed
     ours: Side
-    built_in: Side | None  # None where Keras has nothing of the kind
-    rate_at: Callable[[int], float]  # of the step, counted from 0
-    note: str = ""  # what a reader has to know
+    built_in: Side | None  # None if Keras has no counterpart
+    rate_at: Callable[[int], float]  # learning rate of a step, counted from 0
+    note: str = ""  # what a reader should know
 
 
 def schedule_names() -> list[str]:
-    """What may be named as a schedule: all schedules, and the 1cycle callback."""
+    """Return the names accepted as schedules: all schedules, and the 1cycle callback."""
     return [*schedules.__all__, ONE_CYCLE]
 
 
 def usual_rate(kind: str, name: str) -> float:
-    """The learning rate of a contender, where there is no sweep; a schedule's highest."""
+    """Return a contender's learning rate without a sweep; for a schedule, its highest."""
     return LEARNING_RATES[name] if kind == "optimizer" else SCHEDULED_RATE
 
 
 def contender(
     kind: str, name: str, rate: float, steps: int, arguments: Arguments = ()
 ) -> Contender:
-    """A contender at a learning rate, in a training of a number of steps."""
+    """Build a contender for a learning rate and a number of training steps."""
     if kind == "schedule":
         return schedule_contender(name, rate, steps)
     given: dict[str, Any] = {"learning_rate": rate, **OTHER_SETTINGS.get(name, {})}
@@ -104,7 +104,7 @@ def contender(
 
 
 def schedule_contender(name: str, rate: float, steps: int) -> Contender:
-    """SGD with momentum and a schedule, against that of Keras if there is one."""
+    """Build a contender: SGD with momentum and a schedule, against that of Keras if it has one."""
     cycle, momentum = schedules.OneCycleLearningRate(rate, steps), schedules.OneCycleMomentum(steps)
     constant = sgd(optimizers, rate), sgd(keras.optimizers, rate)
     if name == CONSTANT:
@@ -126,7 +126,7 @@ def schedule_contender(name: str, rate: float, steps: int) -> Contender:
 
 
 def schedule_arguments(rate: float, steps: int) -> dict[str, dict[str, Any]]:
-    """Arguments of each schedule that bring a rate down by the last of a number of steps."""
+    """Return arguments for each schedule that bring the rate down by the last step."""
 
     def part(share: int) -> int:
         return max(1, steps // share)
@@ -154,17 +154,17 @@ def schedule_arguments(rate: float, steps: int) -> dict[str, dict[str, Any]]:
 
 
 def sgd(library: Any, rate: Any, momentum: Any = MOMENTUM) -> Side:
-    """SGD with momentum, ours or Keras'."""
+    """Build a side that trains by SGD with momentum, ours or Keras'."""
     return Side(lambda: library.SGD(rate, momentum=momentum))
 
 
 def typed(arguments: dict[str, Any]) -> str:
-    """Arguments as they would be typed; a schedule among them by its name."""
+    """Return arguments as they would be typed, with a schedule shortened to its name."""
     return ", ".join(f"{name}={shown(value)}" for name, value in arguments.items())
 
 
 def shown(value: Any) -> str:
-    """A value as it would be typed, numbers to six digits."""
+    """Return a value as it would be typed, floats to six digits."""
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, list):

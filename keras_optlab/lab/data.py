@@ -1,4 +1,4 @@
-"""Data to train on: scikit-learn's digits, or the user's own, from a file, function or arrays."""
+"""Data to train on: scikit-learn's digits, or user data from a file, a function or arrays."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,17 +15,17 @@ CLASSIFICATION = "classification"
 REGRESSION = "regression"
 TASKS = (CLASSIFICATION, REGRESSION)
 
-# Classes have two rows each or more. Whole numbers of which each occurs less often than this may be
-# meant as numbers, where the task is not given.
+# Classes have at least two rows each, on average. If no task is given, integers need this many to
+# be taken as classes: rarer ones may be numbers to predict.
 FEW = 3
-# Up to here every integer is a float64 of its own.
+# Up to here, float64 can tell all integers apart.
 EXACT = 2**53
 
 
 @final
 @dataclass(frozen=True)
 class Dataset:
-    """Features, and what is to be learned of them: classes or numbers."""
+    """Features and what to predict from them: classes or numbers."""
 
     name: str
     # Of shape (rows, ...); float32 if they are standardized.
@@ -46,9 +46,9 @@ class Dataset:
 def load(
     source: str | None, label: str | None, seed: int, standardize: bool, task: str | None = None
 ) -> Dataset:
-    """The dataset that `--data` and `--label` name: of a file, of a function, or the digits.
+    """Load the dataset that `--data` and `--label` name: a file, a function or the digits.
 
-    The features of files are standardized whatever `standardize` says.
+    Features from files are standardized regardless of `standardize`.
     """
     is_function = source and ":" in source and Path(source).suffix.lower() not in READERS
     if label is not None and (source is None or is_function):
@@ -65,7 +65,7 @@ def load(
 
 
 def digits(seed: int, task: str | None = None) -> Dataset:
-    """1,797 handwritten digits of 8 x 8 pixels, from scikit-learn."""
+    """Load scikit-learn's 1,797 handwritten digits of 8 x 8 pixels."""
     from sklearn.datasets import load_digits
 
     arrays = load_digits(return_X_y=True)
@@ -75,10 +75,10 @@ def digits(seed: int, task: str | None = None) -> Dataset:
 def read(
     path: Path, label: str | None, seed: int, task: str | None = None, scale_targets: bool = True
 ) -> Dataset:
-    """A dataset from a .npz or .csv file, its features standardized; see `from_arrays`.
+    """Read a dataset from a .npz or .csv file, with standardized features; see `from_arrays`.
 
-    The label names the array or column with the labels or targets. Where it is None, that is one
-    with a name of `tables`, or the last column.
+    `label` names the array or column with the labels or targets. If it is None, that is the one
+    with a name listed in `tables`, or else the last column.
     """
     if path.suffix.lower() not in READERS:
         raise InputError(
@@ -99,11 +99,11 @@ def from_arrays(
     task: str | None = None,
     scale_targets: bool | None = None,
 ) -> Dataset:
-    """A dataset from `(x, y)` or `(x_train, y_train, x_validation, y_validation)`.
+    """Build a dataset from `(x, y)` or `(x_train, y_train, x_validation, y_validation)`.
 
-    Of `(x, y)`, a fifth of the rows validates, at random by the seed. `standardize` is for features
-    and, unless `scale_targets` says otherwise, for the targets of a regression. Where the task is
-    None, it is a regression if any of `y` is a number that is not whole.
+    With `(x, y)`, a random fifth of the rows, drawn with the seed, is used for validation.
+    `standardize` applies to features and, unless `scale_targets` says otherwise, to regression
+    targets. If the task is None, it is regression if any of `y` is not a whole number.
     """
     if not isinstance(arrays, (tuple, list)) or len(arrays) not in (2, 4):
         size = f" of {len(arrays)}" if isinstance(arrays, (tuple, list)) else ""
@@ -137,7 +137,7 @@ def from_arrays(
 
 
 def check_shapes(features: Sequence[np.ndarray], labels: Sequence[np.ndarray]) -> None:
-    """Refuse what is not a row of finite numbers for each label."""
+    """Refuse features that are not one row of finite numbers per label, and mismatched shapes."""
     for x, y in zip(features, labels, strict=True):
         if (
             x.dtype.kind not in "biuf"
@@ -163,7 +163,7 @@ def check_shapes(features: Sequence[np.ndarray], labels: Sequence[np.ndarray]) -
 
 
 def as_targets(labels: Sequence[np.ndarray], task: str | None) -> np.ndarray:
-    """Numbers to predict as float64, or classes as integers, booleans or text."""
+    """Return numbers to predict as float64, or classes as integers, booleans or text."""
     kinds = {part.dtype.kind for part in labels}
     if not kinds <= set("biufUS") or ("b" in kinds and len(kinds) > 1):
         types = " and ".join(str(part.dtype) for part in labels)
@@ -190,12 +190,12 @@ def as_targets(labels: Sequence[np.ndarray], task: str | None) -> np.ndarray:
     wrong = numbers[~np.isfinite(numbers) | (numbers != np.round(numbers))]
     if len(wrong):
         raise InputError(f"the labels must be classes: integers or text. Received: {wrong[0]:g}")
-    # Larger ones, account numbers for example, would become equal by rounding.
+    # Rounding would make larger ones equal, account numbers for example.
     return numbers.astype(np.int64) if np.abs(numbers).max() < EXACT else as_text(together)
 
 
 def as_text(labels: np.ndarray) -> np.ndarray:
-    """Labels as text; bytes that are not UTF-8 are escaped."""
+    """Return labels as text; bytes that are not UTF-8 are escaped."""
     is_bytes = labels.dtype.kind == "S"
     return np.char.decode(labels, "utf-8", "backslashreplace") if is_bytes else labels.astype(str)
 
@@ -203,7 +203,7 @@ def as_text(labels: np.ndarray) -> np.ndarray:
 def numbered(
     labels: Sequence[np.ndarray], task: str | None
 ) -> tuple[tuple[str, ...], list[np.ndarray]]:
-    """The classes, and labels as their numbers."""
+    """Return the classes, and the labels as class numbers."""
     both = np.concatenate(labels)
     classes, numbers = np.unique(both, return_inverse=True)
     train, validation = np.split(numbers.astype(np.int32), [len(labels[0])])
@@ -221,11 +221,11 @@ def numbered(
 
 
 def standardized(parts: Sequence[np.ndarray], what: str) -> list[np.ndarray]:
-    """Numbers with mean 0 and variance 1 over the rows to train on; 0 where all are the same."""
+    """Scale columns to mean 0 and variance 1 over the training rows; constant ones become 0."""
     train, validation = (part.astype(np.float64) for part in parts)
     with np.errstate(all="ignore"):
         mean, deviation = train.mean(axis=0), train.std(axis=0)
-        # The deviation of what never changes may be a rounding error, not 0.
+        # The deviation of a constant column may be a rounding error, not 0.
         deviation = np.where(train.min(axis=0) < train.max(axis=0), deviation, 1.0)
         scaled = [((part - mean) / deviation).astype(np.float32) for part in (train, validation)]
     if not all(np.isfinite(part).all() for part in (deviation, *scaled)):
@@ -234,7 +234,7 @@ def standardized(parts: Sequence[np.ndarray], what: str) -> list[np.ndarray]:
 
 
 def in_32_bits(parts: Sequence[np.ndarray], what: str) -> list[np.ndarray]:
-    """Numbers as all backends take them: float32, uint8 or int32."""
+    """Convert numbers to types that all backends take: float32, uint8 or int32."""
     kept = []
     for part in parts:
         dtype = np.dtype("float32" if part.dtype.kind == "f" else "int32")

@@ -1,4 +1,4 @@
-"""What the user can put right, as against a fault of ours."""
+"""Errors the user can fix, as opposed to bugs."""
 
 import difflib
 from collections.abc import Iterable
@@ -7,13 +7,13 @@ from typing import final
 
 @final
 class InputError(ValueError):
-    """Wrong input: the command prints the message in one line and exits with 2."""
+    """Invalid input: the command prints the message on one line and exits with 2."""
 
 
 def pick(names: Iterable[str], there: Iterable[str], what: str) -> list[str]:
-    """The names that are meant of those there are, each once, in upper or lower case.
+    """Resolve names to available ones, ignoring case and dropping duplicates.
 
-    Each item may be several with commas between them. An `InputError` says `what` they name.
+    Each item may hold several names, separated by commas. An `InputError` refers to them as `what`.
     """
     by_lower_case = {name.lower(): name for name in there}
     words = list(filter(None, map(str.strip, ",".join(names).split(","))))
@@ -28,7 +28,7 @@ def pick(names: Iterable[str], there: Iterable[str], what: str) -> list[str]:
 
 
 def pick_one(name: str, there: Iterable[str], what: str) -> str:
-    """The one name that is meant, as `pick` finds it."""
+    """Resolve a single name, as `pick` does."""
     names = pick([name], there, what)
     if len(names) > 1:
         raise InputError(f"one name at a time. Received: {name}")

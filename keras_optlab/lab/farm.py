@@ -1,4 +1,4 @@
-"""Runs on one core, on several processes of this machine, or on a Dask cluster."""
+"""Training of runs in this process, in several local processes, or on a Dask cluster."""
 
 import contextlib
 import importlib.util
@@ -15,16 +15,16 @@ from keras_optlab.lab.training import Examiner, Task
 from keras_optlab.lab.tuning import Outcome, Work, work_on
 from keras_optlab.lab.versions import versions
 
-# So often in a row may workers die before any run is finished.
+# Give up when workers die this many times in a row without finishing a run.
 PATIENCE = 3
 DASK_TIMEOUT = 10
 ARRAYS = ("x_train", "y_train", "x_validation", "y_validation")
-# What must be the same in a worker as where the comparison was started.
+# What a worker must have in common with the process that started the comparison.
 SAME = ("keras-optlab", "keras", "backend")
 
-# Keras has one random state a process, and a Dask worker may have several threads.
+# Keras has one random state per process, and a Dask worker may have several threads.
 _one_at_a_time = threading.Lock()
-# The last task's examiner: making one takes as long as a short run.
+# The last task's examiner, kept because making one takes as long as a short run.
 _examiners: dict[bytes, Examiner] = {}
 
 
@@ -33,7 +33,7 @@ _examiners: dict[bytes, Examiner] = {}
 class Farm:
     """Where runs are trained."""
 
-    jobs: int = 1  # processes of this machine
+    jobs: int = 1  # processes on this machine
     dask: str | None = None  # address of a Dask scheduler, whose workers train instead
 
     def __post_init__(self) -> None:
@@ -41,7 +41,7 @@ class Farm:
             raise InputError("jobs are for this machine, dask for a cluster: take one of them")
 
     def train(self, task: Task, runs: Sequence[Work]) -> Iterator[Outcome]:
-        """Do all runs and searches, and give each result as soon as it is there, in any order."""
+        """Do all runs and searches, and yield each result as it finishes, in any order."""
         if self.jobs == 1 and self.dask is None:
             examiner = Examiner(task)
             yield from (work_on(task, run, examiner) for run in runs)
@@ -58,8 +58,8 @@ class Farm:
             except ImportError as error:
                 raise InputError(f"a worker cannot import what it needs: {error}") from error
             except BrokenExecutor as error:
-                # A worker was killed, and joblib ended the others with it. What is finished is
-                # finished; the rest begins anew.
+                # A worker was killed, and joblib ended the others with it. Finished runs are kept;
+                # the rest start over.
                 failures += 1
                 if failures == PATIENCE:
                     raise InputError(
@@ -68,7 +68,7 @@ class Farm:
                     ) from error
 
     def in_parallel(self, task: Task, runs: Sequence[Work]) -> Iterator[Outcome]:
-        """Have the workers do runs and searches."""
+        """Let workers do runs and searches."""
         import joblib
 
         arrays = {name: getattr(task.dataset, name) for name in ARRAYS}
@@ -82,10 +82,10 @@ class Farm:
             where: dict[str, Any] = {"backend": "loky", "inner_max_num_threads": 1}
             if self.dask is not None:
                 client = stack.enter_context(dask_client(self.dask))
-                # Each worker has the arrays from the start: one that is killed takes nothing along.
+                # Every worker gets the arrays up front, so they survive a killed worker.
                 where = {"backend": "dask", "client": client, "scatter": [arrays]}
             stack.enter_context(joblib.parallel_config(**where))
-            # One run at a time, so that a worker that is killed loses no more.
+            # One run at a time, so that a killed worker loses no more than that.
             how: dict[str, Any] = {"batch_size": 1, "return_as": "generator_unordered"}
             results: Any = joblib.Parallel(n_jobs=self.jobs, **how)(calls)
             yield from results
@@ -93,7 +93,7 @@ class Farm:
 
 @contextlib.contextmanager
 def dask_client(address: str) -> Iterator[Any]:
-    """A connection to a Dask cluster that has workers."""
+    """Connect to a Dask cluster, which must have workers."""
     require("distributed", "dask")
     from dask.distributed import Client
 
@@ -108,16 +108,16 @@ def dask_client(address: str) -> Iterator[Any]:
 
 
 def require(module: str, extra: str) -> None:
-    """Check that a package is there."""
+    """Check that a package is installed."""
     if not importlib.util.find_spec(module):
         raise InputError(f'{module} not installed: pip install "keras-optlab[{extra}]"')
 
 
 def worker_function() -> Callable[[bytes, bytes, dict, dict[str, str]], Outcome]:
-    """What a worker calls.
+    """Return the function that workers call.
 
-    A function within a function goes to the worker as code, not as a name in this package, whose
-    import would import Keras: the backend is chosen before that, and before the task is unpickled.
+    A nested function is sent to the worker as code, not as a name in this package, whose import
+    would import Keras. The backend must be chosen before that, and before the task is unpickled.
     """
 
     def work(run: bytes, task: bytes, arrays: dict, origin: dict[str, str]) -> Any:
@@ -138,7 +138,7 @@ def worker_function() -> Callable[[bytes, bytes, dict, dict[str, str]], Outcome]
 
 
 def work_off(run: bytes, pickled: bytes, arrays: dict, origin: dict[str, str]) -> Outcome:
-    """In a worker: do a pickled run or search of a pickled task, whose arrays come apart."""
+    """Do a pickled run or search in a worker; the pickled task and its arrays come separately."""
     here = versions()
     for name in SAME:
         if here[name] != origin[name]:

@@ -1,7 +1,7 @@
-"""Learning curves: a small panel for each contender, so that none hides another.
+"""Learning curves: one small panel per contender, so that none hides another.
 
 A figure is drawn once and saved twice: as PNG, and as SVG whose colours are CSS variables, so
-that the page that holds it decides between light and dark.
+that the page around it can switch between light and dark.
 """
 
 import io
@@ -30,7 +30,7 @@ LINES: dict[str, Any] = {
 
 
 def draw_optimizers(comparisons: Sequence[Comparison], png: Path) -> str:
-    """Validation loss of each algorithm, ours upon the built-in's; returns the SVG."""
+    """Draw the validation loss of each algorithm, ours over the built-in's; return the SVG."""
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": png.stem}):
         figure, panels = new_figure(comparisons, 1.9, (1,), "the other algorithms, ours")
         draw_losses(panels, comparisons, context=comparisons)
@@ -40,9 +40,9 @@ def draw_optimizers(comparisons: Sequence[Comparison], png: Path) -> str:
 
 
 def draw_schedules(comparisons: Sequence[Comparison], png: Path, epochs: int) -> str:
-    """The learning rate of each schedule, and below it the validation loss; returns the SVG.
+    """Draw each schedule's learning rate and, below it, the validation loss; return the SVG.
 
-    The first comparison is the constant rate, with which each is compared.
+    The first comparison is the constant rate, the baseline for the others.
     """
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": png.stem}):
         figure, grid = new_figure(comparisons, 2.6, (1, 2), f"{comparisons[0].name}, ours")
@@ -63,7 +63,7 @@ def draw_schedules(comparisons: Sequence[Comparison], png: Path, epochs: int) ->
 def new_figure(
     comparisons: Sequence[Comparison], height: float, shares: Sequence[int], context: str
 ) -> tuple[Figure, np.ndarray]:
-    """Panels, each of a height in inches, which shares cut, and above them what the lines are."""
+    """Create a legend above a grid of cells of `height` inches, split into panels by `shares`."""
     columns = min(COLUMNS, max(len(comparisons), 3))
     rows = math.ceil(len(comparisons) / columns)
     size = (PANEL_WIDTH * columns, height * rows + 0.5)
@@ -83,7 +83,7 @@ def new_figure(
 def draw_losses(
     panels: np.ndarray, comparisons: Sequence[Comparison], context: Sequence[Comparison]
 ) -> None:
-    """One panel for each comparison's validation loss, all on the same scale."""
+    """Draw the validation loss of each comparison into its panel, all on the same scale."""
     limits = loss_limits(comparisons)
     used, columns = len(comparisons), panels.shape[1]
     for panel, comparison in zip(panels.flat, comparisons, strict=False):
@@ -107,7 +107,7 @@ def draw_losses(
 
 
 def label_panels(panels: np.ndarray, used: int, label: str) -> None:
-    """Label the first column, and hide the panels that are not used."""
+    """Label the first column, and hide unused panels."""
     for panel in panels[:, 0]:
         panel.set_ylabel(label)
     for panel in panels.flat[used:]:
@@ -115,12 +115,12 @@ def label_panels(panels: np.ndarray, used: int, label: str) -> None:
 
 
 def loss(comparison: Comparison, side: str) -> Curve:
-    """The validation loss of a side; empty where there is no such side."""
+    """Return the validation loss of a side; empty if there is no such side."""
     return comparison.curve(side, "validation_loss")
 
 
 def loss_limits(comparisons: Sequence[Comparison]) -> tuple[float, float]:
-    """A scale for the losses after the first epoch; what starts or diverges above it leaves it."""
+    """Choose limits for the losses after the first epoch; curves may start or diverge above."""
     curves = [loss(one, side).mean for one in comparisons for side in ("ours", "built_in")]
     start = max(curve[0] for curve in curves if curve)
     losses = np.concatenate([curve[1:] for curve in curves])
@@ -129,14 +129,14 @@ def loss_limits(comparisons: Sequence[Comparison]) -> tuple[float, float]:
 
 
 def save(figure: Figure, png: Path) -> str:
-    """Write the PNG, and return the SVG for a page that defines the palette's names."""
+    """Write the PNG, and return the SVG for a page that defines the palette as CSS variables."""
     figure.savefig(png, dpi=160, facecolor="white")
     file = io.StringIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     figure.savefig(file, format="svg", transparent=True, metadata=nothing)
     svg = file.getvalue()
     svg = svg[svg.index("<svg") :]
-    # Identifiers such as `axes_1` would occur twice in a page; only shapes that are used need one.
+    # Ids such as `axes_1` would be duplicated in a page; only shapes that are referenced need one.
     used = set(re.findall(r"#(\w+)", svg))
     svg = re.sub(r' id="([\w.]+)"', lambda found: found[0] if found[1] in used else "", svg)
     for name, colour in LIGHT.items():

@@ -1,4 +1,4 @@
-"""The ways that optimizers take down a surface, stepped by the optimizers themselves."""
+"""Paths of optimizers down a surface, computed by the optimizers themselves."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -13,22 +13,22 @@ from keras_optlab.lab.contenders import typed
 from keras_optlab.lab.errors import InputError
 from keras_optlab.lab.surfaces import Surface
 
-# The forms of SGD, and arguments without which there would be less to see.
+# Variants of SGD, and optimizers with arguments that show more than their defaults.
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "Momentum": ("SGD", {"momentum": 0.9}),
     "Nesterov": ("SGD", {"momentum": 0.9, "nesterov": True}),
-    # Without their first steps, which are those of gradient descent and far too long here.
+    # Leave out their early steps, which are those of gradient descent and far too long here.
     "AdaBelief": ("AdaBelief", {"rectify": False}),
     "RAdam": ("RAdam", {"early_steps": "none"}),
-    # So few steps are no time to find a rate from nothing.
+    # There are too few steps to find a rate from scratch.
     "Prodigy": ("Prodigy", {"initial_d": 0.1}),
 }
-# Learning rates as multiples of that which suits gradient descent. Momentum multiplies the speed
-# by up to ten, so at half the rate it still overshoots, as it should be seen to.
+# Learning rates as multiples of the one that suits gradient descent. Momentum multiplies the speed
+# by up to ten, so at half the rate it still overshoots, which the picture should show.
 DESCENT = {"SGD": 1.0, "Momentum": 0.5, "Nesterov": 0.5, "ScheduleFreeSGD": 1.0}
-# The others scale their steps themselves: rates as multiples of the surface's stride, 1 where none
-# is given. Those far above 1 belong to steps that shrink (Adagrad, Ftrl), or begin next to nothing
-# (Adadelta, RAdam).
+# The others scale their steps themselves: rates as multiples of the surface's stride, 1 if not
+# listed. Those far above 1 are for steps that shrink (Adagrad, Ftrl) or start out tiny (Adadelta,
+# RAdam).
 STRIDES = {"Adamax": 1.5, "Lamb": 0.5, "Lion": 0.5, "RMSprop": 0.5, "ScheduleFreeAdamW": 2.0}
 STRIDES |= {"Adadelta": 300.0, "Adagrad": 8.0, "Ftrl": 8.0, "LARS": 100.0, "Muon": 4.0}
 STRIDES |= {"Prodigy": 10.0, "RAdam": 8.0}
@@ -38,15 +38,15 @@ DEFAULT_NAMES = ["SGD", "Momentum", "Nesterov", "Adagrad", "RMSprop", "Adam"]
 
 @final
 class Trajectory(NamedTuple):
-    """The way of one optimizer down one surface."""
+    """The path of one optimizer down one surface."""
 
     label: str
     is_built_in: bool
     setting: str  # Its arguments, as they would be typed
-    number: int  # Number of its line in the palette, the same for an algorithm and its built-in
-    # Of shape (steps + 1, 2), the start first; NaN from the step on at which a number overflowed.
+    number: int  # Number of its line style, shared by an algorithm and its built-in
+    # Of shape (steps + 1, 2), the start first; NaN from the step at which a number overflowed.
     points: np.ndarray
-    values: np.ndarray  # The surface's value at each of them
+    values: np.ndarray  # The surface's value at each point
 
     @property
     def diverged(self) -> bool:
@@ -56,7 +56,7 @@ class Trajectory(NamedTuple):
 
 @final
 class Landscape(NamedTuple):
-    """A surface and the ways down it."""
+    """A surface and the paths down it."""
 
     surface: Surface
     trajectories: list[Trajectory]
@@ -71,16 +71,16 @@ def explore(
     seed: int,
     progress: Callable[[str, int, int], None],
 ) -> list[Landscape]:
-    """Go down each surface with each optimizer, and its built-in.
+    """Descend each surface with each optimizer and, if `built_in`, its built-in.
 
-    `learning_rates` has those that are not the defaults; the seed is that of the noise. Raises
-    `InputError` if an optimizer refuses its rate, or Keras has no built-in of the kind.
+    `learning_rates` overrides the default rates; `seed` is for the noise. Raises `InputError` if an
+    optimizer refuses its rate, or Keras has no such built-in.
     """
     landscapes = []
     libraries = (optimizers, keras.optimizers) if built_in else (optimizers,)
     for done, surface in enumerate(surfaces):
         progress(surface.title, done, len(surfaces))
-        # All meet the same noise.
+        # All optimizers see the same noise.
         noise = np.random.default_rng(seed).normal(0, surface.noise, (steps, 2))
         ways = [
             _descend(surface, noise, name, number, library, learning_rates.get(name))
@@ -112,18 +112,18 @@ def _descend(
 
 
 def default_learning_rate(surface: Surface, name: str) -> float:
-    """A rate at which there is something to see: not too small to move, not diverging."""
+    """Return a rate worth watching: large enough to move, small enough not to diverge."""
     if name in DESCENT:
         return DESCENT[name] * surface.descent_rate
-    # Lamb and Adafactor step relative to the size of the weights, which is about that of the start.
+    # Lamb and Adafactor scale steps by the size of the weights, which is about that of the start.
     size = math.hypot(*surface.start)
     sizes = {"Lamb": size, "Adafactor": size / math.sqrt(2)}
     return STRIDES.get(name, 1.0) * surface.stride / sizes.get(name, 1.0)
 
 
 def _walk(optimizer: Any, surface: Surface, noise: np.ndarray) -> np.ndarray:
-    """The points that a new optimizer, of either library, comes to; see `Trajectory`."""
-    # A matrix of one column, since Muon has Adam update what is none.
+    """Return the points that a new optimizer of either library visits; see `Trajectory`."""
+    # A matrix of one column, since Muon leaves anything but matrices to Adam.
     variable = keras.Variable(np.reshape(surface.start, (2, 1)).astype("float32"))
 
     def place() -> np.ndarray:
@@ -139,7 +139,7 @@ def _walk(optimizer: Any, surface: Surface, noise: np.ndarray) -> np.ndarray:
         optimizer.apply([keras.ops.convert_to_tensor(gradient[:, None])], [variable])
         points[step] = place()
         if isinstance(optimizer, optimizers.ScheduleFreeAdamW):
-            # A model is evaluated elsewhere than ours trains it.
+            # Ours trains at one point, and models are evaluated at another.
             optimizer.to_evaluation_point()
             points[step] = place()
             optimizer.to_training_point()

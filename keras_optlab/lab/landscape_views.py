@@ -1,4 +1,4 @@
-"""Pictures of the ways down a surface, and a page on which a slider moves them."""
+"""Pictures of paths down a surface, and a page with a slider for the steps."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,14 +16,14 @@ from keras_optlab.lab.landscape import Landscape, Trajectory
 from keras_optlab.lab.surfaces import Surface
 from keras_optlab.lab.versions import versions
 
-# Of the contour lines, in the scaled heights.
+# Scaled heights of the contour lines.
 LEVELS = np.linspace(0, 1, 19)[2:-1]
 
 
 def scaled_heights(surface: Surface) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The surface on a grid: x, y and its values from 0 to 1, about half of them below 1/2.
+    """Return the surface on a grid: x, y and values from 0 to 1, about half of them below 1/2.
 
-    Levels are then closer to each other near the lowest height, where the ways end.
+    Contour lines are then closer together near the lowest height, where the paths end.
     """
     x, y = (np.linspace(*ends, 140) for ends in (surface.horizontal, surface.vertical))
     z = surface.value(*np.meshgrid(x, y))
@@ -32,14 +32,14 @@ def scaled_heights(surface: Surface) -> tuple[np.ndarray, np.ndarray, np.ndarray
 
 
 def draw(landscape: Landscape, png: Path) -> None:
-    """Write the picture of a landscape; a built-in's way is wide and pale, under ours."""
+    """Write the picture of a landscape; a built-in's path is wide and pale, under ours."""
     surface, light = landscape.surface, palette.LIGHT
     heights = scaled_heights(surface)
     bands = [0, *LEVELS, 1]
     with matplotlib.rc_context({**palette.STYLE, "axes.grid": False}):
         figure = Figure(figsize=(7.4, 4.8), layout="constrained")
         axes = figure.subplots()
-        # A colour for each band, however unlike their heights.
+        # One colour per band, however unequal their heights.
         axes.contourf(*heights, bands, cmap="Blues_r", norm=BoundaryNorm(bands, 256), alpha=0.45)
         axes.contour(*heights, LEVELS, colors=light["muted"], linewidths=0.4, linestyles="solid")
         for way in landscape.trajectories:
@@ -63,7 +63,7 @@ def draw(landscape: Landscape, png: Path) -> None:
 
 
 def page(landscapes: Sequence[Landscape], steps: int, command: str) -> str:
-    """The whole page; the command is what to type to get the same again."""
+    """Return the whole page; `command` is what to type to make the same page again."""
     surfaces = [
         {
             "name": each.surface.name,
@@ -86,7 +86,7 @@ def page(landscapes: Sequence[Landscape], steps: int, command: str) -> str:
 
 
 def _chart(landscape: Landscape) -> graph_objects.Figure:
-    """The levels, start and minima, the ways, and the dots at their ends."""
+    """Build the chart: contour lines, start and minima, paths, and dots at their ends."""
     surface = landscape.surface
     x, y, z = scaled_heights(surface)
     contour = graph_objects.Contour(
@@ -105,7 +105,7 @@ def _chart(landscape: Landscape) -> graph_objects.Figure:
         contour,
         _points([surface.start], "start", symbol="circle", size=8),
         _points(surface.minima, "minimum", symbol="star", size=14),
-        # Built-ins first, so that ours lie upon them.
+        # Built-ins first, so that ours lie on top.
         *map(_line, sorted(landscape.trajectories, key=lambda way: not way.is_built_in)),
         dots,
     ]
@@ -130,7 +130,7 @@ def _points(
 
 
 def _line(way: Trajectory) -> graph_objects.Scatter:
-    """A way, which ends where a number overflowed, in five digits, more than a screen can show."""
+    """Build a path, up to where a number overflowed; a screen cannot show more than five digits."""
     numbers = np.column_stack([way.points, way.values])
     overflowed = ~np.isfinite(numbers).all(axis=1)
     end = int(overflowed.argmax()) if overflowed.any() else None

@@ -1,4 +1,4 @@
-"""Find a learning rate by a range test, and train by the 1cycle policy, in one call each."""
+"""Find a learning rate with a range test, and train with the 1cycle policy, in one call each."""
 
 import contextlib
 import inspect
@@ -23,7 +23,7 @@ from keras_optlab.lab.trace import without_trace
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# What of `fit`'s arguments concerns a range test too.
+# Arguments of `fit` that a range test takes too.
 SHARED = ("batch_size", "sample_weight", "class_weight", "shuffle", "validation_split")
 
 
@@ -53,23 +53,23 @@ def find_learning_rate(
 
         s_i = (β s_{i-1} (1 - β^i) + (1 - β) L_i) / (1 - β^{i+1}).
 
-    The test ends after N updates, or when s_i > min s + (`stop_factor` - 1) |min s|, or L_i is
-    not finite. The suggestions come from the s_i between a tenth of the way and the lowest after
-    it.
+    The test ends after N updates, or as soon as s_i > min s + (`stop_factor` - 1) |min s| or L_i
+    is not finite. The suggestions skip the first tenth of the s_i and use those up to the lowest
+    that remains.
 
-    The model trains in its own `fit`, on whatever `fit` takes; data with too few batches is
+    The model's `fit` does the training, on any data that `fit` takes; data with too few batches is
     repeated. A generator cannot be rewound: pass the function that makes it. A step is an update
-    of the weights: with `gradient_accumulation_steps=k` it takes k batches, and their mean loss
-    counts. The model's `steps_per_execution` is 1 meanwhile. A schedule and
-    `learning_rate_scale` give way to the sweep, which stays at its rate where a
-    `LossScaleOptimizer` skips an update. The optimizer starts with the state it has.
+    of the weights: with `gradient_accumulation_steps=k` it takes k batches and counts their mean
+    loss. During the test, the model's `steps_per_execution` is 1, and the sweep takes over from a
+    schedule and `learning_rate_scale`; it then keeps its rate when a `LossScaleOptimizer` skips an
+    update. The optimizer starts from its current state.
 
-    Afterwards everything is as before, bit for bit, even if training was interrupted: weights
-    and other state of the layers, metrics, `model.history`, the optimizer and its schedule, the
+    Everything is restored afterwards, bit for bit, even if training was interrupted: weights and
+    other state of the layers, metrics, `model.history`, the optimizer and its schedule, the
     compiled train function, and the random generators of Python, NumPy, Keras, TensorFlow and
-    torch. A model or optimizer that was not built is built, with the values that it begins with.
-    A `PyDataset` sees no epochs begin or end; how often `tf.data`'s `shuffle` was read cannot be
-    undone.
+    torch. A model or optimizer that was not built yet is left built, with its initial values. A
+    `PyDataset` is not notified when epochs begin or end. How often `tf.data`'s `shuffle` was
+    iterated cannot be undone.
 
     Args:
         model: A compiled model.
@@ -78,27 +78,27 @@ def find_learning_rate(
         start: Float > 0, the first rate. Defaults to `1e-7`.
         end: Float > `start`, the last rate. Defaults to `10.0`.
         steps: Integer >= 2, N. Defaults to `100`.
-        batch_size: Integer >= 1 or None, as for `fit`; train with the same one.
+        batch_size: Integer >= 1 or None, as for `fit`; use the same one for training.
         sample_weight: As for `fit`.
         class_weight: As for `fit`.
         shuffle: As for `fit`.
-        validation_split: Float in [0, 1), the part of arrays left out, as by `fit`.
+        validation_split: Float in [0, 1), the fraction of arrays to leave out, as in `fit`.
         smoothing: Float in [0, 1), β. Defaults to `0.98`.
-        stop_factor: Float > 1, how far above its minimum the smoothed loss ends the test; where
-            the minimum is positive, a factor. Defaults to `4.0`.
+        stop_factor: Float > 1, how far the smoothed loss may rise above its minimum before the test
+            ends; if the minimum is positive, a multiple of it. Defaults to `4.0`.
 
     Returns:
         A `LearningRateRange`: print it, `.plot()` it, or take its `.suggestion`.
 
     Raises:
         ValueError: For an argument outside its range, a model that is not compiled, an optimizer
-            without one learning rate, a generator, data without a batch, or a loss that is not
-            finite from the first step.
+            without a single learning rate, a generator, data without a batch, or a loss that is
+            not finite at the first step.
         TypeError: For an argument of another type.
 
     Sources: Smith, 2017, "Cyclical Learning Rates for Training Neural Networks", section 3.3;
     `valley`, `steepest` and `minimum_tenth` are the `valley`, `steep` and `minimum` of fastai's
-    `lr_find`, from which the defaults of the sweep come too.
+    `lr_find`, which the defaults of the sweep come from too.
 
     Example:
 
@@ -138,14 +138,14 @@ def find_learning_rate(
                     callbacks=[sweep],
                 )
         except UnboundLocalError:
-            # So ends `fit` on JAX where data has no batch; `result` says it in words.
+            # On JAX, `fit` ends like this if data has no batch; `result` raises a clear error.
             if sweep.has_seen_a_batch:
                 raise
     return sweep.result()
 
 
 def _rewindable(x: Any) -> Any:
-    """The data as `fit` is to get it."""
+    """Return the data to pass to `fit`, which may have to go through it again."""
     if isinstance(x, types.GeneratorType):
         raise ValueError(
             "A generator cannot be rewound, and the batches that the test takes would be lost. "
@@ -156,7 +156,7 @@ def _rewindable(x: Any) -> Any:
 
 
 def _batches_of(function: Callable[[], Iterator]) -> Iterator:
-    """The batches of a generator function, called again whenever they are used up."""
+    """Yield the batches of a generator function, which is called again when they run out."""
     while True:
         batch = None
         for batch in function():
@@ -186,7 +186,7 @@ def _single_optimizer(model: Any, caller: str) -> keras.optimizers.Optimizer:
 
 
 def _build(model: keras.Model, data: Any, y: Any, batch_size: int | None) -> None:
-    """Build all that `fit` would build, without a step of training."""
+    """Build everything that `fit` would build, without a training step."""
     if parts_to_build(model) or not model.built:
         eager = model.run_eagerly
         model.run_eagerly = True
@@ -196,7 +196,7 @@ def _build(model: keras.Model, data: Any, y: Any, batch_size: int | None) -> Non
         finally:
             model.run_eagerly = eager
     if not model.optimizer.built:
-        # Only on TensorFlow does a model know of replicas.
+        # Only on TensorFlow does a model have a strategy for replicas.
         strategy = getattr(model, "distribute_strategy", None)
         with strategy.scope() if strategy else contextlib.nullcontext():
             model.optimizer.build(model.trainable_variables)
@@ -205,10 +205,10 @@ def _build(model: keras.Model, data: Any, y: Any, batch_size: int | None) -> Non
 @final
 @dataclass(frozen=True)
 class OneCycleResult:
-    """What `fit_one_cycle` did.
+    """Result of `fit_one_cycle`.
 
     Args:
-        history: Keras' `History`. Its `history` has the metrics, and the last `learning_rate` and
+        history: Keras' `History`. Its `history` holds the metrics, and the last `learning_rate` and
             `momentum` of each epoch.
         learning_rates: Tuple of floats, the learning rate of each update.
         momenta: Tuple of floats, the momentum of each update; empty if it was not cycled.
@@ -222,9 +222,9 @@ class OneCycleResult:
     learning_rate_range: LearningRateRange | None
 
     def plot(self, path: str | PathLike | None = None) -> "Figure":
-        """Draw the losses of epochs and the rates and momenta of updates, as a matplotlib `Figure`.
+        """Plot losses by epoch, and rates and momenta by update, as a matplotlib `Figure`.
 
-        It is also written to `path`, if one is given, whose ending says the format.
+        If `path` is given, the figure is also saved there, in the format of its extension.
         """
         figure = drawing.new_figure(3 if self.momenta else 2, height=2.2)
         losses, *others = figure.axes
@@ -254,10 +254,10 @@ def fit_one_cycle(
     cycle_momentum: bool | None = None,
     **arguments: Any,
 ) -> OneCycleResult:
-    """Train a model by the 1cycle policy, and find its learning rate first if none is given.
+    """Train a model with the 1cycle policy, finding its learning rate first if none is given.
 
-    It is `find_learning_rate`, where needed, then `model.fit` with `callbacks.OneCycle` before
-    your own callbacks.
+    Calls `find_learning_rate`, if needed, and then `model.fit` with `callbacks.OneCycle` ahead of
+    your callbacks.
 
     Args:
         model: A compiled model.
@@ -267,9 +267,9 @@ def fit_one_cycle(
         epochs: Integer >= 1, as for `fit`. Defaults to `1`.
         max_learning_rate: Float >= 0, the highest rate of the cycle, or None for the
             `suggestion` of `find_learning_rate`. Defaults to `None`.
-        cycle_momentum: Boolean, or None to cycle momentum where the optimizer can, and to warn
-            where it cannot: a built-in optimizer of Keras compiles its momentum into the step.
-            Defaults to `None`.
+        cycle_momentum: Boolean, or None to cycle momentum if the optimizer supports it, and to warn
+            if not: a built-in Keras optimizer compiles its momentum into the step. Defaults to
+            `None`.
         **arguments: Further arguments of `OneCycle` (`pct_start`, `div_factor`, ...) and of
             `fit` (`batch_size`, `validation_data`, `callbacks`, `verbose`, ...).
 
@@ -278,8 +278,8 @@ def fit_one_cycle(
         test; `.plot()` draws them.
 
     Raises:
-        ValueError: If the model is not compiled, its learning rate is a schedule, or as
-            `find_learning_rate`, `OneCycle` and `fit` do.
+        ValueError: If the model is not compiled or its learning rate is a schedule; see also
+            `find_learning_rate`, `OneCycle` and `fit`.
         TypeError: For an argument that neither `fit` nor `OneCycle` has.
 
     Sources: Smith & Topin, 2018, "Super-Convergence: Very Fast Training of Neural Networks Using
@@ -296,7 +296,7 @@ def fit_one_cycle(
     check_learning_rate(optimizer)
     declared = OneCycle.declared_arguments
     of_cycle = {name: arguments.pop(name) for name in declared if name in arguments}
-    # Wrong arguments are to be seen before the search for a rate.
+    # Report wrong arguments before the search for a rate.
     try:
         inspect.signature(model.fit).bind(x, y, epochs=epochs, **arguments)
     except TypeError as error:

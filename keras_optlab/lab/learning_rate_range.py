@@ -1,4 +1,4 @@
-"""What a range test saw: losses over learning rates, the rates that they suggest, and a plot."""
+"""Result of a range test: losses by learning rate, suggested rates, and a plot."""
 
 import math
 from dataclasses import dataclass
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True)
 class LearningRateRange:
-    """What a range test saw, and the rates that it suggests.
+    """Result of a range test, and the learning rates that it suggests.
 
-    `str` of it is a small table. Each loss is that of a batch before the update with its rate, as
+    `str` returns a small table. Each loss is that of a batch before the update with its rate, as
     in fastai.
 
     Args:
         learning_rates: Tuple of floats, the rate of each update.
-        losses: Tuple of floats, the loss at each; the mean where several batches make an update.
+        losses: Tuple of floats, the loss at each rate; the mean if an update takes several batches.
         smoothed_losses: Tuple of floats, their moving average.
-        steepest: Float, the rate at which the smoothed loss falls fastest, for a given factor on
-            the rate. This and the next two are None if the loss fell at no rate.
+        steepest: Float, the rate at which the smoothed loss falls fastest, on a logarithmic scale
+            of rates. This and the next two are None if the loss did not fall at any rate.
         valley: Float, the rate in the middle of the longest fall of the smoothed loss.
         minimum_tenth: Float, a tenth of the rate at which the smoothed loss is lowest.
-        diverged_at: Float, the rate at which the loss had diverged, or None if it did not.
+        diverged_at: Float, the rate at which the loss diverged, or None if it did not.
     """
 
     learning_rates: tuple[float, ...]
@@ -42,10 +42,10 @@ class LearningRateRange:
 
     @property
     def suggestion(self) -> float:
-        """The rate to take: `valley`, which is fastai's choice too.
+        """The suggested rate: `valley`, as in fastai.
 
         Raises:
-            ValueError: If the loss fell at no rate.
+            ValueError: If the loss did not fall at any rate.
         """
         if self.valley is None:
             raise ValueError(
@@ -56,13 +56,13 @@ class LearningRateRange:
         return self.valley
 
     def suggestions(self) -> dict[str, float]:
-        """The suggested rates, by name; empty if the loss fell at no rate."""
+        """Return the suggested rates by name; empty if the loss did not fall at any rate."""
         names = ("valley", "steepest", "a tenth of minimum")
         rates = (self.valley, self.steepest, self.minimum_tenth)
         return {name: rate for name, rate in zip(names, rates, strict=True) if rate is not None}
 
     def tried(self) -> str:
-        """The rates that were tried, in words."""
+        """Return the range of rates that were tried, in words."""
         end = self.diverged_at or self.learning_rates[-1]
         outcome = "where the loss diverged" if self.diverged_at else "without diverging"
         return f"learning rates from {self.learning_rates[0]:.3g} to {end:.3g}, {outcome}"
@@ -74,9 +74,9 @@ class LearningRateRange:
         return "\n".join([*lines, f"suggestion: {last}"])
 
     def plot(self, path: str | PathLike | None = None) -> "Figure":
-        """Draw the loss over the learning rate, with the suggestions, as a matplotlib `Figure`.
+        """Plot the loss over the learning rate, with the suggestions, as a matplotlib `Figure`.
 
-        It is also written to `path`, if one is given, whose ending says the format.
+        If `path` is given, the figure is also saved there, in the format of its extension.
         """
         figure = drawing.new_figure()
         axes = figure.axes[0]
@@ -88,7 +88,7 @@ class LearningRateRange:
             loss = np.interp(math.log(rate), np.log(rates), smoothed)
             axes.axvline(rate, color=colour, linewidth=0.8)
             axes.plot(rate, loss, marker, color=colour, label=f"{name}: {rate:.2g}", ls="none")
-        # A single batch that blew up would press all else flat.
+        # A single batch that blew up would flatten everything else.
         low, high = min(self.losses), smoothed[: max(1, int(smoothed.argmin()))].max()
         margin = 0.25 * (high - low) or 1.0
         axes.set_ylim(low - margin, high + margin)
@@ -99,14 +99,14 @@ class LearningRateRange:
 
 
 def suggest(rates: np.ndarray, losses: np.ndarray) -> dict[str, float | None]:
-    """The suggestions, by the names that `LearningRateRange` has for them."""
-    # Without the first tenth, as in fastai: the average of the first few losses says little.
+    """Return the suggestions by the names of their fields in `LearningRateRange`."""
+    # Skip the first tenth, as in fastai: the average of the first few losses says little.
     head = len(losses) // 10
     lowest = head + int(losses[head:].argmin())
     if lowest == head:
         return dict.fromkeys(("steepest", "valley", "minimum_tenth"))
     rates, losses = rates[head : lowest + 1], losses[head : lowest + 1]
-    # Where an update was skipped, a rate may stand there twice.
+    # After a skipped update, a rate may appear twice.
     new = np.append(np.diff(rates) > 0, True)
     rates, losses = rates[new], losses[new]
     slopes = np.diff(losses) / np.diff(np.log(rates))
@@ -115,7 +115,7 @@ def suggest(rates: np.ndarray, losses: np.ndarray) -> dict[str, float | None]:
     for n, loss in enumerate(losses):
         lengths[n] = 1 + lengths[:n][losses[:n] > loss].max(initial=0)
     last, length = int(lengths.argmax()), int(lengths.max())
-    # The middle of the longest fall: half way in the second of its three parts.
+    # The middle of the longest fall: halfway through the second of its three parts.
     middle = max(0, last - length + length // 3 + length // 6)
     return {
         "steepest": float(rates[slopes.argmin()]),

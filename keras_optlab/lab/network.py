@@ -1,4 +1,4 @@
-"""What comparisons train: a small network, or the model that a function of the user's builds."""
+"""Models that comparisons train: a small network, or what a user's function builds."""
 
 import math
 import random
@@ -15,7 +15,7 @@ from keras_optlab.lab.errors import InputError
 from keras_optlab.lab.user_code import call, load_function
 
 HIDDEN_UNITS = 32
-# So often a model is built to find two in a row that are equal.
+# How many times to build a model in search of two in a row that are equal.
 BUILDS = 11
 
 # None for the small network, a function that builds a model, or `module:function`.
@@ -23,11 +23,11 @@ ModelSource = str | Callable[[], keras.Model] | None
 
 
 def build(source: ModelSource, dataset: Dataset, seed: int) -> keras.Model:
-    """A new model; the same seed gives the same initial weights.
+    """Build a new model; the same seed gives the same initial weights.
 
-    Keras draws the seeds of initializers and of dropout from the one random generator that all
-    threads of a process share, and those of a Dask worker or a notebook use it too. A model of the
-    user's is therefore built until two in a row are equal.
+    Keras draws the seeds of initializers and dropout from one random generator that all threads of
+    a process share, and other threads of a Dask worker or a notebook may use it meanwhile. A user's
+    model is therefore built until two in a row are equal.
     """
     if source is None:
         return small_network(dataset, seed)
@@ -37,7 +37,7 @@ def build(source: ModelSource, dataset: Dataset, seed: int) -> keras.Model:
         before, state_before = model, state
         set_seed(seed)
         model = call(lambda: built(function(), dataset), "the function that builds the model")
-        # All that a model begins with: weights, and the seeds of dropout.
+        # Everything a model starts with: weights, and the seeds of dropout.
         state = [to_numpy(variable) for variable in model.variables]
         if model is before:
             raise InputError(
@@ -53,7 +53,7 @@ def build(source: ModelSource, dataset: Dataset, seed: int) -> keras.Model:
 
 
 def built(model: Any, dataset: Dataset) -> keras.Model:
-    """A model of the user's, with weights."""
+    """Return a user's model, built, after checking that it has weights to train."""
     if not isinstance(model, keras.Model):
         raise TypeError(f"it must return a keras.Model. Received: {type(model).__name__}")
     if not model.built:
@@ -64,7 +64,7 @@ def built(model: Any, dataset: Dataset) -> keras.Model:
 
 
 def set_seed(seed: int) -> None:
-    """Do as `keras.utils.set_random_seed`, which imports TensorFlow whatever the backend is."""
+    """Act as `keras.utils.set_random_seed`, but import TensorFlow only if it is the backend."""
     if keras.backend.backend() == "tensorflow":
         keras.utils.set_random_seed(seed)
         return
@@ -74,14 +74,14 @@ def set_seed(seed: int) -> None:
         import torch
 
         torch.manual_seed(seed)
-    # Keras makes a new one when it needs it, of a seed from Python's generator.
+    # Keras makes a new one when needed, seeded by Python's generator.
     replace_global_seed_generator(None)
 
 
 def small_network(dataset: Dataset, seed: int) -> keras.Model:
-    """A network with one hidden layer: logits of the classes, or numbers as the targets are.
+    """Build a network with one hidden layer, which outputs class logits or predicts the targets.
 
-    For series, features of shape (rows, time, channels), the layer is recurrent.
+    For time series, with features of shape (rows, time, channels), the layer is recurrent.
     """
     initializers, layers = keras.initializers, keras.layers
     shape, targets = dataset.x_train.shape[1:], dataset.y_train.shape[1:]
@@ -103,7 +103,7 @@ def small_network(dataset: Dataset, seed: int) -> keras.Model:
 
 
 def describe(source: ModelSource, model: keras.Model, dataset: Dataset) -> str:
-    """What is trained, in words."""
+    """Return a description of the model, in words."""
     if source is None:
         layer = "GRU layer" if dataset.x_train.ndim == 3 else "hidden layer"
         return f"A network with one {layer} of {HIDDEN_UNITS} units"

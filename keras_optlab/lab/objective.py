@@ -1,4 +1,4 @@
-"""What the runs of a comparison minimize, and the metric by which its rows are ordered."""
+"""The loss that the runs of a comparison minimize, and the metric that ranks its rows."""
 
 import math
 from dataclasses import dataclass
@@ -24,8 +24,8 @@ Accuracy = keras.metrics.SparseCategoricalAccuracy
 class Choice:
     """The metric that the user asks for."""
 
-    # Any that `compile` takes, `loss`, or `module:function` for a function of targets and outputs;
-    # None for the model's first, or else accuracy or the mean absolute error.
+    # Any metric that `compile` takes, `loss`, or `module:function` for a function of targets and
+    # outputs; None for the model's first metric, or else accuracy or mean absolute error.
     name: str | None = None
     higher_is_better: bool | None = None  # None for what Keras says
 
@@ -34,7 +34,7 @@ class Choice:
 class Objective:
     """Loss and metric of a model on the validation rows.
 
-    A model that its function compiles keeps its loss, and its first metric. Otherwise the loss is
+    A model compiled by its function keeps its loss and its first metric. Otherwise the loss is
     cross-entropy or the mean squared error. An `InputError` says what does not fit the data.
     """
 
@@ -46,8 +46,8 @@ class Objective:
         self.check(outputs)
         name = self.compile(choice.name, outputs)
         self.metric = Metric(name, self.is_better_higher(name, choice.higher_is_better))
-        # The accuracy of classes, and their cross-entropy if its mean over all rows is meant, are
-        # computed here, in float64. A user's metric may be called accuracy too.
+        # Class accuracy, and cross-entropy if it is the plain mean over all rows, are computed here
+        # in float64. The type counts, because a user's metric may be called accuracy too.
         options, plain = cross_entropy_options(model.loss) or {}, CrossEntropy().get_config()
         is_plain = all(options.get(part) == plain[part] for part in ("reduction", "ignore_class"))
         accuracies = [one.name for one in self.metrics() if type(one) is Accuracy]
@@ -55,7 +55,7 @@ class Objective:
         self.guess = self.guessed(outputs)
 
     def check(self, outputs: np.ndarray) -> None:
-        """Refuse outputs, or a loss of Keras, that do not fit the labels or targets."""
+        """Refuse outputs, or a Keras loss, that do not fit the labels or targets."""
         model, dataset = self.model, self.dataset
         classes, targets, shape = len(dataset.classes), dataset.y_train.shape[1:], outputs.shape
         is_binary = classes == 2 and shape[1:] == (1,) and model.compiled
@@ -86,14 +86,14 @@ class Objective:
             )
 
     def loss_of(self, model: keras.Model) -> Any:
-        """The loss for `compile` of a model of the same function."""
+        """Return the loss for compiling a model that the same function built."""
         if model.compiled:
             return model.loss
         is_regression = self.dataset.is_regression
         return keras.losses.MeanSquaredError() if is_regression else CrossEntropy(self.from_logits)
 
     def compile(self, wanted: str | None, outputs: np.ndarray) -> str:
-        """Compile the model with the metric, and find what Keras calls it."""
+        """Compile the model with the metric if needed, and return Keras' name for it."""
         found = self.names(outputs) if self.model.compiled else []
         if wanted in found or (wanted is None and found):
             return wanted or found[0]
@@ -104,7 +104,7 @@ class Objective:
         return self.names(outputs, wanted)[0] if metrics else wanted
 
     def names(self, outputs: np.ndarray, wanted: str = "that of the model") -> list[str]:
-        """The names of the metrics that the model is compiled with, in the order of `compile`."""
+        """Return the names of the model's metrics, in the order given to `compile`."""
         try:
             measured = self.measured(self.dataset.y_validation[: len(outputs)], outputs)
         except Exception as error:
@@ -118,19 +118,19 @@ class Objective:
         return [name for name in ordered if name in measured and name != "loss"]
 
     def metrics(self) -> list[keras.metrics.Metric]:
-        """The metrics of the model, those inside of Keras' groups too."""
+        """Return the metrics of the model, including those inside Keras' groups."""
         groups = self.model.metrics
         return [one for group in groups for one in (group, *getattr(group, "metrics", ()))]
 
     def measured(self, targets: np.ndarray, outputs: np.ndarray) -> dict[str, float]:
-        """Each metric of the model."""
+        """Return the value of each metric of the model."""
         self.model.reset_metrics()
         y, y_pred = map(keras.ops.convert_to_tensor, (targets, outputs))
         values = self.model.compute_metrics(None, y, y_pred)
         return {name: float(np.mean(to_numpy(value))) for name, value in values.items()}
 
     def is_better_higher(self, name: str, asked: bool | None) -> bool:
-        """What is asked for, or what Keras says, as callbacks with `mode="auto"` find it."""
+        """Whether higher is better, as the user says or as callbacks with `mode="auto"` find."""
         says = [getattr(one, "_direction", None) for one in self.metrics() if one.name == name]
         says = ["down"] if name == "loss" else list(filter(None, says))
         if asked is None and not says:
@@ -141,7 +141,7 @@ class Objective:
         return says[0] == "up" if asked is None else asked
 
     def score(self, outputs: np.ndarray) -> tuple[float, float]:
-        """Loss and metric of outputs for the validation rows; NaN if one is not finite."""
+        """Return loss and metric of outputs for the validation rows; NaN if any is not finite."""
         targets = self.dataset.y_validation
         if not np.isfinite(outputs).all():
             return math.nan, math.nan
@@ -153,7 +153,7 @@ class Objective:
         return loss, loss if is_loss else self.measured(targets, outputs)[self.metric.name]
 
     def cross_entropy(self, outputs: np.ndarray) -> tuple[float, float]:
-        """Mean cross-entropy and accuracy of outputs in float64."""
+        """Return the mean cross-entropy and accuracy of float64 outputs."""
         labels = self.dataset.y_validation
         if self.from_logits:
             outputs -= outputs.max(axis=1, keepdims=True)
@@ -164,10 +164,10 @@ class Objective:
         return float(-right.mean()), float((outputs.argmax(axis=1) == labels).mean())
 
     def guessed(self, outputs: np.ndarray) -> tuple[float, float] | None:
-        """The score of one who does not look at the features.
+        """Return the score of a predictor that ignores the features.
 
-        That one answers with the mean of the targets, or with the frequency of each class. None
-        for outputs of which it is not plain what they mean.
+        It answers with the mean of the targets, or with the frequency of each class. None if the
+        meaning of the outputs is unclear.
         """
         targets, shape = self.dataset.y_train, outputs.shape[1:]
         if self.dataset.is_regression:
@@ -185,13 +185,13 @@ class Objective:
         return self.score(np.repeat(answer.reshape(1, *shape).astype(outputs.dtype), rows, axis=0))
 
     def is_hopeless(self, loss: float, metric: float) -> bool:
-        """Whether a score is no better than guessing, by loss and by metric."""
+        """Whether neither the loss nor the metric of a score is better than guessing."""
         guess = self.guess
         return bool(guess) and loss >= guess[0] and not self.metric.is_better(metric, guess[1])
 
 
 def probe(model: keras.Model, dataset: Dataset) -> np.ndarray:
-    """What a model answers to some rows."""
+    """Return the outputs of a model for some rows."""
     try:
         outputs = model.predict_on_batch(dataset.x_validation[:PROBED])
     except Exception as error:
@@ -205,7 +205,7 @@ def probe(model: keras.Model, dataset: Dataset) -> np.ndarray:
 
 
 def is_from_logits(outputs: np.ndarray) -> bool:
-    """Whether outputs are logits; if not, they are probabilities of classes."""
+    """Whether outputs are logits rather than class probabilities."""
     if outputs.shape[-1] == 1:
         has_shares = outputs.max() <= 1
     else:
@@ -214,7 +214,7 @@ def is_from_logits(outputs: np.ndarray) -> bool:
 
 
 def cross_entropy_options(loss: Any) -> dict[str, Any] | None:
-    """The options of a loss if it is sparse categorical cross-entropy."""
+    """Return the options of a loss if it is sparse categorical cross-entropy, else None."""
     given = keras.losses.get(loss) if isinstance(loss, str) else loss
     if given is keras.losses.sparse_categorical_crossentropy:
         given = CrossEntropy()

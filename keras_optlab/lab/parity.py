@@ -1,12 +1,12 @@
-"""How far our optimizers are from the built-ins: the same start, gradients and arguments.
+"""Distance of our optimizers from the built-ins, given the same start, gradients and arguments.
 
     for case in parity.cases(["Adam", "Muon"]):
         print(parity.measure(case))
 
-Both are run for `STEPS` steps, compiled as `fit` compiles them; the gradients are a slope for each
-element plus noise. The error of a variable is the largest difference between ours and the
-reference, beyond `ULPS` units in the last place of the weight in float32, divided by the distance
-that the variable travelled: the largest |end - start| of its elements, which is never more than
+Both run for `STEPS` steps, compiled as in `fit`; the gradients are a slope for each element plus
+noise. The error of a variable is the largest difference between ours and the reference, beyond
+`ULPS` units in the last place of the weight in float32, divided by the distance that the variable
+travelled. The distance travelled is the largest |end - start| of its elements, which is at most
 the length of its path. The error of a case is that of its worst variable.
 """
 
@@ -28,18 +28,18 @@ from keras_optlab.testing.problem import arrays
 STEPS = 50
 SHAPES = {"scalar": (), "vector": (5,), "matrix": (4, 3), "kernel": (2, 2, 3, 4)}
 ULPS = {"float32": 8, "float64": 0}
-# In float64, ours is its equations to 1e-12 of NumPy, while the built-ins round decay, betas and
-# 1 - beta to float32, which takes them up to 2e-7 of the distance away.
+# In float64, ours match the equations in NumPy to 1e-12, while the built-ins round decay, betas and
+# 1 - beta to float32, which moves them off by up to 2e-7 of the distance.
 TOLERANCES = {"float32": 2e-6, "float64": 3e-7}
-# On TensorFlow and JAX, Keras' Nadam takes 1 - beta of betas in float32, which is 5e-5 off. Newton
-# and Schulz' iteration (Muon) multiplies a rounding error by up to `muon_a` each time.
+# On TensorFlow and JAX, Keras' Nadam computes 1 - beta from float32 betas, which is 5e-5 off. The
+# Newton-Schulz iteration (Muon) multiplies a rounding error by up to `muon_a` each time.
 FLOAT32_TOLERANCES = {"Muon": 2e-5, "Nadam": 1e-5}
 
-# Backends on which a built-in is no reference for float64 variables: `keras.ops.norm` and `mean`,
-# which these take, are float32, and on TensorFlow Muon multiplies float64 by float32, which raises.
+# Backends on which a built-in is no reference for float64 variables: it uses `keras.ops.norm` and
+# `mean`, which are float32, and on TensorFlow Muon multiplies float64 by float32, which raises.
 NO_FLOAT64_BUILT_IN = {"Adafactor": ("jax", "torch"), "Muon": ("jax", "tensorflow", "torch")}
 
-# Of each variable.
+# One array per variable.
 Arrays = list[np.ndarray]
 
 
@@ -53,7 +53,7 @@ class Case:
 
     @property
     def label(self) -> str:
-        """The arguments as they would be typed; a schedule by its class."""
+        """The arguments as they would be typed, with a schedule shortened to its class."""
         plain = (bool, int, float, type(None))
         typed = [
             f"{name}={value if isinstance(value, plain) else type(value).__name__}"
@@ -63,11 +63,11 @@ class Case:
 
     @property
     def reference(self) -> str:
-        """`"authors"` where their equations stand for a built-in that is not to be followed."""
+        """`"authors"` if the authors' equations replace a built-in that should not be followed."""
         return "authors" if self.algorithm == "ScheduleFreeAdamW" else "keras"
 
     def on(self, library: Any) -> keras.optimizers.Optimizer:
-        """The optimizer, of a library."""
+        """Create the optimizer from a library."""
         return getattr(library, self.algorithm)(**self.arguments)
 
 
@@ -88,7 +88,7 @@ AVERAGED = {"clipvalue": 0.5, "use_ema": True, "ema_momentum": 0.9, "ema_overwri
 ACCUMULATED = {"global_clipnorm": 1.0, "loss_scale_factor": 2.0, "gradient_accumulation_steps": 4}
 ADAM_OF_MUON = {"adam_lr_ratio": 0.5, "adam_weight_decay": 0.1, "adam_beta_1": 0.8}
 L2_OF_FTRL = {"l2_regularization_strength": 0.1, "l2_shrinkage_regularization_strength": 0.1}
-# Two configurations of each algorithm beyond its defaults, which together use every base argument.
+# Two configurations per algorithm, besides its defaults. Together they use every base argument.
 CASES = (
     _case("SGD", learning_rate=_warm(0.05), momentum=0.9, **AVERAGED),
     _case("SGD", momentum=0.8, nesterov=True, **DECAY),
@@ -126,17 +126,17 @@ ALGORITHMS = tuple(dict.fromkeys(case.algorithm for case in CASES))
 
 @final
 class Result(NamedTuple):
-    """What `measure` found."""
+    """Result of `measure`."""
 
     algorithm: str
     arguments: str  # `Case.label`
     reference: str  # `Case.reference`
     dtype: str  # Of the variables
-    where: str  # Variable with the largest error, of `SHAPES`
+    where: str  # Variable with the largest error, a key of `SHAPES`
     difference: float  # Largest absolute difference of its elements
     distance: float  # Distance that it travelled
     error: float  # Its difference beyond `ULPS` units in the last place, relative to the distance
-    tolerance: float  # What the error may be
+    tolerance: float  # Largest error allowed
 
     @property
     def passed(self) -> bool:
@@ -145,7 +145,7 @@ class Result(NamedTuple):
 
 
 def cases(names: Iterable[str] | None = None, dtype: str = "float32") -> list[Case]:
-    """The cases of all or some algorithms, where Keras has a reference on the backend."""
+    """Return the cases of all or some algorithms that have a reference on the backend."""
     choice = Choice(ALGORITHMS)
     backend = keras.backend.backend()
     return [
@@ -159,9 +159,9 @@ def cases(names: Iterable[str] | None = None, dtype: str = "float32") -> list[Ca
 
 
 def measure(case: Case, seed: int = 0, dtype: str = "float32") -> Result:
-    """Run ours and its reference, and compare the weights that training ends on.
+    """Run ours and its reference, and compare their final weights.
 
-    On JAX, variables of float64 need `JAX_ENABLE_X64=1`.
+    On JAX, float64 variables need `JAX_ENABLE_X64=1`.
     """
     dtype = Choice(tuple(TOLERANCES)).check("dtype", dtype)
     start, gradients = problem(Integer(0).check("seed", seed), dtype)
@@ -174,13 +174,13 @@ def measure(case: Case, seed: int = 0, dtype: str = "float32") -> Result:
 
 
 def tolerance_of(algorithm: str, dtype: str = "float32") -> float:
-    """How far weights may be off, in units of the distance that they have travelled."""
+    """Return how far weights may be off, relative to the distance that they travelled."""
     larger = FLOAT32_TOLERANCES if dtype == "float32" else {}
     return larger.get(algorithm, TOLERANCES[dtype])
 
 
 def problem(seed: int, dtype: str) -> tuple[Arrays, list[Arrays]]:
-    """Start of each variable, and the gradients of each step."""
+    """Return the start of each variable, and the gradients of each step."""
     random = np.random.default_rng(seed)
     start, slopes, *noise = [
         [random.normal(size=shape) for shape in SHAPES.values()] for _ in range(2 + STEPS)
@@ -193,9 +193,9 @@ def problem(seed: int, dtype: str) -> tuple[Arrays, list[Arrays]]:
 
 
 def run(optimizer: Any, start: Arrays, gradients: list[Arrays]) -> Arrays:
-    """The weights that training with these gradients ends on."""
+    """Return the final weights of training with these gradients."""
     variables = [
-        # A copy, because torch would go on using the memory of the array.
+        # A copy, because torch would share the array's memory.
         keras.Variable(value.copy(), dtype=str(value.dtype), name=name)
         for value, name in zip(start, SHAPES, strict=True)
     ]
@@ -208,9 +208,10 @@ def run(optimizer: Any, start: Arrays, gradients: list[Arrays]) -> Arrays:
 
 
 def compare(case: Case, start: Arrays, ours: Arrays, theirs: Arrays) -> Result:
-    """The `Result` of two runs from the same start: that of the variable that is furthest off."""
+    """Return the `Result` of two runs from the same start, for the variable furthest off."""
     # On torch, Keras multiplies the weights by 1 - weight_decay * learning_rate in float32, which
-    # is off by up to half of its last bit in each step; ours is not (see the formulas in float64).
+    # is off by up to half a unit in the last place per step; ours is not (compare the equations in
+    # float64).
     optimizer = case.on(optimizers)
     decays = any(getattr(optimizer, name, None) for name in ("weight_decay", "adam_weight_decay"))
     rounding = STEPS * 2.0**-25 if decays and keras.backend.backend() == "torch" else 0.0
@@ -230,10 +231,10 @@ def compare(case: Case, start: Arrays, ours: Arrays, theirs: Arrays) -> Result:
 
 
 def _schedule_free_adamw(start: Arrays, gradients: list[Arrays], **arguments: Any) -> Arrays:
-    """Point x of Defazio et al., 2024, by the operations of `schedulefree.AdamWScheduleFree`.
+    """Return x of Defazio et al., 2024, by the operations of `schedulefree.AdamWScheduleFree`.
 
-    In the dtype of the start, because a weight of 1 that moves by 1e-4 loses more to rounding
-    than the tolerance has room for, in whatever implementation.
+    Computes in the dtype of the start, because a weight of 1 that moves by 1e-4 loses more to
+    rounding than the tolerance allows, in any implementation.
     """
     defaults = {"learning_rate": 0.0025, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8}
     h = SimpleNamespace(**{**defaults, "warmup_steps": 0, "weight_decay": 0.0, **arguments})

@@ -1,4 +1,4 @@
-"""The report folder: written aside and moved into place when all of it is there."""
+"""The report folder: written to a temporary folder and moved into place once complete."""
 
 import contextlib
 import dataclasses
@@ -24,9 +24,9 @@ TITLES = {"optimizer": "Algorithms", "schedule": "Schedules and 1cycle"}
 
 @contextlib.contextmanager
 def replacing(folder: Path) -> Iterator[Path]:
-    """A folder to write a report into, which takes the place of the old one at the end.
+    """Provide a folder to write a report into, which replaces the old report at the end.
 
-    If the block raises, or is interrupted, the old report stays as it was. Other files in the
+    If the block raises or is interrupted, the old report is left unchanged. Other files in the
     folder are left alone.
     """
     existed = folder.exists()
@@ -41,7 +41,7 @@ def replacing(folder: Path) -> Iterator[Path]:
         written = {file.name for file in aside.iterdir()}
         try:
             move(written, aside, folder)
-        finally:  # what Ctrl-C has kept from being moved
+        finally:  # what Ctrl-C kept from being moved
             move(written, aside, folder)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
@@ -50,7 +50,7 @@ def replacing(folder: Path) -> Iterator[Path]:
 
 
 def move(written: set[str], aside: Path, folder: Path) -> None:
-    """Move the files that are still aside, and delete those of an earlier report."""
+    """Move the files that have not been moved yet, and delete leftovers of an earlier report."""
     for name in FILES:
         if name not in written:
             (folder / name).unlink(missing_ok=True)
@@ -59,7 +59,7 @@ def move(written: set[str], aside: Path, folder: Path) -> None:
 
 
 def write(results: Results, folder: Path) -> None:
-    """Write the pictures, the page and the numbers into a folder of `replacing`."""
+    """Write the pictures, the page and the numbers into a folder from `replacing`."""
     draw_schedules = functools.partial(figures.draw_schedules, epochs=results.settings.epochs)
     pictures, charts = {}, {}
     numbers = finite(dataclasses.asdict(results) | {"target": results.target})
@@ -68,7 +68,7 @@ def write(results: Results, folder: Path) -> None:
         for kind, draw in ("optimizer", figures.draw_optimizers), ("schedule", draw_schedules):
             rows = results.of_kind(kind)
             if rows:
-                # By matplotlib, since it is looked at whole, and also where no script runs.
+                # By matplotlib, since it is viewed as a whole, and also where scripts do not run.
                 pictures[kind] = draw(rows, folder / f"{kind}s.png")
                 charts[kind] = report_charts.figures(results, rows, TITLES[kind])
         page = web.render(
@@ -96,5 +96,5 @@ def write(results: Results, folder: Path) -> None:
 
 
 def finite(value: Any) -> Any:
-    """The same as JSON can hold it: lists for tuples, None for NaN and infinity."""
+    """Return a value that JSON can hold: lists for tuples, None for NaN and infinity."""
     return json.loads(json.dumps(value), parse_constant=lambda name: None)

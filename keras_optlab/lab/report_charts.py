@@ -1,4 +1,4 @@
-"""The charts of the report: learning curves, and the metric by rate and by cost of tuning."""
+"""The charts of the report: learning curves, and the metric by learning rate and tuning cost."""
 
 import itertools
 import math
@@ -14,20 +14,20 @@ from keras_optlab.lab.results import Comparison, Metric, Results
 from keras_optlab.lab.web import dash
 
 LOSS = Metric("loss", higher_is_better=False)
-# Losses this many times above the middle one leave the picture.
+# Losses above this many times the median are cut off.
 FAR = 30
 MOST_TICKS = 12
 
-# A place across, the mean there, the lowest and the highest seed.
+# An x coordinate, and the mean, lowest and highest value of the seeds there.
 Point = tuple[float, float, float, float]
 
 
 def figures(results: Results, comparisons: Sequence[Comparison], title: str) -> dict[str, Figure]:
-    """What there is to choose from: figures by their names."""
+    """Return the figures that a reader can choose from, by name."""
     metric, settings = results.metric, results.settings
     curves = {
         f"validation {metric.title}": (metric, "validation_metric"),
-        # The same place, where this is the metric.
+        # The same key, if the metric is the loss.
         "validation loss": (LOSS, "validation_loss"),
         "training loss": (LOSS, "training_loss"),
     }
@@ -38,7 +38,7 @@ def figures(results: Results, comparisons: Sequence[Comparison], title: str) -> 
         found[name] = figure(measured, rows, f"{title}: {name} by epoch", axis, name, "epoch %{x}")
     if metric.title != "loss" and results.target is not None:
         drawn = found[f"validation {metric.title}"]
-        # With room below for the line and its label.
+        # Leave room below for the line and its label.
         room = 0.01 if metric.is_share else 0.0
         drawn.update_yaxes(autorangeoptions={"include": results.target - room})
         text = f"target {metric.shown(results.target)}"
@@ -63,13 +63,13 @@ def figures(results: Results, comparisons: Sequence[Comparison], title: str) -> 
 
 
 def curve_points(comparison: Comparison, field: str) -> list[Point]:
-    """The seeds from after the first epoch on; validation begins before it."""
+    """Return the curve over the seeds from epoch 1 on; validation begins before, at epoch 0."""
     points = zip(itertools.count(field == "training_loss"), *comparison.curve("ours", field))
     return [point for point in points if point[0] > 0]
 
 
 def rate_points(comparison: Comparison) -> list[Point]:
-    """The final metric at the rates at which a training came to its end."""
+    """Return the final metric at each rate at which any training finished."""
     found = []
     for point in comparison.points:
         finals = [duel.ours.final for duel in point.duels if duel.ours.final is not None]
@@ -79,7 +79,7 @@ def rate_points(comparison: Comparison) -> list[Point]:
 
 
 def tuning_points(metric: Metric, comparison: Comparison) -> list[Point]:
-    """The best trial so far, by the steps of all until then."""
+    """Return the best metric so far, by the steps of all trials up to then."""
     trials = comparison.tuning.trials if comparison.tuning else ()
     finals = (None if trial.stopped else trial.validation_metric[-1] for trial in trials)
     best = itertools.accumulate(finals, lambda *pair: max(pair, key=metric.worth))
@@ -90,7 +90,7 @@ def tuning_points(metric: Metric, comparison: Comparison) -> list[Point]:
 def figure(
     metric: Metric, rows: dict[str, list[Point]], title: str, across: dict, up: str, place: str
 ) -> Figure:
-    """A line and a band for each row; the place is what the pointer says of a point's."""
+    """Draw a line and a band for each row; `place` is the hover text for an x coordinate."""
     by_epoch = across["title"] == "epoch"
     form, ticks = (".1%", "~%") if metric.is_share else (".3g", "~g")
     yaxis: dict[str, Any] = {"title": up, "tickformat": ticks, "type": "linear"}

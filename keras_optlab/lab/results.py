@@ -1,4 +1,4 @@
-"""What a comparison came to, as plain numbers: enough to draw it, and to do it again."""
+"""Results of a comparison, as plain numbers: enough to draw it and to repeat it."""
 
 import itertools
 import math
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 SIDES = {"ours": "keras-optlab", "built_in": "keras"}
 NOTHING = "–"
 
-# A target that nobody chose: this part of the best row's final metric; of an error, as much above.
+# Default target: this fraction of the best row's final metric; for an error, as much above it.
 TARGET_SHARE = 0.95
 
-# Why a training was ended before its last epoch.
+# Reasons to end a training before its last epoch.
 DIVERGED = "diverged"
 HOPELESS = "no better than guessing"
 PRUNED = "pruned"
@@ -29,19 +29,19 @@ PRUNED = "pruned"
 @final
 @dataclass(frozen=True)
 class Metric:
-    """The metric by which rows are ordered: what Keras calls it, and its direction."""
+    """The metric that ranks rows: its name in Keras, and its direction."""
 
     name: str = "accuracy"
     higher_is_better: bool = True
 
     @property
     def title(self) -> str:
-        """What a reader calls it."""
+        """The name that readers see."""
         return self.name.replace("_", " ")
 
     @property
     def is_share(self) -> bool:
-        """Whether it is shown as a percentage."""
+        """Whether the metric is shown as a percentage."""
         return "accuracy" in self.name or self.name == "acc"
 
     def is_better(self, value: float, other: float) -> bool:
@@ -49,13 +49,13 @@ class Metric:
         return value > other if self.higher_is_better else value < other
 
     def worth(self, value: float | None) -> float:
-        """The value with the sign that makes more better; none is worst."""
+        """Return the value, signed so that higher is better; None is worst."""
         if value is None:
             return -math.inf
         return value if self.higher_is_better else -value
 
     def shown(self, mean: float | None, deviation: float | None = None) -> str:
-        """A value, and its deviation over the seeds if there are several."""
+        """Return a value as text, with its deviation over the seeds if there are several."""
         if mean is None:
             return NOTHING
         if self.is_share:
@@ -78,35 +78,35 @@ class Settings:
     seeds: int = 1  # each decides initial weights and the order of the batches
     sweep: tuple[float, ...] = (1.0,)  # factors of each row's learning rate to try
     target: float | None = None  # of the metric; None for 5 % worse than the best row's
-    built_in: bool = True  # whether Keras' own is trained too
-    tune: int = 0  # trials in which each row's arguments are searched for
+    built_in: bool = True  # whether to train Keras' built-ins too
+    tune: int = 0  # trials that search for each row's arguments; 0 for none
 
 
-# Names and values of the arguments of an algorithm, but for its learning rate.
+# Names and values of the arguments of an algorithm, except its learning rate.
 Arguments = tuple[tuple[str, float], ...]
 
 
 @final
 @dataclass(frozen=True)
 class Run:
-    """One piece of work: a contender, trained from one seed with one set of arguments."""
+    """A unit of work: a contender, trained from one seed with one set of arguments."""
 
     kind: str  # "optimizer" or "schedule"
     name: str
-    rate: float  # learning rate; the highest one of a schedule
+    rate: float  # learning rate; for a schedule, the highest
     seed: int  # of the initial weights and the order of the batches
-    arguments: Arguments = ()  # others, where they were tuned
+    arguments: Arguments = ()  # other arguments, if they were tuned
 
 
 @final
 @dataclass(frozen=True)
 class Search:
-    """One piece of work: the search for the best arguments of a contender."""
+    """A unit of work: the search for the best arguments of a contender."""
 
     kind: str
     name: str
     trials: int  # how many to train
-    seed: int  # of their weights and batches, and of the sampler
+    seed: int  # of the trials' weights and batches, and of the sampler
 
 
 @final
@@ -116,34 +116,34 @@ class Trial:
 
     rate: float
     arguments: Arguments
-    validation_metric: tuple[float, ...]  # after each epoch that was trained
+    validation_metric: tuple[float, ...]  # after each epoch trained
     steps: int
     seconds: float  # compiling and validation included
-    stopped: str = ""  # why it was ended early, "pruned" for one
+    stopped: str = ""  # why it ended early, such as "pruned"
 
 
 @final
 @dataclass(frozen=True)
 class Tuning:
-    """What a search came to."""
+    """Result of a search."""
 
     run: Search
-    trials: tuple[Trial, ...]  # in the order in which they were trained
-    best: int | None  # which has the best final metric; None if none came to its end
+    trials: tuple[Trial, ...]  # in training order
+    best: int | None  # index of the best final metric; None if no trial finished
 
     @property
     def best_trial(self) -> Trial:
-        """The best trial; the first, of the arguments without tuning, if none came to its end."""
+        """The best trial; if none finished, the first, which has the untuned arguments."""
         return self.trials[self.best or 0]
 
     @property
     def finals(self) -> list[float]:
-        """The final metric of each trial that came to its end."""
+        """The final metric of each finished trial."""
         return [trial.validation_metric[-1] for trial in self.trials if not trial.stopped]
 
     @property
     def cost(self) -> dict[str, Any]:
-        """What the search found and took; figures of the metric are of the trials that ended."""
+        """What the search found, and what it cost; metric figures are over the finished trials."""
         quarters = np.quantile(self.finals, [0.25, 0.5, 0.75]) if self.finals else 3 * [None]
         pruned = sum(trial.stopped == PRUNED for trial in self.trials)
         return {
@@ -162,21 +162,21 @@ class Tuning:
 @final
 @dataclass(frozen=True)
 class Training:
-    """What one training came to."""
+    """Result of one training."""
 
     validation_loss: tuple[float, ...]  # before the first epoch and after each
-    validation_metric: tuple[float, ...]  # the same; NaN where an output is
+    validation_metric: tuple[float, ...]  # likewise; both are NaN if an output is not finite
     training_loss: tuple[float, ...]  # mean over each epoch
-    step_seconds: float  # median of all steps but the first
-    stopped: str = ""  # why it was ended early
+    step_seconds: float  # median of all steps except the first
+    stopped: str = ""  # why it ended early
 
     @property
     def final(self) -> float | None:
-        """The metric after the last epoch; None if the training was ended early."""
+        """The metric after the last epoch; None if the training ended early."""
         return None if self.stopped else self.validation_metric[-1]
 
     def epochs_to(self, target: float | None, metric: Metric) -> int | None:
-        """After how many epochs the metric is first as good as a target; None if it ended early."""
+        """Return the epochs until the metric first reaches a target; None if never or stopped."""
         if self.stopped or target is None:
             return None
         worths = (metric.worth(value) for value in self.validation_metric)
@@ -187,29 +187,29 @@ class Training:
 @final
 @dataclass(frozen=True)
 class Duel:
-    """The result of a run: this package's training, and Keras' on the same batches."""
+    """Result of a run: this package's training, and Keras' on the same batches."""
 
     run: Run
     ours: Training
     built_in: Training | None
-    # Largest difference between two final weights, relative to the largest distance that a weight
-    # of that variable travelled; of the worst variable. None if a side is missing or ended early.
+    # For the worst variable, the largest difference between two final weights, relative to the
+    # largest distance that one of its weights travelled. None if a side is missing or ended early.
     weight_difference: float | None
 
 
 @final
 @dataclass(frozen=True)
 class Summary:
-    """A figure over several seeds; None where there are too few."""
+    """Statistics of a figure over several seeds; None where there are too few."""
 
     mean: float | None
-    deviation: float | None  # of a sample
+    deviation: float | None  # sample standard deviation
     count: int  # how many seeds have the figure
-    total: int  # how many there are
+    total: int  # how many seeds there are
 
 
 def summary(values: Sequence[float | None] | np.ndarray) -> Summary:
-    """The summary of the seeds' figures; None, NaN and infinity are of those that have none."""
+    """Summarize the seeds' figures; None, NaN and infinity count as missing."""
     found = np.array(values, dtype=float)
     found = found[np.isfinite(found)]
     return Summary(
@@ -222,7 +222,7 @@ def summary(values: Sequence[float | None] | np.ndarray) -> Summary:
 
 @final
 class Curve(NamedTuple):
-    """A learning curve over several seeds, as far as any of them came: mean, lowest, highest."""
+    """A learning curve over several seeds, as long as the longest: mean, lowest, highest."""
 
     mean: tuple[float, ...]
     low: tuple[float, ...]
@@ -239,11 +239,11 @@ class RatePoint:
 
     @property
     def final(self) -> Summary:
-        """The final metric of ours, of the seeds that were trained to the end."""
+        """Our final metric, over the seeds that were trained to the end."""
         return summary([duel.ours.final for duel in self.duels])
 
     def worth(self, metric: Metric) -> tuple[float, ...]:
-        """What rates are ordered by: seeds that came through, metric, loss; more is better."""
+        """Return the key that ranks rates, higher is better: finished seeds, metric, loss."""
         through = [duel.ours for duel in self.duels if not duel.ours.stopped]
         worths = [
             (metric.worth(one.validation_metric[-1]), -one.validation_loss[-1]) for one in through
@@ -254,16 +254,16 @@ class RatePoint:
 @final
 @dataclass(frozen=True)
 class Comparison:
-    """One contender's result."""
+    """Result of one contender."""
 
     kind: str  # "optimizer" or "schedule"
     name: str
     setting: str  # its arguments at the best rate, as they would be typed
-    note: str  # what a reader has to know
+    note: str  # what a reader should know
     learning_rate: tuple[float, ...]  # of each step, at the best rate
-    points: tuple[RatePoint, ...]  # the rates that were tried, from the lowest on
-    best: int  # the point that is best in validation
-    tuning: Tuning | None = None  # the search by which the arguments were found
+    points: tuple[RatePoint, ...]  # the rates tried, from the lowest up
+    best: int  # index of the point that is best in validation
+    tuning: Tuning | None = None  # the search that found the arguments
 
     @property
     def rate(self) -> float:
@@ -272,24 +272,24 @@ class Comparison:
 
     @property
     def duels(self) -> tuple[Duel, ...]:
-        """Those of the best rate, one of each seed."""
+        """The duels at the best rate, one per seed."""
         return self.points[self.best].duels
 
     @property
     def at_edge(self) -> bool:
-        """Whether the best of several rates is the lowest or the highest one."""
+        """Whether the best of several rates is the lowest or the highest."""
         return len(self.points) > 1 and self.best in (0, len(self.points) - 1)
 
     def trainings(self, side: str = "ours") -> list[Training]:
-        """The trainings of a side, `"ours"` or `"built_in"`, one of each seed, or none."""
+        """Return the trainings of a side, `"ours"` or `"built_in"`: one per seed, or none."""
         return [getattr(duel, side) for duel in self.duels if getattr(duel, side)]
 
     def final(self, side: str = "ours") -> Summary:
-        """The final metric of a side."""
+        """Return a summary of the final metric of a side."""
         return summary([training.final for training in self.trainings(side)])
 
     def curve(self, side: str, name: str) -> Curve:
-        """The curve of a field of `Training` over the seeds of a side."""
+        """Return the curve of a field of `Training` over the seeds of a side."""
         curves = (getattr(training, name) for training in self.trainings(side))
         epochs = itertools.zip_longest(*curves, fillvalue=math.nan)
         finite = [list(filter(math.isfinite, epoch)) for epoch in epochs]
@@ -297,53 +297,53 @@ class Comparison:
         return Curve(*(tuple(map(of, seen)) for of in (statistics.fmean, min, max)))
 
     def stopped(self, side: str = "ours") -> dict[str, int]:
-        """For each reason to end a training early how many seeds there were."""
+        """Return the number of seeds that ended early, by reason."""
         return Counter(one.stopped for one in self.trainings(side) if one.stopped)
 
 
 @final
 @dataclass(frozen=True)
 class Results:
-    """All of a comparison."""
+    """Results of a whole comparison."""
 
     settings: Settings
     data: dict[str, Any]  # what was trained on, in figures
     model: str  # what was trained, in words
     versions: dict[str, str]
     seconds: float
-    jobs: int | None  # how many runs went at a time; None for those of a Dask cluster
-    reused: int  # how many runs were there from an earlier, interrupted comparison
-    damaged: int  # how many files of such runs were damaged, and trained again
+    jobs: int | None  # how many runs trained at a time; None on a Dask cluster
+    reused: int  # how many runs came from an earlier, interrupted comparison
+    damaged: int  # how many of their files were damaged, and the runs trained again
     comparisons: tuple[Comparison, ...]
-    again: str  # what to type to get the same again
+    again: str  # what to type to repeat the comparison
     metric: Metric = Metric()
 
     def of_kind(self, kind: str) -> list[Comparison]:
-        """The comparisons of optimizers, or those of schedules."""
+        """Return the comparisons of optimizers, or those of schedules."""
         return [comparison for comparison in self.comparisons if comparison.kind == kind]
 
     def ordered(self, kind: str) -> list[Comparison]:
-        """The comparisons of a kind, the best final metric first; those without one last."""
+        """Return the comparisons of a kind, the best final metric first, those without one last."""
         worth = self.metric.worth
         return sorted(self.of_kind(kind), key=lambda one: worth(one.final().mean), reverse=True)
 
     @property
     def target(self) -> float | None:
-        """The metric to which the time is taken; None if no training came to its end."""
+        """The metric value up to which time is measured; None if no training finished."""
         best = max((one.final().mean for one in self.comparisons), key=self.metric.worth)
         if self.settings.target is not None or best is None:
             return self.settings.target
         return best * (TARGET_SHARE if self.metric.worth(best) > 0 else 2 - TARGET_SHARE)
 
     def to_target(self, comparison: Comparison) -> tuple[Summary, Summary]:
-        """The steps of ours after which the metric is first as good as the target; the seconds."""
+        """Return summaries of the steps and seconds until our metric first reaches the target."""
         target, metric, ours = self.target, self.metric, comparison.trainings()
         epochs = np.array([one.epochs_to(target, metric) for one in ours], dtype=float)
         steps = epochs * self.data["steps_per_epoch"]
         return summary(steps), summary(steps * [one.step_seconds for one in ours])
 
     def row(self, comparison: Comparison) -> dict[str, Any]:
-        """The figures of a row of `table`; what there is none of is None or NaN."""
+        """Return the figures of a row of `table`; missing ones are None or NaN."""
         from pandas import Series
 
         ours, theirs = comparison.final("ours"), comparison.final("built_in")
@@ -367,7 +367,7 @@ class Results:
             "built_in_validation_metric_deviation": theirs.deviation,
             "steps_to_target": steps.mean,
             "seconds_to_target": seconds.mean,
-            # Of the worst seed, if all have one.
+            # Of the worst seed, if all seeds have one.
             "weight_difference": Series(differences, dtype=float).max(skipna=False),
             "step_seconds": times[0].median(),
             "built_in_step_seconds": times[1].median(),
@@ -376,13 +376,13 @@ class Results:
         return figures | (comparison.tuning.cost if comparison.tuning else {})
 
     def table(self) -> "DataFrame":
-        """A pandas table with a row for each algorithm and schedule, at its best arguments."""
+        """Return a pandas table with a row per algorithm and schedule, at its best arguments."""
         from pandas import DataFrame
 
         return DataFrame(map(self.row, self.comparisons))
 
     def epochs(self) -> "DataFrame":
-        """A pandas table with a row for each epoch, from 0 on, of each training of all rates."""
+        """Return a pandas table with a row per epoch, from 0 on, of all trainings at all rates."""
         from pandas import DataFrame, concat
 
         tables = [
@@ -409,7 +409,7 @@ class Results:
         return concat(tables, ignore_index=True)
 
     def trials(self) -> "DataFrame":
-        """A pandas table with a row for each trial of each search; empty without tuning."""
+        """Return a pandas table with a row per trial of each search; empty without tuning."""
         from pandas import DataFrame
 
         return DataFrame(
@@ -434,10 +434,10 @@ class Results:
         """Write the report: a page, its pictures, and all numbers as JSON and CSV.
 
         Args:
-            folder: Where to; a report that is there is replaced.
+            folder: Folder to write to; a report in it is replaced.
 
         Returns:
-            The page, `report.html`.
+            The path of the page, `report.html`.
 
         Raises:
             ValueError: If the folder cannot be written to.

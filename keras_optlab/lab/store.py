@@ -1,8 +1,8 @@
-"""Finished runs in a folder, so that an interrupted comparison goes on where it stopped.
+"""Storage of finished runs, so that an interrupted comparison resumes where it stopped.
 
-`joblib.Memory` would not do: it has no checksums, so that a damaged number is taken as it is; its
-files are pickles, which run code when they are loaded; and it stores a result where the function
-runs, while runs of other processes and machines are to be kept here, in any order.
+`joblib.Memory` does not fit: it has no checksums, so a damaged number would go unnoticed; its files
+are pickles, which run code when they are loaded; and it stores a result where the function runs,
+while runs of other processes and machines must be kept here, in any order.
 """
 
 import contextlib
@@ -34,9 +34,9 @@ PROBE = 64
 
 @final
 class Store:
-    """The runs of one comparison, in files that are named by all that decides their numbers.
+    """The runs of one comparison, in files named by a hash of all that decides their numbers.
 
-    The folder is made with the first one; without a folder nothing is kept.
+    The folder is created with the first file; without a folder nothing is kept.
     """
 
     def __init__(self, folder: Path | None, identity: dict[str, Any]) -> None:
@@ -45,11 +45,11 @@ class Store:
         self.reused = self.damaged = 0
 
     def path(self, folder: Path, run: Work) -> Path:
-        """The file of a run."""
+        """Return the path of a run's file."""
         return folder / f"{digest({**self.identity, 'run': dataclasses.asdict(run)})[:32]}.json"
 
     def load(self, run: Work) -> Outcome | None:
-        """The result of a run, or None if it is not there or its file is damaged."""
+        """Return the result of a run, or None if its file is missing or damaged."""
         if self.folder is None or not self.path(self.folder, run).is_file():
             return None
         try:
@@ -66,7 +66,7 @@ class Store:
         return found
 
     def save(self, result: Outcome) -> None:
-        """Write the file of a run: all of it or, if interrupted, nothing."""
+        """Write the file of a run atomically: if interrupted, nothing is written."""
         if self.folder is None:
             return
         values = dataclasses.asdict(result)
@@ -83,13 +83,13 @@ class Store:
             unfinished.unlink(missing_ok=True)
 
     def clear(self) -> None:
-        """Delete the files of all runs, those of other comparisons too."""
+        """Delete the files of all runs, including those of other comparisons."""
         for file in self.folder.glob("[0-9a-f]" * 32 + ".json") if self.folder else ():
             file.unlink()
 
 
 def digest(*parts: Any) -> str:
-    """A hash of arrays, of text, or of dictionaries of what JSON has."""
+    """Return a hash of arrays, text, or dictionaries that JSON can hold."""
     found = hashlib.sha256()
     for part in parts:
         array = np.asarray(json.dumps(part, sort_keys=True) if isinstance(part, dict) else part)
@@ -99,9 +99,9 @@ def digest(*parts: Any) -> str:
 
 
 def rebuilt(kind: Any, value: Any) -> Any:
-    """A value of a type, out of the dictionaries and lists that JSON has for it."""
+    """Rebuild a value of a type from the dictionaries and lists that JSON holds for it."""
     if isinstance(value, dict):
-        # The dataclass, which the type may have besides None.
+        # The dataclass; the type may be a union of it and None.
         made: Any = next(filter(dataclasses.is_dataclass, (kind, *typing.get_args(kind))))
         types = typing.get_type_hints(made)
         return made(**{name: rebuilt(types[name], part) for name, part in value.items()})
@@ -111,17 +111,17 @@ def rebuilt(kind: Any, value: Any) -> Any:
 
 
 def identity(task: Task, model: keras.Model, seed: int) -> dict[str, Any]:
-    """What decides the numbers of a comparison's runs; the model has weights of this seed.
+    """Return all that decides the numbers of a comparison's runs.
 
-    The model is used up.
+    The model has the initial weights of this seed; do not use it afterwards.
     """
     data = task.dataset
     parts: list[Any] = [*model.get_weights(), [one.trainable for one in model.weights]]
     if task.model is not None:
         source = task.model
         parts.append(code(load_function(source, "--model") if isinstance(source, str) else source))
-        # Layers without weights, and those that are imported from elsewhere, show in the outputs;
-        # dropout in those of training, regularizers in the losses.
+        # Layers without weights, or imported from elsewhere, show in the outputs, dropout in the
+        # training outputs, and regularizers in the losses.
         x = keras.ops.convert_to_tensor(data.x_train[:PROBE])
         set_seed(0)
         for training in (False, True):
@@ -137,7 +137,7 @@ def identity(task: Task, model: keras.Model, seed: int) -> dict[str, Any]:
 
 
 def code(function: Any) -> str:
-    """The file that defines a function, or what can be had of its code."""
+    """Return the source of a function's module, else of the function, else an empty string."""
     parts: tuple[Any, ...] = (inspect.getmodule(function), function)
     for part in parts:
         with contextlib.suppress(OSError, TypeError):

@@ -1,4 +1,4 @@
-"""Functions of two numbers, on which one can watch an optimizer."""
+"""Functions of two variables, for watching optimizers."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple, final
@@ -10,26 +10,26 @@ Pair = tuple[float, float]
 
 @final
 class Surface(NamedTuple):
-    """A function to descend, and where and how fast to do so."""
+    """A function to descend, with a start and step sizes that suit it."""
 
-    name: str  # What the user calls it
-    title: str  # What the picture calls it
-    formula: str  # The function as one would write it
-    value: Callable[[Any, Any], Any]  # Of arrays, by operations that take complex numbers
-    lesson: str  # What there is to see
+    name: str  # Name that the user gives
+    title: str  # Title of the picture
+    formula: str  # The function in mathematical notation
+    value: Callable[[Any, Any], Any]  # Takes arrays, and uses operations that take complex numbers
+    lesson: str  # What to look for
     start: Pair  # Where the descent begins
     horizontal: Pair  # Range of x in the picture
     vertical: Pair  # Range of y
     descent_rate: float  # A learning rate that suits plain gradient descent
-    stride: float  # A length that suits the step of an algorithm that scales its steps itself
+    stride: float  # A step length that suits algorithms that scale steps themselves
     minima: tuple[Pair, ...]  # The minima in the picture
-    noise: float = 0.0  # Standard deviation of what is added to both derivatives
+    noise: float = 0.0  # Standard deviation of the noise added to both derivatives
 
     def gradient(self, x: Any, y: Any) -> tuple[Any, Any]:
-        """The partial derivatives, exact to rounding.
+        """Return the partial derivatives, exact to rounding.
 
         Source: Squire & Trapp, 1998, "Using Complex Variables to Estimate Derivatives of Real
-        Functions": f'(x) = Im f(x + ih) / h, where no difference loses digits, however small h.
+        Functions": f'(x) = Im f(x + ih) / h. No subtraction loses digits, however small h is.
         """
         h = 1e-100
         by_x, by_y = self.value(x + 1j * h, y), self.value(x, y + 1j * h)
@@ -37,7 +37,7 @@ class Surface(NamedTuple):
 
 
 def plateau(x: Any, y: Any) -> Any:
-    """A slope, a plateau, and a hollow at its end."""
+    """Evaluate a slope, a plateau, and a hollow at its end."""
     s = -2 * (x + 3)
     # ln(1 + e^s) as max(s, 0) + ln(1 + e^-|s|), which does not overflow.
     below = np.where(np.real(s) > 0, -s, s)
@@ -101,7 +101,7 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {
 }
 HIMMELBLAU = ((3.0, 2.0), (-2.8051181, 3.1313125), (-3.7793103, -3.283186), (3.5844283, -1.8481265))
 SADDLE = ((0.0, 2**0.5), (0.0, -(2**0.5)))
-# By name: start, horizontal, vertical, descent rate, stride, minima, and the noise if there is any.
+# By name: start, horizontal, vertical, descent rate, stride, minima, and noise if there is any.
 NUMBERS: dict[str, tuple[Any, ...]] = {
     "rosenbrock": ((-0.7, 2.6), (-2.2, 2.2), (-1.0, 3.2), 7e-4, 0.1, ((1.0, 1.0),)),
     "beale": ((0.8, -1.6), (-1.0, 4.5), (-2.0, 2.2), 0.01, 0.08, ((3.0, 0.5),)),

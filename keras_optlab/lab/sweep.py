@@ -1,4 +1,4 @@
-"""The sweep of a range test: a rate for each update, and the loss that it gives."""
+"""The sweep of a range test: a learning rate for each update, and the loss there."""
 
 import contextlib
 import math
@@ -18,11 +18,11 @@ from keras_optlab.lab.learning_rate_range import LearningRateRange, suggest
 
 @final
 class SweptRate(LearningRateSchedule):
-    """The sweep as a schedule, for an optimizer whose learning rate is one."""
+    """The sweep as a schedule, for an optimizer whose learning rate is a schedule."""
 
     def __init__(self, rates: Sequence[float], first: int, every: int) -> None:
         self.rates = list(rates)  # one for each update
-        self.first = first  # the batch of the optimizer's count at which the sweep begins
+        self.first = first  # the optimizer's batch count when the sweep begins
         self.every = every  # batches in an update
 
     def __call__(self, step: Any) -> Any:
@@ -33,7 +33,7 @@ class SweptRate(LearningRateSchedule):
 
 @final
 class Sweep(Callback):
-    """Sets the rate of each update and notes its loss; see `find_learning_rate`."""
+    """Sets the rate of each update and records its loss; see `find_learning_rate`."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Sweep(Callback):
         self.held = held_learning_rate(optimizer)
         self.every = accumulation(optimizer)
         self.batches = 0
-        # Losses of the batches since the last update, and of the updates.
+        # Losses of batches since the last update; then rates, losses and averages of the updates.
         self.waiting: list[float] = []
         self.used: list[float] = []
         self.losses: list[float] = []
@@ -57,7 +57,7 @@ class Sweep(Callback):
         self.diverged_at: float | None = None
 
     def batches_needed(self) -> int:
-        """How many batches the sweep takes at most, and so how many epochs."""
+        """Return how many batches, and so how many epochs, the sweep takes at most."""
         return len(self.rates) * self.every
 
     @property
@@ -67,14 +67,14 @@ class Sweep(Callback):
 
     @contextlib.contextmanager
     def in_place_of_schedule(self) -> Iterator[None]:
-        """Find the optimizer's place, and take the place of a schedule while the block runs."""
-        # The first variable of an optimizer counts batches.
+        """Read the optimizer's batch count, and replace a schedule while the block runs."""
+        # An optimizer's first variable counts batches.
         first = int(to_numpy(self.optimizer.variables[0]))
         self.batches = first % self.every
         if isinstance(self.held, keras.Variable):
             yield
             return
-        # Ours refuse another schedule once a step is compiled; this one is compiled anew.
+        # Ours refuse a new schedule once a step is compiled; here, the step is compiled again.
         set_rate = keras.optimizers.Optimizer.learning_rate.__set__
         set_rate(self.optimizer, SweptRate(self.rates, first, self.every))
         try:
@@ -85,8 +85,8 @@ class Sweep(Callback):
             set_rate(self.optimizer, self.held)
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Set the rate; start the metrics afresh, so that the logs hold the loss of this batch."""
-        # On JAX, `self.model` brings all variables up to date.
+        """Set the rate, and reset the metrics, so that the logs hold the loss of this batch."""
+        # On JAX, accessing `self.model` brings all variables up to date.
         self.model.reset_metrics()
         if self.waiting:
             return
@@ -95,7 +95,7 @@ class Sweep(Callback):
         self.used.append(float(to_numpy(self.optimizer.learning_rate)))
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Take the loss of an update into the average, and stop where there is no more to see."""
+        """Add the loss of an update to the average; stop after divergence or the last rate."""
         logs = logs or {}
         if "loss" not in logs:
             raise ValueError(
@@ -121,12 +121,12 @@ class Sweep(Callback):
             self.model.stop_training = True
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Stop where an epoch has no batch, or there would be no end."""
+        """Stop if an epoch has no batch, since the sweep would never end."""
         if not self.has_seen_a_batch:
             self.model.stop_training = True
 
     def result(self) -> LearningRateRange:
-        """What was seen."""
+        """Return the result of the range test."""
         if not self.has_seen_a_batch:
             raise ValueError(
                 "find_learning_rate needs data to train on. Received: data without a batch."

@@ -1,4 +1,4 @@
-"""Tables from files that anybody may have written: npz and csv."""
+"""Tables from untrusted files: npz and csv."""
 
 import io
 import math
@@ -14,22 +14,22 @@ FEATURE_NAMES = ("x", "features")
 LABEL_NAMES = ("label", "target", "y")
 NPZ_LABEL_NAMES = ("y", "labels", "label", "target")
 
-# A zip file of a few kB may declare terabytes. What is larger comes by a function.
+# A zip file of a few kB may declare terabytes. Larger data must come from a function.
 NPZ_LIMIT = 2 * 2**30
 CSV_LIMIT = 256 * 2**20
-# An array of text takes the room of its longest item for each.
+# An array of text reserves the length of its longest item for every item.
 LABEL_LIMIT = 200
 
 
 def printable(value: object, limit: int = 240) -> str:
-    """A text of others as an error message can show it: short, and harmless to a terminal."""
+    """Make untrusted text fit for an error message: short, and harmless to a terminal."""
     shown = "".join(letter if letter.isprintable() else "?" for letter in str(value))
     return shown if len(shown) <= limit else f"{shown[:limit]}..."
 
 
 def read_table(path: Path, label: str | None) -> tuple[np.ndarray, np.ndarray]:
-    """Features and labels of a file; an `InputError` says why it cannot be read."""
-    # A pipe would be waited for.
+    """Read features and labels from a file; an `InputError` says why it cannot be read."""
+    # Reading a pipe would block.
     if not path.is_file():
         raise InputError("no such file, or it is a folder or a pipe")
     try:
@@ -37,13 +37,13 @@ def read_table(path: Path, label: str | None) -> tuple[np.ndarray, np.ndarray]:
     except InputError:
         raise
     except Exception as error:
-        # What pandas, NumPy, zipfile and the decompressors raise on damage is not a short list.
+        # pandas, NumPy, zipfile and the decompressors raise many types of errors on damage.
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise InputError(f"cannot be read: {printable(reason)}") from error
 
 
 def read_npz(path: Path, label: str | None) -> tuple[np.ndarray, np.ndarray]:
-    """Features and labels of an npz file."""
+    """Read features and labels from an npz file."""
     if not zipfile.is_zipfile(path):
         raise InputError("it is not an npz file")
     label_names = NPZ_LABEL_NAMES if label is None else (label,)
@@ -57,13 +57,13 @@ def read_npz(path: Path, label: str | None) -> tuple[np.ndarray, np.ndarray]:
 
 
 def read_csv(path: Path, label: str | None) -> tuple[np.ndarray, np.ndarray]:
-    """Features and labels of a csv file, with commas, semicolons or tabs."""
+    """Read features and labels from a csv file, separated by commas, semicolons or tabs."""
     import pandas as pd
 
     check_size(path.stat().st_size, CSV_LIMIT)
     text = path.read_text("utf-8-sig")
     separator = max(",;\t", key=text.partition("\n")[0].count)
-    # All as text, in which NA is a word. What a short line lacks is empty, and refused below.
+    # All as text, where NA is a word. Cells that a short line lacks are empty, and refused below.
     table = pd.read_csv(
         io.StringIO(text),
         sep=separator,
@@ -95,7 +95,7 @@ READERS = {".npz": read_npz, ".csv": read_csv}
 
 
 def found(wanted: Sequence[str], there: Sequence[str], what: str) -> str:
-    """The first of the wanted names that is there."""
+    """Return the first of the wanted names that exists."""
     for name in wanted:
         if name in there:
             return name
@@ -107,7 +107,7 @@ def found(wanted: Sequence[str], there: Sequence[str], what: str) -> str:
 
 
 def check_size(size: int, limit: int) -> None:
-    """Refuse what is too large."""
+    """Refuse data that is too large."""
     if size > limit:
         raise InputError(
             f"at most {limit / 2**20:,.0f} MB are read. Received: {size / 2**20:,.0f} MB; give "
@@ -116,7 +116,7 @@ def check_size(size: int, limit: int) -> None:
 
 
 def check_numbers(table: np.ndarray, what: str) -> None:
-    """Refuse what is missing or infinite, and text that is no number."""
+    """Refuse missing and infinite values, and text that is not a number."""
     flat = table.reshape(len(table), math.prod(table.shape[1:]))
     if table.dtype.kind in "biuf":
         is_finite = np.isfinite
@@ -132,7 +132,7 @@ def check_numbers(table: np.ndarray, what: str) -> None:
 
 
 def is_number(cell: str) -> bool:
-    """Whether a cell is a number; `1_000`, which Python reads as 1000, is none."""
+    """Whether a cell is a number; `1_000`, which Python reads as 1000, is not."""
     try:
         float(cell)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What commands print to a terminal: tables and progress."""
+"""Terminal output of commands: tables and progress."""
 
 import contextlib
 import math
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def wide_console() -> "Console":
-    """The terminal; where stdout is none, lines of 110 characters."""
+    """Return the terminal as a console; if stdout is not one, lines have 110 characters."""
     from rich.console import Console
 
     return Console(width=None if sys.stdout.isatty() else 110, highlight=False, markup=False)
@@ -20,12 +20,12 @@ def wide_console() -> "Console":
 
 @contextlib.contextmanager
 def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar on stderr, where that is a terminal, and the function that moves it."""
+    """Show a bar on stderr, if that is a terminal, and yield the function that moves it."""
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress
 
     console = Console(stderr=True)
-    # What is left is estimated by all that is done, however long one piece takes.
+    # Estimate the remaining time from everything done so far, however long one run takes.
     options = {"transient": True, "speed_estimate_period": math.inf}
     columns = (*Progress.get_default_columns(), MofNCompleteColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, **options) as bar:
@@ -36,7 +36,7 @@ def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
 
 
 def simple_table(first: str, *headings: str) -> "Table":
-    """A table without lines between its rows, numbers on the right."""
+    """Create a table without lines between rows, and with numbers aligned right."""
     from rich import box
     from rich.table import Table
 

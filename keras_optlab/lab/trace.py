@@ -1,6 +1,6 @@
-"""Training that leaves no trace: a model and all that it trains with, afterwards as before.
+"""Training that leaves no trace: a model and all that it trains with are restored afterwards.
 
-What is noted on the stack `undo` is put back when the stack is closed, the last first.
+State recorded on the stack `undo` is restored when the stack is closed, the last recorded first.
 """
 
 import operator
@@ -20,22 +20,22 @@ from keras_optlab.keras_glue.hooks import (
     replace_global_seed_generator,
 )
 
-# What `fit` and `evaluate` set on a model.
+# Attributes that `fit` and `evaluate` set on a model.
 SET_BY_FIT = ("history", "steps_per_execution", "stop_training", "train_function")
 SET_BY_EVALUATE = ("stop_evaluating", "test_function")
 
 
 @contextmanager
 def without_trace(model: keras.Model, data: Any, build: Callable[[], None]) -> Iterator[None]:
-    """Put a compiled model, and the random generators, back as they were, however the block ends.
+    """Restore a compiled model and the random generators, however the block ends.
 
-    What has no variables before, and has some after `build`, keeps them as they are then.
+    Parts that get their variables in `build` keep them, with the values that they have after it.
     """
     with ExitStack() as undo:
         undo.callback(random_state(data))
         _note_attributes(undo, model, SET_BY_FIT + SET_BY_EVALUATE)
         if isinstance(data, keras.utils.PyDataset):
-            # It does not learn of epochs, and so cannot reorder itself.
+            # It is not notified of epochs, so it cannot reorder itself.
             names = ("on_epoch_begin", "on_epoch_end")
             _note_attributes(undo, data, names)
             vars(data).update(dict.fromkeys(names, _do_nothing))
@@ -62,7 +62,7 @@ def _note_attributes(undo: ExitStack, owner: Any, names: tuple[str, ...]) -> Non
 
 
 def _note_state(undo: ExitStack, model: Any) -> None:
-    """The variables of a model and its optimizers, and what else they hold."""
+    """Record the variables of a model and its optimizers, and their other state."""
     if keras.backend.backend() == "torch":
         for module in model.modules():
             undo.callback(setattr, module, "training", module.training)
@@ -73,12 +73,12 @@ def _note_state(undo: ExitStack, model: Any) -> None:
     optimizers += [inner for each in optimizers for inner in getattr(each, "optimizers", ())]
     variables = [*model.variables, *model.metrics_variables, *model.optimizer.variables]
     for optimizer in optimizers:
-        # Ours note whether a step was compiled, after which a number cannot become a schedule.
+        # Ours record whether a step was compiled, after which a number cannot become a schedule.
         if isinstance(optimizer, Optimizer):
             undo.callback(setattr, optimizer.engine, "compiled", optimizer.engine.compiled)
         if hasattr(optimizer, "extra_state"):
             state = optimizer.extra_state
-            # The last first, so that they are put back in their order.
+            # Last first, so that they are restored in their original order.
             for name, array in reversed(state.arrays.items()):
                 undo.callback(state.keep, name, _host_copy(array))
             undo.callback(state.forget)
@@ -88,16 +88,16 @@ def _note_state(undo: ExitStack, model: Any) -> None:
 
 
 def _host_copy(value: Any) -> np.ndarray:
-    """A copy that no later step can write to, or give to a device."""
+    """Return a copy that no later step can write to or hand to a device."""
     return np.array(keras.ops.convert_to_numpy(value))
 
 
 def random_state(data: Any = None) -> Callable[[], None]:
-    """Note where all random generators stand that `keras.utils.set_random_seed` sets.
+    """Record all random generators that `keras.utils.set_random_seed` sets.
 
     They are Python's, NumPy's, that of `keras.random`, and those of TensorFlow and torch if they
     are imported, whatever the backend: data may come from either. If the data is a torch
-    `DataLoader`, so are its generators. What is returned puts them back.
+    `DataLoader`, its generators are recorded too. The function returned restores them all.
     """
     undo = ExitStack()
     undo.callback(random.setstate, random.getstate())
@@ -109,11 +109,11 @@ def random_state(data: Any = None) -> Callable[[], None]:
     if "tensorflow" in sys.modules:
         from tensorflow.python.eager import context
 
-        # TensorFlow has no public way to it, and `tf.random.set_seed` starts it anew.
+        # TensorFlow has no public access to its generator, and `tf.random.set_seed` restarts it.
         eager: Any = context.context()
         held = vars(eager)
         if held.get("_rng") is not None:
-            # An operation that was seeded alike before would go on where it stopped.
+            # A cached operation with the same seed would continue where it stopped.
             undo.callback(eager.clear_kernel_cache)
             undo.callback(held.update, _seed=held["_seed"], _rng=held["_rng"])
             undo.callback(held["_rng"].setstate, held["_rng"].getstate())

@@ -1,4 +1,4 @@
-"""One run of a comparison: the same model trained by ours and by the built-in."""
+"""One run of a comparison: the same model trained with ours and with the built-in."""
 
 import math
 import time
@@ -22,31 +22,31 @@ VALIDATION_BATCH = 1024
 @final
 @dataclass(frozen=True)
 class Task:
-    """What all runs of a comparison share."""
+    """Everything that all runs of a comparison share."""
 
     dataset: Dataset
     model: ModelSource
     epochs: int
     batch_size: int  # at most the number of training rows
-    built_in: bool  # whether Keras' own is trained too
+    built_in: bool  # whether to train Keras' built-ins too
     metric: Choice = field(default_factory=Choice)
 
     @property
     def steps_per_epoch(self) -> int:
-        """Full batches only: a shorter one would have to be compiled too."""
+        """The number of full batches; a shorter one would have to be compiled separately."""
         return len(self.dataset.x_train) // self.batch_size
 
     @property
     def steps(self) -> int:
-        """Those of all epochs."""
+        """The number of steps in all epochs."""
         return self.steps_per_epoch * self.epochs
 
     def contender(self, run: Run) -> Contender:
-        """What a run trains."""
+        """Return the contender that a run trains."""
         return contenders.contender(run.kind, run.name, run.rate, self.steps, run.arguments)
 
     def batches(self, seed: int) -> Iterator[tuple[int, np.ndarray]]:
-        """Each epoch and its rows, in the order in which they are trained on."""
+        """Yield each epoch and its rows, in training order."""
         random = np.random.default_rng(seed)
         for epoch in range(self.epochs):
             rows = random.permutation(len(self.dataset.x_train))
@@ -55,17 +55,17 @@ class Task:
 
 @final
 class Examiner:
-    """A model of the same layers, compiled once for all runs, to validate with."""
+    """A model with the same layers, compiled once to validate all runs."""
 
     def __init__(self, task: Task) -> None:
         self.model = network.build(task.model, task.dataset, seed=0)
         self.objective = Objective(self.model, task.dataset, task.metric)
-        # Rows that another process shares are read-only, about which torch complains.
+        # A copy: rows shared by another process are read-only, which torch complains about.
         x = np.array(task.dataset.x_validation)
         self.batches = np.split(x, range(VALIDATION_BATCH, len(x), VALIDATION_BATCH))
 
     def validate(self, weights: list[np.ndarray]) -> tuple[float, float]:
-        """Loss and metric on the validation rows; NaN if an output is not finite."""
+        """Return loss and metric on the validation rows; NaN if an output is not finite."""
         self.model.set_weights(weights)
         outputs = [self.model.predict_on_batch(batch) for batch in self.batches]
         return self.objective.score(np.concatenate(outputs))
@@ -73,11 +73,11 @@ class Examiner:
 
 @final
 class Trainee:
-    """One side of a contender while it trains, an epoch at a time."""
+    """One side of a contender while it trains, one epoch at a time."""
 
     def __init__(self, side: Side, task: Task, seed: int, examiner: Examiner) -> None:
         self.task, self.seed, self.examiner = task, seed, examiner
-        # When each step begins, and when its loss is known.
+        # When each step begins, and when its loss is available.
         self.times: list[float] = []
         clock = dict.fromkeys(("on_train_batch_begin", "on_train_batch_end"), self.note_time)
         self.callbacks = [keras.callbacks.LambdaCallback(**clock), *side.callbacks()]
@@ -92,11 +92,11 @@ class Trainee:
         self.times.append(time.perf_counter())
 
     def train(self, epoch: int, rows: np.ndarray) -> None:
-        """One epoch, over these rows in this order; nothing if the training was ended."""
+        """Train one epoch on these rows, in this order; do nothing if the training has ended."""
         if self.stopped:
             return
         if self.task.model is not None:
-            # Dropout on torch draws from the generator of the process: the same for both sides.
+            # Dropout on torch draws from the process's generator; seed it equally for both sides.
             seeds = np.random.SeedSequence((self.seed, epoch))
             network.set_seed(int(seeds.generate_state(1)[0]))
         fit: Any = self.model.fit
@@ -117,7 +117,7 @@ class Trainee:
         self.stopped = reason_to_stop(objective, epochs, *last)
 
     def result(self) -> Training:
-        """What the training came to."""
+        """Return the result of the training."""
         losses, metrics = zip(*self.validations, strict=True)
         seconds = np.diff(self.times)[::2]
         return Training(
@@ -132,12 +132,12 @@ class Trainee:
 def reason_to_stop(
     objective: Objective, epochs: tuple[int, int], score: tuple[float, float], training_loss: float
 ) -> str:
-    """Why a training has no prospect after some epochs, or an empty string.
+    """Return the reason to stop a training after some epochs, or an empty string.
 
-    It has diverged if a loss, the metric or an output is NaN or infinite. It is hopeless if, when
-    half of the epochs and at least two are over, both its loss and its metric are no better than
-    those of who does not look at the features and answers with the frequency of each class, or the
-    mean of the targets. A run is judged alone, so it ends the same whatever others are trained.
+    It has diverged if a loss, the metric or an output is NaN or infinite. It is hopeless if, once
+    half of the epochs and at least two are over, neither its loss nor its metric is better than
+    that of a predictor that ignores the features and answers with the frequency of each class, or
+    the mean of the targets. A run is judged alone, so its end does not depend on other runs.
     """
     over, planned = epochs
     if not all(map(math.isfinite, (*score, training_loss))):
@@ -147,9 +147,9 @@ def reason_to_stop(
 
 
 def duel(contender: Contender, task: Task, run: Run, examiner: Examiner) -> Duel:
-    """Train both sides on the same batches, an epoch by turns, so that both meet the same load.
+    """Train both sides on the same batches, taking turns by epoch, so that both see the same load.
 
-    The numbers are the same wherever a run is trained, and with whatever else.
+    The numbers do not depend on where a run is trained, or on which others are trained.
     """
     sides = [contender.ours, contender.built_in if task.built_in else None]
     ours, built_in = (side and Trainee(side, task, run.seed, examiner) for side in sides)
@@ -167,7 +167,7 @@ def duel(contender: Contender, task: Task, run: Run, examiner: Examiner) -> Duel
 
 
 def weight_difference(ours: Trainee, built_in: Trainee) -> float | None:
-    """See `Duel.weight_difference`."""
+    """Compute `Duel.weight_difference`."""
     if ours.stopped or built_in.stopped:
         return None
     worst = 0.0

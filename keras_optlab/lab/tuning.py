@@ -1,4 +1,4 @@
-"""The search for an algorithm's best arguments: which numbers, in which ranges, by Optuna."""
+"""The search for an algorithm's best arguments with Optuna: which ones, and in which ranges."""
 
 import time
 from dataclasses import dataclass
@@ -19,48 +19,48 @@ Work = Run | Search
 Outcome = Duel | Tuning
 
 RATE = "learning_rate"
-# How many times the value of who does not tune, in both directions.
+# Ranges span these factors around the untuned value, in both directions.
 RATE_SPAN = 30.0
 DECAY_SPAN = 10.0
 NUMBER_SPAN = 10.0
 SMALL_SPAN = 100.0
-# Below it a number is there to keep another from zero, or a weak penalty: its magnitude counts.
+# A number below this keeps another from zero, or is a weak penalty: its magnitude counts.
 SMALL = 0.01
 
 
 @final
 @dataclass(frozen=True)
 class Range:
-    """Where the values of one argument are looked for, on a logarithmic scale."""
+    """The search range of one argument, on a logarithmic scale."""
 
     name: str
-    untuned: float  # its value without tuning
+    untuned: float  # value without tuning
     low: float
     high: float
-    is_complement: bool = False  # whether the numbers are one minus the value, of a decay rate
+    is_complement: bool = False  # whether to search 1 - value, for a decay rate
 
     @property
     def label(self) -> str:
-        """What the number is called in a study."""
+        """The name of the number in a study."""
         return f"1 - {self.name}" if self.is_complement else self.name
 
     @property
     def start(self) -> float:
-        """The number of the value without tuning."""
+        """The number for the untuned value, clipped to the range."""
         number = 1 - self.untuned if self.is_complement else self.untuned
         return min(max(number, self.low), self.high)
 
     def value(self, number: float) -> float:
-        """The argument's value, to six digits."""
+        """Return the argument's value for a number, to six digits."""
         return float(f"{1 - number if self.is_complement else number:.6g}")
 
 
 def space(kind: str, name: str) -> list[Range]:
-    """The ranges of a contender's arguments, the learning rate first.
+    """Return the search ranges of a contender's arguments, the learning rate first.
 
-    They follow from the table of arguments: the learning rate, and each number of the algorithm
-    that is not off by default. A number from 0 to 1 is a decay rate, of which the distance from 1
-    counts; any other that is not negative is tried around its default. Schedules have a rate alone.
+    They follow from the declared arguments: the learning rate, and each number of the algorithm
+    that is not off by default. A number from 0 to 1 is a decay rate, searched by its distance from
+    1; any other non-negative number is searched around its default. Schedules only have a rate.
     """
     rate = contenders.usual_rate(kind, name)
     found = [Range(RATE, rate, rate / RATE_SPAN, rate * RATE_SPAN)]
@@ -71,7 +71,7 @@ def space(kind: str, name: str) -> list[Range]:
         if is_general or not isinstance(argument, Number):
             continue
         value, domain = given.get(argument.name, argument.default), argument.domain
-        # Off, or may be negative.
+        # Skip what is off, or may be negative.
         if not value or not isinstance(domain, Real) or domain.low != 0:
             continue
         if domain.high == 1:
@@ -84,17 +84,17 @@ def space(kind: str, name: str) -> list[Range]:
 
 
 def work_on(task: Task, run: Work, examiner: Examiner) -> Outcome:
-    """Do one piece of work: train a run, or search."""
+    """Do one unit of work: train a run, or search."""
     if isinstance(run, Search):
         return search(task, run, examiner)
     return duel(task.contender(run), task, run, examiner)
 
 
 def search(task: Task, run: Search, examiner: Examiner) -> Tuning:
-    """Try arguments one after another, and end those early that fall behind.
+    """Try sets of arguments one after another, ending early those that fall behind.
 
-    The first trial has the values without tuning. Trials are proposed by Optuna's TPE and pruned by
-    Hyperband, in which an epoch is one unit of the budget; the same seed gives the same trials.
+    The first trial has the untuned values. Trials are proposed by Optuna's TPE and pruned by
+    Hyperband, with an epoch as the unit of its budget; the same seed gives the same trials.
     """
     import optuna
 
@@ -137,7 +137,7 @@ def train_trial(
     proposed: "optuna.Trial",
     values: dict[str, float],
 ) -> Trial:
-    """Train one set of arguments, ours alone, until it ends or is pruned."""
+    """Train one set of arguments, ours only, until it ends or is pruned."""
     started = time.perf_counter()
     rate = values.pop(RATE)
     run = Run(search.kind, search.name, rate, search.seed, tuple(values.items()))

@@ -1,4 +1,4 @@
-"""Functions of the user's that a subcommand calls, named on the command line."""
+"""User functions that are named on the command line and called by subcommands."""
 
 import difflib
 import importlib
@@ -13,10 +13,10 @@ from keras_optlab.lab.errors import InputError
 
 
 def load_function(spec: str, what: str) -> Callable[..., Any]:
-    """The function, or anything else that can be called, of `module:function` or `FILE:function`.
+    """Load the function, or any other callable, named by `module:function` or `FILE:function`.
 
-    Modules are looked for in the current folder too, as `python -m` does, and a file's imports in
-    the folder of the file, as `python FILE` does. An `InputError` says `what` needs it.
+    Modules are also looked up in the current folder, as by `python -m`, and a file's imports in the
+    folder of the file, as by `python FILE`. An `InputError` says `what` needs it.
     """
     source, _, name = spec.rpartition(":")
     if not source or not name:
@@ -42,11 +42,11 @@ def load_function(spec: str, what: str) -> Callable[..., Any]:
 
 
 def load_file(path: Path) -> types.ModuleType:
-    """A module from a file; a file that was loaded before is not run again."""
+    """Load a module from a file; a file that was loaded before is not run again."""
     loaded = sys.modules.get(path.stem)
     if loaded is not None and getattr(loaded, "__file__", None) == str(path):
         return loaded
-    # A file may have the name of a module that others still need, `keras.py` for one.
+    # A file may share its name with a module that others still need, such as `keras.py`.
     name = f"_user_code_{path.stem}" if loaded is not None else path.stem
     specification: Any = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(specification)
@@ -60,7 +60,7 @@ def load_file(path: Path) -> types.ModuleType:
 
 
 def call(function: Callable[[], Any], what: str) -> Any:
-    """What a function of the user's returns."""
+    """Call a user's function, and turn its errors into an `InputError`."""
     try:
         return function()
     except Exception as error:

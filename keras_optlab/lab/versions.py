@@ -1,4 +1,4 @@
-"""What numbers were made with."""
+"""Versions of the software that results were made with."""
 
 import platform
 from importlib import metadata
@@ -10,12 +10,12 @@ from keras_optlab.version import __version__
 
 
 def versions() -> dict[str, str]:
-    """The versions of everything that decides the numbers."""
+    """Return the versions of everything that decides the numbers."""
     backend = keras.backend.backend()
     try:
         version = metadata.version(backend)
     except metadata.PackageNotFoundError:
-        # It may be `tensorflow-cpu`. Plugins may put files under the same name; theirs is longer.
+        # It may be `tensorflow-cpu`. Plugins may use the same import name; their names are longer.
         version = metadata.version(min(metadata.packages_distributions()[backend], key=len))
     return {
         "keras-optlab": __version__,

@@ -1,7 +1,7 @@
-"""HTML pages that fetch nothing: templates by Jinja, charts by Plotly, in the colours of `palette`.
+"""Self-contained HTML pages: Jinja templates, and Plotly charts in the colours of `palette`.
 
-The `templates` folder holds the pages' words, styles and scripts. The script of Plotly, 5 MB, is in
-each page, so that it can be opened anywhere.
+The `templates` folder holds the pages' text, styles and scripts. Each page fetches nothing: it
+embeds Plotly's script, 5 MB, so that it opens anywhere.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from keras_optlab import palette
 
 
 def render(template: str, data: dict[str, Any], **context: Any) -> str:
-    """A whole page. The data are for its script; every context has `again` and `versions`."""
+    """Render a whole page. `data` is for its script; every context has `again` and `versions`."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("keras_optlab.lab"),
         autoescape=True,
@@ -24,7 +24,7 @@ def render(template: str, data: dict[str, Any], **context: Any) -> str:
     )
     environment.globals["palette"] = palette
     themes = {"light": palette.LIGHT, "dark": palette.DARK}
-    # Without `<`, which could end the script, whatever names it holds.
+    # Plotly escapes `<`, which could end the script, whatever names the data holds.
     text = to_json_plotly({**data, "themes": themes}, engine="json")
     return environment.get_template(template).render(
         script_data=Markup(text), plotly=Markup(get_plotlyjs()), **context
@@ -32,5 +32,5 @@ def render(template: str, data: dict[str, Any], **context: Any) -> str:
 
 
 def dash(lengths: tuple[float, ...]) -> str:
-    """A dash of the palette as Plotly takes it."""
+    """Convert a dash of the palette to the form that Plotly takes."""
     return ",".join(f"{1.5 * length:g}px" for length in lengths) or "solid"

@@ -1,4 +1,4 @@
-"""`optlab claims`: measure what is said about optimizers and schedules."""
+"""`optlab claims`: test common claims about optimizers and schedules."""
 
 import dataclasses
 import time
@@ -71,12 +71,12 @@ def claims(
 
 
 def claim_number(text: str) -> int:
-    """The number of a claim; a `ValueError` where there is none."""
+    """Return the number of a claim, or raise a `ValueError` if there is none."""
     return range(1, LAST + 1).index(int(text)) + 1
 
 
 def as_numbers(evidence: "Evidence") -> dict[str, Any]:
-    """What claims.json says of a claim."""
+    """Return the entry of a claim in claims.json."""
     facts = ("number", "claim", "verdict", "holds", "text", "caption")
     return {name: getattr(evidence, name) for name in facts} | {
         "as_documented": evidence.is_as_documented,
@@ -89,7 +89,7 @@ def as_numbers(evidence: "Evidence") -> dict[str, Any]:
 
 
 def print_figures(evidence: "Evidence") -> None:
-    """A claim, its figures with their thresholds, and what came out."""
+    """Print a claim, its figures with their thresholds, and the outcome."""
     from keras_optlab.lab.terminal import simple_table, wide_console
 
     table = simple_table("Figure", "Measured", "Threshold", "")

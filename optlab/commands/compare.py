@@ -1,4 +1,4 @@
-"""`optlab compare`: train with each algorithm and schedule, ours and Keras' own."""
+"""`optlab compare`: train with each algorithm and schedule, ours and the built-ins."""
 
 import contextlib
 import functools
@@ -139,7 +139,7 @@ def compare(
     settings = settings_of(
         optimizers, schedules, epochs, batch_size, seed, seeds, rates, target, built_in, tune
     )
-    # What the user's functions print belongs to no result.
+    # Output of the user's functions must not mix with the result on stdout.
     with contextlib.redirect_stdout(sys.stderr):
         dataset = lab_data.load(data, label, seed, standardize=model is None, task=task)
         farm, chosen = Farm(jobs, dask), Choice(metric, higher_is_better)
@@ -157,7 +157,7 @@ def compare(
 
 
 def show(results: "Results") -> None:
-    """Print the tables, and what a reader has to know."""
+    """Print the tables, and notes on them."""
     from keras_optlab.lab.terminal import wide_console
 
     console = wide_console()
@@ -181,7 +181,7 @@ def show(results: "Results") -> None:
 
 
 def tables(results: "Results", kind: str, title: str) -> Iterator["Table"]:
-    """The table of a kind; and what tuning found and took, the best row first."""
+    """Yield the table of a kind and, after tuning, what it found and cost, best row first."""
     from keras_optlab.lab.cells import COST_HEADINGS, cells, cost_cells
     from keras_optlab.lab.terminal import simple_table
 

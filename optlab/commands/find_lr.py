@@ -1,4 +1,4 @@
-"""`optlab find-lr`: a learning rate for a model and data."""
+"""`optlab find-lr`: find a learning rate for a model and data."""
 
 import contextlib
 import dataclasses
@@ -36,7 +36,7 @@ def find_lr(
 ) -> None:
     """Find a learning rate: train with rates from small to large and watch the loss.
 
-    A model that its function compiles keeps its optimizer and loss.
+    A compiled model keeps its loss, and its optimizer unless `--optimizer` is given.
     """
     if out.suffix.lower() not in (".pdf", ".png", ".svg"):
         message = f"expected a .png, .svg or .pdf file. Received: {out}"

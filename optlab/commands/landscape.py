@@ -77,7 +77,7 @@ def landscape(
 
 
 def named_rate(text: str) -> tuple[str, float]:
-    """`NAME=RATE` as a pair."""
+    """Parse `NAME=RATE` into a pair."""
     name, _, number = text.partition("=")
     rate = float(number)
     if not name or not math.isfinite(rate) or rate < 0:

@@ -1,4 +1,4 @@
-"""`optlab list` and `optlab show`: what there is, and one of it with its equations."""
+"""`optlab list` and `optlab show`: the catalogue, and one entry with its equations."""
 
 import textwrap
 from collections.abc import Iterable
@@ -75,21 +75,21 @@ def show(
 
 
 def section(heading: str, lines: Iterable[str], underline: str = "-") -> str:
-    """Lines below an underlined heading."""
+    """Return lines below an underlined heading."""
     return "\n".join([heading, underline * len(heading), *lines])
 
 
 def typed(argument: Argument) -> str:
-    """The name, and the default where there is one."""
+    """Return the name, and the default if there is one."""
     name, default = argument["name"], argument["default"]
     return name if default is None else f"{name} = {default}"
 
 
 def domain(argument: Argument) -> str:
-    """Name, default and domain of an argument in a line."""
+    """Return a line with the name, default and domain of an argument."""
     return f"{MARGIN}{typed(argument):40} {argument['domain']}"
 
 
 def indented(text: str) -> str:
-    """Text in lines that begin with a margin."""
+    """Return text wrapped into lines that begin with a margin."""
     return textwrap.fill(text, 100, initial_indent=MARGIN, subsequent_indent=MARGIN)

@@ -11,18 +11,18 @@ from keras_optlab.lab.claims.evidence import Found, Measurement, claim, steps_un
 from keras_optlab.lab.claims.picture import LOG_BOTH, LOG_X, LOG_Y, Line, Panel, bars, lines
 from keras_optlab.optimizers import SGD, Adagrad, Adam, Adamax, Nadam, RMSprop
 
-# Claims 5 and 6: from here, down a cliff at x = 4, into a wide valley around 0.
+# Claims 5 and 6: start here, go down a cliff at x = 4 and into a wide valley around 0.
 CLIFF_START = np.array([8.0])
 CLIFF_LEVELS = (("cliff", 4.0), ("valley", 0.0))
 
 
 def cliff_slope(x: Any, row: Any) -> Any:
-    """Gradient of 0.05 x² with a cliff at 4."""
+    """Return the gradient of 0.05 x² with a cliff at x = 4."""
     return 0.1 * x + 5 * ops.sigmoid(4 * (x - 4))
 
 
 def step_sizes(optimizer: Any, rows: np.ndarray) -> np.ndarray:
-    """The size of each step where the gradients are given."""
+    """Return the size of each step for given gradients, one row per step."""
     start = np.zeros(rows.shape[1])
     return np.abs(np.diff(descend(optimizer, start, lambda x, row: row, rows), axis=0))
 
@@ -71,9 +71,10 @@ def adagrad(steps: int = 2000, directions: int = 360) -> Found:
 
 
 def mean_angle(optimizer: Any, directions: int, turn: float) -> float:
-    """Degrees between a first step and the way to the optimum, over starts in all directions.
+    """Return the mean angle in degrees between the first step and the direction to the optimum.
 
-    The bowl is that of claim 4, with its axes turned by degrees.
+    The mean is over starts in all directions. The bowl is that of claim 4, with its axes rotated
+    by `turn` degrees.
     """
     around = 2 * np.pi * (np.arange(directions) + 0.5) / directions
     starts = np.stack([np.cos(around), np.sin(around)], axis=1) * 10
@@ -101,7 +102,7 @@ def rmsprop_goes_on(steps: int = 2000) -> Found:
     return (
         Measurement("part of the way left, RMSProp", rmsprop, "<", 0.02),
         Measurement("part of the way left, AdaGrad", adagrad, ">", 0.2),
-        # Long after the cliff, and while both are still on their way.
+        # Well past the cliff, while both are still moving.
         Measurement("step 500, RMSProp / AdaGrad", float(ratio[500]), ">", 3),
         f"After {steps:,} steps RMSProp has {rmsprop:.1%} of the way left and AdaGrad "
         f"{adagrad:.0%}, though RMSProp's first step was {ratio[0]:.2g} times AdaGrad's: at step "
@@ -189,7 +190,7 @@ def adamax_and_nadam(steps: int = 240, seeds: int = 8) -> Found:
 
 
 def bowl_race(optimizer: Any, rates: np.ndarray, steps: int, seeds: int) -> np.ndarray:
-    """Mean number of steps to a thousandth of the height of a bowl, to stay, at each rate."""
+    """Return the mean number of steps, per rate, until the loss stays below 1/1000 of its start."""
     curvature = np.geomspace(1, 1000, 20).astype("float32")
     starts = np.random.default_rng(0).normal(size=(8 * seeds, 20))
     goal = 1e-3 * (curvature * starts**2).sum(axis=-1)
@@ -200,11 +201,14 @@ def bowl_race(optimizer: Any, rates: np.ndarray, steps: int, seeds: int) -> np.n
 
 
 def digits_race(optimizer: Any, rates: np.ndarray, steps: int, seeds: int) -> np.ndarray:
-    """Mean number of steps until softmax regression on the digits has a validation loss of 0.25."""
+    """Return the mean number of steps, per rate, to a validation loss of 0.25 on the digits.
+
+    The model is softmax regression.
+    """
     digits = data.digits(0)
     classes = np.eye(10, dtype="float32")
     y, y_validation = classes[digits.y_train], classes[digits.y_validation]
-    # A constant among the features stands for the bias.
+    # A constant feature stands in for the bias.
     x, x_validation = (
         np.pad(features, ((0, 0), (0, 1)), constant_values=1)
         for features in (digits.x_train, digits.x_validation)

@@ -1,7 +1,7 @@
-"""Many steps of an optimizer on a problem whose gradient is a formula, compiled as one loop.
+"""Runs of an optimizer on a problem with an analytic gradient, compiled as one loop.
 
-`fit` would spend most of the time around such small problems. Here a whole run is one call: a loop
-in a graph on TensorFlow, a scan on JAX, single steps on torch.
+On problems this small, `fit` would spend most of its time on overhead. Here a whole run is one
+call: a loop in a graph on TensorFlow, a scan on JAX, single steps on torch.
 """
 
 import functools
@@ -18,18 +18,19 @@ from keras_optlab.optimizers import SGD
 
 @final
 class Descent:
-    """A training that goes on from call to call, and can be started again.
+    """A training run that continues from call to call and can be restarted.
 
-    The start is an array or a tuple of arrays, and so is each point. `gradient` is a function of
-    the point and a row of what is given to `run`; `observe`, of the point after a step, returns the
-    tensor to keep of it.
+    The start and every later point are an array or a tuple of arrays. `gradient` takes the point
+    and one of the rows passed to `run`. `observe` takes the point after a step and returns the
+    tensor to record.
 
-    With `rates` it trains at several learning rates at once: points have a leading axis of them.
-    The algorithm has to be elementwise, and its rate, 1 or a schedule with 1 at the top, is
-    multiplied by each of `rates`. An optimizer has one learning rate, so each of `rates` gets other
-    coordinates: with θ = c φ the gradient in φ is c times that in θ. Gradient descent, with
-    momentum or not, then moves θ as with c² times the rate. Methods that divide by the gradient's
-    size move it as with c times the rate (their ε becomes ε / c).
+    With `rates`, it trains at several learning rates at once, and points get a leading axis for
+    them. The algorithm must be elementwise, and its rate, 1 or a schedule that peaks at 1, is
+    multiplied by each of `rates`. Since an optimizer has only one learning rate, each of `rates`
+    gets different coordinates: with θ = c φ, the gradient in φ is c times that in θ. Gradient
+    descent, with or without momentum, then moves θ as if the rate were c² times as large. Methods
+    that divide by the gradient's size move it as if the rate were c times as large (their ε
+    becomes ε / c).
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Descent:
         self.loop = loop(self.step, self.state)
 
     def restart(self, **hyperparameters: float) -> None:
-        """Go back to the start, with values for those hyperparameters that change between runs."""
+        """Go back to the start, and set the hyperparameters that change between runs."""
         for variable, value in zip(self.state, self.initial, strict=True):
             variable.assign(value.copy())
         # Not all hyperparameters are among the optimizer's variables on every backend.
@@ -63,21 +64,21 @@ class Descent:
             setattr(self.optimizer, name, value)
 
     def run(self, rows: np.ndarray | int) -> np.ndarray:
-        """Go on, one step for each row, and return what is observed after each.
+        """Take one step per row, and return what is observed after each.
 
-        A row is what the gradient is given, such as its noise; an integer is a number of steps.
+        A row is passed to `gradient`, for example as its noise. An integer is the number of steps.
         """
         if isinstance(rows, int):
             rows = np.zeros((rows, 0), "float32")
         return np.array(to_numpy(self.loop(ops.convert_to_tensor(rows))))
 
     def point(self) -> Any:
-        """Where the training is."""
+        """Return the current point."""
         values = [*map(ops.multiply, self.scales, self.variables)]
         return keras.tree.pack_sequence_as(self.start, values)
 
     def step(self, row: Any) -> Any:
-        """One step, and what is observed after it."""
+        """Take one step, and return what is observed after it."""
         gradients = keras.tree.flatten(self.gradient(self.point(), row))
         self.optimizer.apply([*map(ops.multiply, self.scales, gradients)], self.variables)
         return self.observe(self.point())
@@ -86,20 +87,20 @@ class Descent:
 def descend(
     optimizer: Any, start: Any, gradient: Callable[[Any, Any], Any], rows: np.ndarray | int
 ) -> np.ndarray:
-    """The way of one array: its start, and its value after each step; see `Descent`."""
+    """Return the path of one array: its start, then its value after each step; see `Descent`."""
     way = Descent(optimizer, np.asarray(start), gradient).run(rows)
     return np.concatenate([np.asarray(start, "float32")[None], way])
 
 
 def loop(step: Callable[[Any], Any], state: list[keras.Variable]) -> Callable[[Any], Any]:
-    """A function that takes a step, which writes to the state, for each of its rows."""
+    """Return a function that calls `step`, which writes to `state`, once for each row."""
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        # One iteration at a time: each reads what the one before has written.
+        # One iteration at a time: each reads what the previous one wrote.
         options: Any = {"parallel_iterations": 1, "fn_output_signature": tf.float32}
         compiled = tf.function(lambda rows: tf.map_fn(step, rows, **options), autograph=False)
-        # For any number of rows, since TensorFlow warns of many calls that each trace a graph.
+        # Traced once for any number of rows: TensorFlow warns if many calls each trace a graph.
         graph = functools.cache(compiled.get_concrete_function)
         return lambda rows: graph(tf.TensorSpec([None, *rows.shape[1:]], rows.dtype))(rows)
     if keras.backend.backend() == "torch":

@@ -1,4 +1,4 @@
-"""What was measured of a claim, and what follows from it."""
+"""Measurements of a claim, and the verdict that follows."""
 
 import functools
 import inspect
@@ -22,10 +22,10 @@ RELATIONS = {"<": operator.lt, ">": operator.gt}
 @final
 @dataclass(frozen=True)
 class Measurement:
-    """A figure, and the bound that it has to keep for the claim to hold.
+    """A figure, and the bound it must meet for the claim to hold.
 
-    `expected` is False for a part of a claim that is commonly said and documented not to hold. NaN
-    keeps no bound.
+    `expected` is False for a part of a claim that is commonly made but documented not to hold. NaN
+    meets no bound.
     """
 
     name: str
@@ -40,27 +40,27 @@ class Measurement:
 
     @property
     def passed(self) -> bool:
-        """Whether the figure keeps the bound."""
+        """Whether the figure meets the bound."""
         return bool(RELATIONS[self.relation](self.value, self.bound))
 
     @property
     def is_as_documented(self) -> bool:
-        """Whether it keeps the bound just when it is expected to."""
+        """Whether the figure meets the bound exactly when it is expected to."""
         return self.passed == self.expected and not np.isnan(self.value)
 
     @property
     def threshold(self) -> str:
-        """The bound in words."""
+        """The bound as text, such as `< 0.1`."""
         return f"{self.relation} {self.bound:.4g}"
 
 
 @final
 @dataclass(frozen=True)
 class Evidence:
-    """What came out for one claim, as it is commonly put: figures, a text, and a picture.
+    """The result for one claim, as commonly put: figures, a text, and a picture.
 
-    The figures decide together, and the text says so where the claim does not hold as it is put.
-    The caption says what to see in the panels, which stand from left to right.
+    The claim holds only if every figure meets its bound; the text says where it does not hold as
+    put. The caption says what to see in the panels, which are drawn from left to right.
     """
 
     number: int
@@ -78,7 +78,7 @@ class Evidence:
 
     @property
     def holds(self) -> bool:
-        """Whether the claim holds as it is commonly put."""
+        """Whether the claim holds as commonly put."""
         return all(measurement.passed for measurement in self.measurements)
 
     @property
@@ -94,14 +94,14 @@ class Evidence:
         return "holds" if self.holds else "does not hold as claimed"
 
 
-# What a function finds out about the claim in its docstring, in the order of `Evidence`.
+# What a function returns about the claim in its docstring, in the order of `Evidence`.
 Found = tuple[Measurement | str | Panel, ...]
-# What measures each claim, by its number.
+# The function that measures each claim, by number.
 MEASURED_BY: dict[int, Callable[..., Evidence]] = {}
 
 
 def claim(number: int) -> Callable[[Callable[..., Found]], Callable[..., Evidence]]:
-    """Make a function measure the claim of a number, which its docstring puts into words."""
+    """Register a function that measures a claim; its docstring is the wording of the claim."""
 
     def register(function: Callable[..., Found]) -> Callable[..., Evidence]:
         words = " ".join((inspect.getdoc(function) or "").split())
@@ -121,25 +121,26 @@ def claim(number: int) -> Callable[[Callable[..., Found]], Callable[..., Evidenc
 
 
 def draw(evidence: Evidence, path: str | Path, dpi: int = 110) -> None:
-    """Write the picture of a claim to a PNG file, with `dpi` dots an inch."""
+    """Write the picture of a claim to a PNG file, at `dpi` dots per inch."""
     Path(path).write_bytes(png(evidence, dpi))
 
 
 def png(evidence: Evidence, dpi: int = 110) -> bytes:
-    """The picture of a claim as the content of a PNG file."""
+    """Return the picture of a claim as the content of a PNG file."""
     file, small = io.BytesIO(), io.BytesIO()
     with matplotlib.rc_context(STYLE):
         drawn = figure(f"{evidence.number}. {evidence.claim}", evidence.panels)
         drawn.savefig(file, format="png", dpi=dpi, facecolor="white")
-    # A palette makes the file a third as large, and a notebook with it.
+    # A palette cuts the file, and a notebook that holds it, to a third of the size.
     Image.open(file).convert("RGB").quantize(128).save(small, "png", optimize=True)
     return small.getvalue()
 
 
 def steps_until(values: np.ndarray, bound: float | np.ndarray) -> np.ndarray:
-    """The number of steps after which values stay under a bound; infinity where the last does not.
+    """Return the number of steps after which values stay below a bound.
 
-    The leading axis of the values is steps, from step 0 on; each element of a row may have a bound.
+    Infinity where the last value is not below the bound. The leading axis of the values is steps,
+    starting at step 0; each element of a row may have a different bound.
     """
     over = ~(np.asarray(values) < bound)
     last_over = len(over) - np.argmax(over[::-1], axis=0)

@@ -17,7 +17,7 @@ BETA = "β = {:g}"
 def slide(
     rate: float, beta: float, start: float, slope: Callable[[Any, Any], Any], steps: int
 ) -> np.ndarray:
-    """The way of one number with momentum."""
+    """Return the path of one number under gradient descent with momentum."""
     return descend(SGD(rate, momentum=beta), [start], slope, steps)[:, 0]
 
 
@@ -121,7 +121,7 @@ def nesterov_on_a_bowl(rates: int = 60, momentums: int = 34) -> Found:
     goal, swept = 1e-4 * float(height(*start)), np.geomspace(2e-3, 0.08, rates)
 
     def fewest_steps(nesterov: bool) -> tuple[float, float, float]:
-        """At any rate and momentum; the rate and the momentum."""
+        """Return the fewest steps over all rates and momentums, with that rate and momentum."""
         descent = Descent(SGD(1.0, momentum=0.5, nesterov=nesterov), start, slope, rates=swept)
         found = []
         for beta in np.linspace(0.3, 0.96, momentums):

@@ -25,12 +25,12 @@ class Line:
     """A line of a picture.
 
     Args:
-        label: What the legend calls it; `""` leaves it out of the legend.
+        label: Name in the legend; `""` leaves it out of the legend.
         x: Array; in a bar chart, the lengths of the bars.
         y: Array of the same length.
         spread: Two arrays, the lower and upper edge of a band around the line, or None.
         style: `"line"`, `"dots"` (a line with a dot at each point) or `"marks"` (dots alone).
-        colour: Number of a colour, the same for what belongs together; None for the next one.
+        colour: Index of a colour, shared by lines that belong together; None for the next one.
     """
 
     label: str
@@ -44,17 +44,17 @@ class Line:
 @final
 @dataclass(frozen=True)
 class Panel:
-    """One coordinate system of a picture.
+    """One panel of a picture, with its axes.
 
     Args:
         title: What it shows.
-        x_label: What the horizontal axis is.
-        y_label: What the vertical axis is.
+        x_label: Label of the horizontal axis.
+        y_label: Label of the vertical axis.
         lines: `Line`s; in a bar chart, each has one point for each of `names`.
         scales: Scale of each axis, `"linear"` or `"log"`.
-        limits: Lower and upper end of the vertical axis; None for what the lines need.
+        limits: Lower and upper end of the vertical axis; None to fit the lines.
         levels: Labelled vertical positions, drawn as thin lines across.
-        height: Function of x and y whose level lines lie under the lines, or None.
+        height: Function of x and y whose contours are drawn beneath the lines, or None.
         names: Names of the bars of a bar chart, from top to bottom; None for lines.
     """
 
@@ -72,7 +72,7 @@ class Panel:
 def lines(
     values: Mapping[Any, Any], x: Any = 0, style: str = "line", label: str = "{}"
 ) -> list[Line]:
-    """A `Line` for each key, which is put into the label; x is an array, or the first step."""
+    """Return a `Line` for each key, which fills the label; `x` is an array or the first step."""
     return [
         Line(
             label.format(key), np.arange(x, x + len(y)) if isinstance(x, int) else x, y, None, style
@@ -82,15 +82,15 @@ def lines(
 
 
 def bars(values: Mapping[str, Any]) -> list[Line]:
-    """A `Line` for each label, with a length for each bar."""
+    """Return a `Line` for each label, with one length per bar."""
     return [Line(label, lengths, np.arange(len(lengths))) for label, lengths in values.items()]
 
 
 def figure(title: str, panels: Sequence[Panel]) -> Figure:
-    """A figure of panels side by side, which a notebook shows.
+    """Return a figure of panels side by side, which a notebook can display.
 
     Args:
-        title: What stands above them.
+        title: Title above the panels.
         panels: `Panel`s, from left to right.
     """
     width = max(6.4, 4.6 * len(panels))
@@ -105,7 +105,7 @@ def figure(title: str, panels: Sequence[Panel]) -> Figure:
 
 
 def draw_panel(axes: Axes, panel: Panel) -> None:
-    """One coordinate system."""
+    """Draw one panel."""
     axes.set(title=panel.title, xlabel=panel.x_label, ylabel=panel.y_label)
     axes.set(xscale=panel.scales[0], yscale=panel.scales[1])
     draw_lines = draw_curves if panel.names is None else draw_bars
@@ -132,7 +132,7 @@ def draw_panel(axes: Axes, panel: Panel) -> None:
 
 
 def draw_curves(axes: Axes, panel: Panel) -> None:
-    """Lines, each with a dash as well as a colour, since a panel has few."""
+    """Draw lines, each with a dash pattern as well as a colour, since a panel has only a few."""
     for place, line in enumerate(panel.lines):
         kind = place if line.colour is None else line.colour
         look = {"color": LINES[kind % len(LINES)], "linewidth": 1.5, "label": line.label or None}
@@ -144,7 +144,7 @@ def draw_curves(axes: Axes, panel: Panel) -> None:
 
 
 def draw_bars(axes: Axes, panel: Panel) -> None:
-    """The points of each line as horizontal bars with their values."""
+    """Draw the points of each line as horizontal bars, labelled with their values."""
     names: Any = panel.names
     positions = np.arange(len(names))
     thickness = BAR_HEIGHT / len(panel.lines)

@@ -33,7 +33,7 @@ def weight_decay(steps: int = 500, copies: int = 2000) -> Found:
         float(np.abs(one[-1] - other[-1]).max() / np.abs(one[-1] - start).max())
         for one, other in ((sgd, sgd_l2), (adamw, adam_l2))
     )
-    # Of zero-mean gradients nothing is left in the mean, which decays by (1 − ηλ) a step.
+    # Zero-mean gradients cancel in the mean weight, which decays by the factor 1 − ηλ per step.
     full = 1 - (1 - rate * decay) ** steps
     means = [way.astype("float64").mean(axis=1) for way in (adamw, adam_l2)]
     taken, taken_l2 = (1 - mean[-1] for mean in means)
@@ -71,12 +71,12 @@ def generalisation(rows: int = 60, seeds: int = 5, steps: int = 600) -> Found:
         return ops.einsum("srf,sr->sf", x, error) / rows
 
     def accuracy(weights: np.ndarray, features: np.ndarray) -> np.ndarray:
-        """Among negative and among positive examples, a row for each draw."""
+        """Return the accuracy on negative and on positive examples, one row per draw."""
         right = np.sign(np.einsum("srf,sf->sr", features, weights)) == labels
         return np.stack([(right & (labels == y)).sum(1) / (labels == y).sum(1) for y in (-1, 1)], 1)
 
     start = np.zeros((seeds, features.shape[2]))
-    # AdaGrad's s starts from 0 as in its paper; from 0.1 in Keras.
+    # AdaGrad's s starts at 0, as in its paper; in Keras it starts at 0.1.
     optimizers = {
         "SGD": SGD(0.05),
         "momentum 0.9": SGD(0.005, momentum=0.9),
@@ -115,11 +115,11 @@ def generalisation(rows: int = 60, seeds: int = 5, steps: int = 600) -> Found:
 
 
 def wilson(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A draw of the problem of Wilson et al., Section 3.3.
+    """Draw an instance of the problem of Wilson et al., Section 3.3.
 
-    Feature 0 is the label, 1 and 2 are always 1, and each example has five that only it has, of
-    which a positive one shows one and a negative one all. There are more positive examples.
-    Returned are the labels, -1 and 1, the features, and those of unseen examples.
+    Feature 0 is the label, features 1 and 2 are always 1, and five more are reserved for each
+    example: a positive example sets one of them, a negative example all five. Most examples are
+    positive. Returns the labels, -1 and 1, the features, and the features of unseen examples.
     """
     random = np.random.default_rng(seed)
     labels = np.where(random.permutation(rows) < 0.6 * rows, 1.0, -1.0)

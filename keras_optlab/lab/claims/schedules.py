@@ -1,4 +1,4 @@
-"""Claims 11 to 14: the learning rate, schedules of it, 1cycle, and reducing on a plateau."""
+"""Claims 11 to 14: the learning rate, its schedules, 1cycle, and reducing on a plateau."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, final
@@ -65,11 +65,11 @@ def largest_rate(curvature: float = 4.0, steps: int = 2000) -> Found:
 def noisy_bowl(
     steps: int, seeds: int, smallest: float = 0.01, distance: float = 1.0
 ) -> tuple[np.ndarray, Callable[..., Descent]]:
-    """½ Σ c x² in 20 directions, whose gradient has noise of variance c in each.
+    """Make the bowl ½ Σ c x² in 20 directions, with gradient noise of variance c in each.
 
-    The curvatures c lie between `smallest` and 1. Each seed has a start and a noise; `distance` is
-    the spread of the starts in units of 1 / √c. Returned are the noise of each step, and a function
-    that makes a descent, which observes the loss without noise, of a learning rate and `rates`.
+    The curvatures c lie between `smallest` and 1. Each seed has a different start and noise;
+    `distance` is the spread of the starts in units of 1 / √c. Returns the noise of each step, and a
+    function that makes a descent from a learning rate and `rates`; it observes the noiseless loss.
 
     Source: Zhang et al., 2019, "Which Algorithmic Choices Matter at Which Batch Sizes?" (the noisy
     quadratic model).
@@ -92,7 +92,10 @@ def noisy_bowl(
 def train(
     descent: Descent, noise: np.ndarray, rate: float, epoch: int, callback: Any = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Losses of each step and the rate of each epoch, by default with `PerformanceScheduling`."""
+    """Train with a callback, and return the losses of each step and the rate of each epoch.
+
+    The callback defaults to `PerformanceScheduling`.
+    """
     callback = callback or PerformanceScheduling("loss", 0.2, 2, mode="min", min_delta=0.0)
     descent.restart(learning_rate=rate)
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
@@ -111,8 +114,8 @@ def train(
 @claim(12)
 def every_schedule(steps: int = 1400, seeds: int = 16) -> Found:
     """Every schedule ends lower than the best constant rate on a noisy problem."""
-    # Each gets the same sweep of its highest rate. `PerformanceScheduling` sees the mean loss of
-    # the seeds, which it reduces together. The steps are a multiple of 140.
+    # Each schedule gets the same sweep of its highest rate. `PerformanceScheduling` sees the mean
+    # loss of all seeds and reduces their rate together. `steps` is a multiple of 140.
     (noise, bowl), rates = noisy_bowl(steps, seeds), np.geomspace(0.03, 1.95, 13)
     final = {
         name: np.nan_to_num(bowl(schedule, rates).run(noise)[-1], nan=np.inf)
@@ -129,7 +132,7 @@ def every_schedule(steps: int = 1400, seeds: int = 16) -> Found:
     lower = [ratio[name] for name in order if name not in HIGHER]
     failing = [f"{name} ends at {ratio[name]:.2f} times" for name in order if name in HIGHER]
     values = np.array([ratio[name] for name in order])
-    # Two standard errors over the seeds, of the mean of a schedule.
+    # Two standard errors of a schedule's mean over the seeds.
     wide = np.array([2 * np.std(best[name] / constant) / seeds**0.5 for name in order])
     bars = Line("", values, np.arange(len(order)), (values - wide, values + wide))
     swept = ("constant", "cosine", "exponential", "1cycle", "warmup, then constant")
@@ -153,7 +156,7 @@ def every_schedule(steps: int = 1400, seeds: int = 16) -> Found:
 
 
 def tried(steps: int) -> dict[str, Any]:
-    """The schedules, with 1 as their highest rate; all but two end on a small rate."""
+    """Return the schedules, peaking at 1; all but `constant` and `HIGHER` end on a small rate."""
     pieces, warmup = [steps // 2, 3 * steps // 4], steps // 10
     cosine = schedules.CosineDecay(1.0, steps - warmup)
     return {
@@ -164,7 +167,7 @@ def tried(steps: int) -> dict[str, Any]:
         "inverse time": schedules.InverseTimeDecay(1.0, steps / 10, 1.0),
         "polynomial": schedules.PolynomialDecay(1.0, steps, 0.0),
         "cosine": schedules.CosineDecay(1.0, steps),
-        # Cycles of 1, 2 and 4 sevenths end with the training; those of 1, 2 and 4 quarters not.
+        # Cycles of 1, 2 and 4 sevenths end with the training; 1, 2 and 4 quarters do not.
         "restarts": schedules.CosineDecayRestarts(1.0, steps // 7, 2.0),
         "restarts, stopped within a cycle": schedules.CosineDecayRestarts(1.0, steps // 4, 2.0),
         "1cycle": schedules.OneCycleLearningRate(1.0, steps),
@@ -181,7 +184,7 @@ def super_convergence(examples: int = 10_000) -> Found:
     easy, hard = 0.963, 0.815
     on_shapes = race(shapes(examples), cycles=(2, 3, 4, 6), longest=12, seeds=4)
     on_digits = race(data.digits(0), cycles=(1, 2, 3, 4), longest=6, seeds=8)
-    # The first number of epochs at which the accuracy is reached.
+    # The smallest number of epochs that reaches the accuracy.
     constant, cycled, uncycled, constant_digits, cycled_digits, _ = (
         float(min(line.x[line.y >= target], default=np.inf))
         for raced, target in ((on_shapes, hard), (on_digits, easy))
@@ -207,11 +210,11 @@ def super_convergence(examples: int = 10_000) -> Found:
 
 
 def shapes(examples: int) -> Dataset:
-    """Noisy shapes: a small task on which constant learning rates need many epochs.
+    """Make noisy shapes, a small task on which constant learning rates need many epochs.
 
-    There are ten curves, each example one of them shifted, stretched in height and in noise, in
-    the manner of MNIST-1D (Greydanus & Kobak, 2020, "Scaling down Deep Learning"). A fifth of the
-    examples validate.
+    Each example is one of ten curves, shifted, scaled in height and buried in noise, in the manner
+    of MNIST-1D (Greydanus & Kobak, 2020, "Scaling down Deep Learning"). A fifth of the examples
+    are for validation.
     """
     random = np.random.default_rng(0)
     curves, positions = random.normal(size=(10, 12)), np.linspace(0, 11, 20)
@@ -228,9 +231,10 @@ def shapes(examples: int) -> Dataset:
 
 @final
 class Perceptron:
-    """softmax(tanh(x A + a) B + b), by the mean cross-entropy, for several rates and seeds.
+    """The network softmax(tanh(x A + a) B + b), trained at several rates and seeds at once.
 
-    It starts from Glorot's uniform weights and zero biases, other ones for each seed.
+    The loss is the mean cross-entropy. Biases start at zero, weights from Glorot's uniform
+    distribution, drawn separately for each seed.
     """
 
     def __init__(self, dataset: Dataset, seeds: int, hidden: int = 32) -> None:
@@ -244,11 +248,11 @@ class Perceptron:
             self.start += (random.uniform(-bound, bound, (seeds, *shape)),)
 
     def descent(self, optimizer: keras.optimizers.Optimizer) -> Descent:
-        """Training, of which only the end matters."""
+        """Return a training that records nothing, since only its end matters."""
         return Descent(optimizer, self.start, self.gradient, lambda weights: ops.zeros(()), RATES)
 
     def gradient(self, weights: tuple[Any, ...], batch: Any) -> tuple[Any, ...]:
-        """Gradients of the loss on each seed's batch."""
+        """Return the gradients of the loss on each seed's batch."""
         a_kernel, a_bias, b_kernel, b_bias = weights
         x, y = ops.take(self.x, batch, axis=0), ops.take(self.y, batch, axis=0)
         hidden = ops.tanh(ops.matmul(x, a_kernel) + a_bias)
@@ -262,7 +266,7 @@ class Perceptron:
         )
 
     def best_accuracy(self, descent: Descent, rows: np.ndarray) -> float:
-        """Validation accuracy after the steps of `rows`: mean over the seeds, at the best rate."""
+        """Train on `rows`; return the validation accuracy at the best rate, mean over the seeds."""
         descent.run(rows)
         a_kernel, a_bias, b_kernel, b_bias = map(to_numpy, descent.point())
         hidden = np.tanh(self.dataset.x_validation @ a_kernel + a_bias)
@@ -271,12 +275,12 @@ class Perceptron:
 
 
 def race(dataset: Dataset, cycles: Sequence[int], longest: int, seeds: int) -> list[Line]:
-    """Accuracies after numbers of epochs, of a constant rate, 1cycle, and 1cycle of the rate alone.
+    """Return accuracy by epochs for a constant rate, 1cycle, and 1cycle of the rate alone.
 
-    The constant rate has one training, the longest; each point of 1cycle is one.
+    The constant rate is trained once, for the longest; each point of 1cycle is a separate training.
     """
     network, random = Perceptron(dataset, seeds), np.random.default_rng(1)
-    # The rows of each step's batch, shuffled for each epoch; those that fill no batch are left out.
+    # The rows of each step's batch, reshuffled every epoch; an incomplete last batch is dropped.
     epoch = len(dataset.x_train) // BATCH
     orders = [
         [random.permutation(len(dataset.x_train))[: epoch * BATCH] for _ in range(seeds)]
@@ -303,7 +307,7 @@ def race(dataset: Dataset, cycles: Sequence[int], longest: int, seeds: int) -> l
 @claim(14)
 def reduce_on_plateau(steps: int = 700, seeds: int = 32, epoch: int = 20) -> Found:
     """Reducing on a plateau helps exactly when the loss has stalled, and not before."""
-    # An epoch, of which `steps` is a multiple, is the time between two looks at the loss.
+    # An epoch is the interval between looks at the loss; `steps` is a multiple of it.
     rate, soon, late = 0.2, 100, 300
     noise, bowl = noisy_bowl(steps, seeds, smallest=0.1, distance=10.0)
     descent = bowl(rate)

@@ -1,4 +1,4 @@
-/* Plotly's charts in the colours of the page, which follow the system's and the printer's. */
+/* Plotly charts in the page's colours, which follow the system's colour scheme and printing. */
 const page = JSON.parse(document.getElementById("data").textContent);
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const print = matchMedia("print");
@@ -9,7 +9,7 @@ const CONFIG = {
   modeBarButtons: [["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d", "toImage"]],
 };
 
-/* What every chart has in common. */
+/* The template and width that all charts share. */
 function theme() {
   const { ink, muted, ours, panel, paper, rule, valley } = page.themes[dark.matches && !print.matches ? "dark" : "light"];
   const font = { color: muted, family: getComputedStyle(document.body).fontFamily, size: 13 };

@@ -1,4 +1,4 @@
-/* Optimizers on their way down a surface: one chart, drawn anew for each step. */
+/* Optimizers on their way down a surface: one chart, redrawn for each step. */
 const SECONDS = 10;
 const byId = (id) => document.getElementById(id);
 const chart = byId("ways");
@@ -7,7 +7,7 @@ const boxes = [...document.querySelectorAll(".algorithms input")];
 const rows = boxes.map((box) => box.closest("tr"));
 let surface, timer;
 
-/* The traces of the ways, in the order of the table; a way ends where a number overflowed. */
+/* The traces of the paths, in table order; a path ends where a number overflowed. */
 const ways = () => boxes.map((box) => surface.chart.data.find((trace) => trace.name === box.value));
 const reached = (way) => Math.min(Number(slider.value), way.x.length - 1);
 
@@ -17,7 +17,7 @@ function height(way) {
   return value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential(1) : value.toPrecision(3);
 }
 
-/* All that depends on the step and the boxes. A slider of Plotly does not work by keyboard. */
+/* Update everything that depends on the step and the boxes. Plotly sliders lack keyboard control. */
 function show() {
   const all = ways();
   const shown = all.filter((way, number) => boxes[number].checked);
@@ -38,7 +38,7 @@ function choose(name) {
   surface = page.surfaces.find((each) => each.name === name);
   for (const id of ["title", "formula", "lesson"]) byId(id).textContent = surface[id];
   ways().forEach((way, number) => {
-    // A built-in has the arguments of ours, in the row above.
+    // A built-in has the same arguments as ours, in the row above.
     rows[number].querySelector(".setting")?.replaceChildren(way.meta.setting);
   });
   show();
@@ -57,7 +57,7 @@ function play(on) {
   }, Math.max(50, 1000 * SECONDS / slider.max));
 }
 
-/* Pointing at a row points at its dot. */
+/* Pointing at a row, or focusing it, points at its dot. */
 rows.forEach((row, number) => {
   const point = () => {
     const way = ways()[number];

@@ -1,4 +1,4 @@
-/* The chart of a section: a figure, of the rows that are ticked. */
+/* The chart of a section: the chosen figure, with the ticked rows. */
 function explore(section) {
   const find = (selector) => section.querySelector(selector);
   const [chart, metric, log, legend] = [".chart", ".metric", ".log", ".legend"].map(find);
@@ -44,8 +44,8 @@ function explore(section) {
   choose();
 }
 
-/* Headings become buttons that sort: best first, then the other way round; no value is last.
-   By hand: DataTables, as `itables` bundles it, would add over half a megabyte to each page. */
+/* Turn headings into buttons that sort: best first, then reversed; missing values come last.
+   Written by hand: DataTables, as `itables` bundles it, would add over half a megabyte per page. */
 function makeSortable(table, announcement) {
   const headers = table.querySelectorAll("th[data-column]");
   for (const header of headers) {
