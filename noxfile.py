@@ -1,11 +1,11 @@
-"""Every check of the project, each in an environment made for it.
+"""The checks of the project, each in a virtual environment made for it.
 
     nox                             # the quick tests on TensorFlow, lint and types
     nox -s tests-jax -- -k adam     # arguments after -- go to the session's command
     nox -l                          # all sessions
 
-`nox --no-venv --no-install` runs a session in the present environment. `KERAS_VERSION=3.12.0`
-takes that Keras; `KERAS_BACKEND` chooses the backend of `keras-suite`, `coverage` and `benchmarks`.
+`nox --no-venv --no-install` runs a session in the current environment. `KERAS_VERSION=3.12.0`
+selects that Keras; `KERAS_BACKEND` the backend of `keras-suite`, `coverage` and `benchmarks`.
 """
 
 import os
@@ -18,10 +18,10 @@ nox.needs_version = ">=2024.10.9"
 nox.options.sessions = ["tests-tensorflow", "lint", "types"]
 nox.options.reuse_existing_virtualenvs = True
 
-# Installed first: what depends on torch would bring the newest, which is built for CUDA.
+# Installed first: packages that depend on torch would pull in the newest, built for CUDA.
 TORCH = "torch==2.13.0"
 
-# One thread a process: several stall where tests or other programs share the cores.
+# One thread per process: several stall if tests or other programs share the cores.
 SETTINGS = {"TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": "1"}
 
 SMOKE = """
@@ -37,7 +37,7 @@ print("keras-optlab", keras_optlab.__version__, "from", keras_optlab.__file__)
 
 
 def install(session: nox.Session, *extras: str, package: str = ".", editable: bool = True) -> None:
-    """Install the package with extras, torch before them and the wanted Keras after them."""
+    """Install the package with extras, torch before them and the requested Keras after them."""
     if "torch" in extras or "types" in extras:
         session.install(TORCH)
     session.install(*(["-e"] if editable else []), f"{package}[{','.join(extras)}]")
@@ -46,37 +46,37 @@ def install(session: nox.Session, *extras: str, package: str = ".", editable: bo
 
 
 def backend(default: str = "tensorflow") -> str:
-    """The backend that the environment names."""
+    """Return the backend that KERAS_BACKEND names."""
     return os.environ.get("KERAS_BACKEND", default)
 
 
 def run_tests(session: nox.Session, name: str) -> None:
-    """The quick tests on a backend; `-- -m ""` runs all, `-- tests/engine` some."""
+    """Run the quick tests on a backend; `-- -m ""` runs all, `-- tests/engine` some."""
     install(session, name, "lab", "test")
     session.run("pytest", "-n", "auto", *session.posargs, env={**SETTINGS, "KERAS_BACKEND": name})
 
 
 @nox.session(name="tests-tensorflow")
 def tests_tensorflow(session: nox.Session) -> None:
-    """The quick tests on TensorFlow."""
+    """Run the quick tests on TensorFlow."""
     run_tests(session, "tensorflow")
 
 
 @nox.session(name="tests-jax")
 def tests_jax(session: nox.Session) -> None:
-    """The quick tests on JAX."""
+    """Run the quick tests on JAX."""
     run_tests(session, "jax")
 
 
 @nox.session(name="tests-torch")
 def tests_torch(session: nox.Session) -> None:
-    """The quick tests on torch."""
+    """Run the quick tests on torch."""
     run_tests(session, "torch")
 
 
 @nox.session(name="keras-suite")
 def keras_suite(session: nox.Session) -> None:
-    """Keras' tests with our classes instead of the built-ins: `-- optimizers saving` for some."""
+    """Run Keras' tests on our classes instead of the built-ins; `-- optimizers saving` for some."""
     install(session, backend(), "lab", "test", "keras-tests")
     environment = {**SETTINGS, "KERAS_BACKEND": backend()}
     session.run("python", "tests/keras_suite/run.py", *session.posargs, env=environment)
@@ -84,7 +84,7 @@ def keras_suite(session: nox.Session) -> None:
 
 @nox.session
 def coverage(session: nox.Session) -> None:
-    """The quick tests with coverage of lines and branches."""
+    """Run the quick tests, and measure line and branch coverage."""
     install(session, backend(), "lab", "test", "coverage")
     options = ["--cov", "--cov-report=term", "--cov-report=html"]
     environment = {**SETTINGS, "KERAS_BACKEND": backend()}
@@ -93,7 +93,7 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """The site, with warnings as errors."""
+    """Build the site, with warnings as errors."""
     install(session, "docs", "lab", "tensorflow")
     arguments = session.posargs or ["docs", "build/docs"]
     environment = {**SETTINGS, "KERAS_BACKEND": "tensorflow"}
@@ -102,14 +102,14 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Types of the package, which imports every backend and optional library."""
+    """Check the types of the package, which imports every backend and optional library."""
     install(session, "dask", "jax", "lab", "tensorflow", "torch", "types")
     folders = session.posargs or ["keras_optlab", "optlab"]
     session.run("pyright", "--pythonpath", python(session), *folders)
 
 
 def python(session: nox.Session) -> str:
-    """The interpreter of a session."""
+    """Return the interpreter of a session."""
     code = "import sys; print(sys.executable)"
     printed = session.run("python", "-c", code, silent=True)
     return str(printed).strip() if printed else "python"
@@ -117,7 +117,7 @@ def python(session: nox.Session) -> str:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style, layers of imports, dead code and spelling."""
+    """Check style, import layers, dead code and spelling."""
     install(session, "lint")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
@@ -128,7 +128,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def benchmarks(session: nox.Session) -> None:
-    """A short table of step times; `-- sparse --rounds 7` makes another."""
+    """Measure a short table of step times; `-- sparse --rounds 7` makes another."""
     install(session, backend(), "lab")
     name, *options = session.posargs or ["step_time", "--cases", "Adam", "--rounds", "3"]
     with tempfile.TemporaryDirectory() as folder:
@@ -138,9 +138,9 @@ def benchmarks(session: nox.Session) -> None:
 
 @nox.session
 def package(session: nox.Session) -> None:
-    """Build and check a release; the wheel alone trains, and passes the tests of `tests/`.
+    """Build and check a release: the wheel alone must train, and pass `tests/test_package.py`.
 
-    Arguments after -- are pytest's: `-- -n auto` runs all quick tests on the installed wheel.
+    Arguments after -- go to pytest: `-- -n auto` runs all quick tests on the installed wheel.
     """
     session.install("build", "check-wheel-contents", "twine")
     with tempfile.TemporaryDirectory() as folder:

@@ -1,8 +1,8 @@
-"""Measures keras-optlab next to Keras' own optimizers, one runnable module a table."""
+"""Benchmarks of keras-optlab against Keras' optimizers, one runnable module per table."""
 
 import sys
 
 from benchmarks.setting import choose_backend
 
-# All modules of this package come after this one, and so after the choice.
+# Every other module of this package is imported later, and so after the choice.
 choose_backend(sys.argv[1:])

@@ -1,4 +1,4 @@
-"""How fast memory is: x += y over arrays that no cache holds, by the fastest means there is."""
+"""Memory bandwidth: x += y over arrays too large for any cache, by the fastest means available."""
 
 import os
 from collections.abc import Iterator
@@ -25,9 +25,9 @@ class Stream:
     """A pass over memory.
 
     Args:
-        name: What does it.
+        name: What performs it.
         moved: Bytes that one run reads and writes.
-        run: Runs it a number of times.
+        run: Runs it a given number of times.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Stream:
 
 
 def fastest() -> Stream:
-    """The stream that moves most bytes a second; its losers' arrays are freed."""
+    """Return the stream with the highest bandwidth; the arrays of the others are freed."""
     best, best_seconds = None, float("inf")
     for stream in streams():
         seconds = min(batch(stream.run, TRIAL_SECONDS)() for _ in range(3))
@@ -46,7 +46,7 @@ def fastest() -> Stream:
 
 
 def streams() -> Iterator[Stream]:
-    """The backend's own x += y, and on a CPU NumPy's, a thread for each core."""
+    """Yield the backend's x += y and, on a CPU, NumPy's with one thread per core."""
     size = max(LEAST_ARRAY_BYTES, TIMES_CACHE * cache_bytes()) // 4
     yield Stream(backend.STREAM_NAME, PASSES * 4 * size, backend.stream(size))
     if not backend.gpu():
@@ -54,7 +54,7 @@ def streams() -> Iterator[Stream]:
 
 
 def numpy_stream(size: int) -> Runner:
-    """x += y in place, in equal parts by a thread each."""
+    """Return an in-place x += y, split into equal parts with one thread each."""
     threads = os.cpu_count() or 1
     parts = [
         (np.ones(size // threads, np.float32), np.ones(size // threads, np.float32))
@@ -70,7 +70,7 @@ def numpy_stream(size: int) -> Runner:
 
 
 def cache_bytes() -> int:
-    """Size of the last cache, 0 where the system does not say."""
+    """Return the size of the last-level cache, or 0 if the system does not report it."""
     try:
         text = Path("/sys/devices/system/cpu/cpu0/cache/index3/size").read_text().strip()
     except OSError:

@@ -1,12 +1,12 @@
-"""Checks that the built-in is as fast inside these benchmarks as in a bare process.
+"""A check that the built-in is as fast inside these benchmarks as in a bare process.
 
 python -m benchmarks.bare_process --backend tensorflow --mode graph
 
-A figure against a built-in that the benchmark itself slows down would be worth nothing. The table
-has the built-in's step next to ours, as `step_time` measures it, and alone in a bare process; and
-again there with a `malloc` that keeps its memory, which shows what fresh buffers cost: each large
+A ratio to a built-in that the benchmark itself slows down would be worthless. The table shows the
+built-in's step next to ours, as `step_time` measures it, and alone in a bare process. It also shows
+the bare process with a `malloc` that keeps its memory, to see what fresh buffers cost: each large
 result of a single operation is new memory, which the kernel hands out page by page. The command
-fails where the benchmark is more than a quarter slower than the bare process.
+fails if the built-in is more than a quarter slower in the benchmark than in the bare process.
 """
 
 import argparse
@@ -25,13 +25,13 @@ from benchmarks.measure import Spread
 from benchmarks.report import Report, milliseconds, ratio
 
 BARE = Path(__file__).parent / "bare_step.py"
-# glibc takes large buffers from the kernel each time (mmap), unless it may not.
+# Without these settings, glibc gets every large buffer anew from the kernel (mmap).
 KEEPS_MEMORY = "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=34359738368"
 MOST = 1.25
 
 
 def main() -> None:
-    """Measure, report, and fail where the two do not agree."""
+    """Measure, report, and fail if the two disagree."""
     parser = options.parser(
         "bare_process", "The built-in in the benchmark and alone.", rounds=5, modes=True
     )
@@ -100,7 +100,7 @@ def main() -> None:
 
 
 def faults_of_a_step(case: Case, shapes: list[problem.Shape], mode: str) -> float:
-    """Page faults of one step of the built-in, with ours in memory too."""
+    """Return the page faults of one step of the built-in, with ours in memory too."""
     made = duel.steps.of_sides(case, shapes, mode)
     counts = []
     for contender in made.values():
@@ -115,7 +115,7 @@ def faults_of_a_step(case: Case, shapes: list[problem.Shape], mode: str) -> floa
 def bare(
     case: Case, shape: problem.Shape, chosen: argparse.Namespace, **environment: str
 ) -> dict[str, Any]:
-    """What a process finds that runs the built-in alone."""
+    """Return the measurements of a process that runs only the built-in."""
     arguments = [case.class_name, json.dumps(case.arguments), chosen.mode, *map(str, shape)]
     done = subprocess.run(
         [sys.executable, str(BARE), *arguments, str(3 * chosen.rounds)],

@@ -1,4 +1,4 @@
-"""Times steps of a built-in in a process that has nothing else in it; prints JSON.
+"""Step times of a built-in in a process that holds nothing else, printed as JSON.
 
 Run by `benchmarks.bare_process` as a file, so that neither this package nor keras-optlab is loaded.
 TensorFlow only: `python benchmarks/bare_step.py Adam '{"amsgrad": true}' graph 5000 5000 9`

@@ -1,4 +1,4 @@
-"""What XLA makes of a step: copies of whole buffers, and temporary memory.
+"""Copies of whole buffers and temporary memory in a step compiled by XLA.
 
 python -m benchmarks.compiled_program --backend jax
 """
@@ -13,18 +13,18 @@ from benchmarks.contenders import FLOAT32_BYTES, KERAS, OF_KERAS, OF_MATRICES, O
 from benchmarks.report import Report
 from benchmarks.setting import Parser
 
-# A result of one array and the instruction that makes it: "%copy.3 = f32[5000,5000]{1,0} copy(".
+# A result of one array and the copy that makes it: "%copy.3 = f32[5000,5000]{1,0} copy(".
 COPY = re.compile(r"= \w+\[([\d,]*)\]\S* copy\(")
 
 
 @final
 @dataclasses.dataclass(frozen=True)
 class Program:
-    """What there is to know of a compiled step.
+    """The costs of a compiled step.
 
     Args:
         copies: Instructions that copy an array as large as the matrix.
-        temporary_bytes: What it allocates in addition to its arguments and results.
+        temporary_bytes: Bytes it allocates in addition to its arguments and results.
     """
 
     copies: int
@@ -55,13 +55,13 @@ def main() -> None:
 
 
 def check_backend(parser: Parser) -> None:
-    """End the process where the backend does not hand out its compiled program."""
+    """Exit if the backend does not expose its compiled program."""
     if backend.NAME != "jax":
         parser.error(f"--backend must be jax. Received: {backend.NAME}")
 
 
 def program(case: Case, side: str, shape: problem.Shape) -> Program:
-    """The program of the step that `step_time` measures."""
+    """Compile the step that `step_time` measures, and return its costs."""
     compiled = backend.compiled(steps.new(case, side, [shape], next(iter(backend.MODES))))
     arrays = COPY.findall(compiled.as_text())
     sizes = [math.prod(int(length) for length in array.split(",") if length) for array in arrays]
@@ -72,7 +72,7 @@ def program(case: Case, side: str, shape: problem.Shape) -> Program:
 
 
 def summarized(results: dict[str, dict[str, Program]], shape: problem.Shape) -> Report:
-    """The table."""
+    """Return the table."""
     rows, columns = shape
     data: dict[str, Any] = {
         name: {side: dataclasses.asdict(found) for side, found in sides.items()}

@@ -1,4 +1,4 @@
-"""What is measured: optimizers, each as ours and, where there is one, as the built-in."""
+"""The optimizers to measure: ours, and the built-in where Keras has one."""
 
 import dataclasses
 from typing import Any, final
@@ -19,8 +19,8 @@ class Case:
     """An optimizer with its arguments.
 
     Args:
-        name: What tables call it.
-        class_name: Its class, here and in Keras if it has one.
+        name: Name in tables.
+        class_name: Name of its class, here and in Keras if it has one.
         slots: Full-size slots that a step reads and writes.
         written_slots: Full-size slots that a step writes without reading.
         arguments: Arguments of both constructors.
@@ -36,21 +36,21 @@ class Case:
 
     @property
     def sides(self) -> tuple[str, ...]:
-        """`KERAS` if it has a built-in, and `OURS`."""
+        """`OURS`, preceded by `KERAS` if there is a built-in."""
         return (KERAS, OURS) if hasattr(keras.optimizers, self.class_name) else (OURS,)
 
     @property
     def bytes_per_element(self) -> int:
-        """Bytes that a float32 step has to move for each weight."""
+        """Bytes that a float32 step must move for each weight."""
         gradient, parameter = 1, 2
         return FLOAT32_BYTES * (gradient + parameter + 2 * self.slots + self.written_slots)
 
     def make(self, side: str, mode: str | None = None, **more: Any) -> keras.optimizers.Optimizer:
-        """A new optimizer.
+        """Make a new optimizer.
 
         Args:
             side: `OURS` or `KERAS`.
-            mode: How its steps will be run, where that takes an argument of ours.
+            mode: One of `backend.MODES`, whose arguments ours gets; None for no arguments.
             more: Further arguments.
         """
         if side == KERAS:
@@ -60,7 +60,7 @@ class Case:
 
 
 def with_defaults(name: str) -> Case:
-    """The case of an algorithm with its default arguments, and without a built-in to compare."""
+    """Return the case of an algorithm with default arguments and no built-in to compare."""
     slots = getattr(optimizers, name)().slots(keras.Variable(np.zeros((2, 2), "float32")))
     return Case(name, name, sum(slot.shape is None for slot in slots.values()), same=False)
 
@@ -92,5 +92,5 @@ BEYOND_KERAS = {
     if name not in {case.class_name for case in OF_KERAS.values()}
 }
 CASES = OF_KERAS | BEYOND_KERAS
-# Their products of matrices take minutes for a matrix of 25 million elements.
+# Their matrix products take minutes for a matrix of 25 million elements.
 OF_MATRICES = ("Muon", "SOAP")

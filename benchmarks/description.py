@@ -1,10 +1,10 @@
-"""Where numbers come from, in words."""
+"""The origin of measurements, in words."""
 
 from typing import Any
 
 
 def describe(origin: dict[str, Any]) -> str:
-    """Machine, versions and commit in a line."""
+    """Return the machine, versions and commit in one line."""
     machine, versions = origin["machine"], origin["versions"]
     backend = versions["backend"]
     hardware = f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gb']} GB"

@@ -1,4 +1,4 @@
-"""Ours against the others, case by case: timed, put into a table, drawn."""
+"""Ours against the others, case by case: timing, table and plot."""
 
 import argparse
 import dataclasses
@@ -21,10 +21,10 @@ class Result:
     """Times of one case.
 
     Args:
-        seconds: One figure a round, by contender.
-        difference: How far weights are apart after one step, see `steps.difference`; None where
-            they are not compared.
-        bandwidth: Bytes a second that `LIMIT` stands for, None where it is not measured.
+        seconds: One figure per round, by contender.
+        difference: Difference of the weights after one step, see `steps.difference`; None if they
+            are not compared.
+        bandwidth: Bytes per second that `LIMIT` stands for, None if it is not measured.
     """
 
     seconds: dict[str, list[float]]
@@ -32,17 +32,17 @@ class Result:
     bandwidth: float | None = None
 
     def median(self, contender: str) -> float | None:
-        """Seconds, None where the contender has no such case."""
+        """Return the median seconds, or None if the contender does not have this case."""
         found = self.seconds.get(contender)
         return Spread.of(found).median if found else None
 
     def ratio(self, other: str) -> Spread | None:
-        """Our time relative to another's, None where that has no such case."""
+        """Return our time relative to another's, or None if that does not have this case."""
         found = self.seconds.get(other)
         return Spread.of_ratio(self.seconds[OURS], found) if found else None
 
     def data(self) -> dict[str, Any]:
-        """The numbers for a JSON file."""
+        """Return the numbers for a JSON file."""
         ratios = {other: self.ratio(other) for other in self.seconds if other != OURS}
         return dataclasses.asdict(self) | {
             "ratios": {other: dataclasses.asdict(spread) for other, spread in ratios.items()}
@@ -57,13 +57,13 @@ def time_steps(
     *,
     with_rival: bool = True,
 ) -> Result:
-    """Steps of ours, the built-in and the rival, and a stream of memory, in turns.
+    """Time steps of ours, the built-in and the rival, and a memory stream, in turns.
 
     Args:
-        case: Which optimizer.
-        shapes: Of the variables.
-        chosen: With `mode`, `rounds` and `batch_seconds`.
-        stream: What measures the bandwidth.
+        case: The optimizer.
+        shapes: Shapes of the variables.
+        chosen: Options `mode`, `rounds` and `batch_seconds`.
+        stream: Measures the bandwidth.
         with_rival: Whether the backend's other library takes part.
     """
     contenders = steps.of_sides(case, shapes, chosen.mode)
@@ -83,14 +83,14 @@ def time_steps(
 def report(
     key: tuple[str, ...], title: str, results: dict[str, Result], rounds: int, notes: list[str]
 ) -> Report:
-    """The table of all cases, with the geometric means of the ratios.
+    """Return the table of all cases, with the geometric means of the ratios.
 
     Args:
         key: See `Report`.
         title: See `Report`.
-        results: By case.
-        rounds: How many there were.
-        notes: To stand below the table, after those that all tables have.
+        results: Results by case.
+        rounds: Number of rounds.
+        notes: Notes below the table, after those that all tables have.
     """
     others = others_of(results)
     rows = []
@@ -111,13 +111,13 @@ def report(
 
 
 def others_of(results: dict[str, Result]) -> list[str]:
-    """All that ours is compared to, in any case."""
+    """Return everything that ours is compared to in at least one case."""
     found = {name: None for result in results.values() for name in result.seconds}
     return [name for name in (KERAS, backend.RIVAL, LIMIT) if name in found]
 
 
 def memory_note(results: dict[str, Result], stream: bandwidth.Stream) -> str:
-    """What the limit of memory is, in a sentence."""
+    """Return a sentence that explains the memory limit."""
     speed = Spread.of([result.bandwidth for result in results.values()]).median
     return (
         f"Memory limit: the bytes that a step must move, at {digits(speed / 1e9)} GB/s "
@@ -126,7 +126,7 @@ def memory_note(results: dict[str, Result], stream: bandwidth.Stream) -> str:
 
 
 def agreement(results: dict[str, Result]) -> str:
-    """What came of comparing the weights, in a sentence."""
+    """Return a sentence on the comparison of the weights."""
     differences = {
         name: result.difference for name, result in results.items() if result.difference is not None
     }
@@ -134,12 +134,12 @@ def agreement(results: dict[str, Result]) -> str:
 
 
 def draw(title: str, unit: str, results: dict[str, Result], png: Path) -> None:
-    """The plot of all cases.
+    """Draw the plot of all cases.
 
     Args:
-        title: Above it.
-        unit: Below it.
-        results: By case.
+        title: Title of the plot.
+        unit: Unit of the axis.
+        results: Results by case.
         png: File to write.
     """
     by_side = medians(results, (*others_of(results), OURS))
@@ -148,7 +148,7 @@ def draw(title: str, unit: str, results: dict[str, Result], png: Path) -> None:
 
 
 def medians(results: dict[str, Result], sides: Sequence[str]) -> dict[str, list[float | None]]:
-    """Milliseconds of each case, by contender; None where a contender has no such case."""
+    """Return milliseconds of each case by contender, None where it does not have the case."""
     return {
         side: [
             1000 * result.median(side) if side in result.seconds else None

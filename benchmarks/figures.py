@@ -1,4 +1,4 @@
-"""The plots, in the colours of the package's own report."""
+"""Plots, in the colours of the package's report."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ COLOURS = {OURS: LIGHT["ours"], KERAS: LIGHT["built-in"]}
 OTHER_COLOURS = LINES[1:]
 LEGEND_ENTRY_INCHES = 2
 MARKERS = "osD^v"
-# Between the dots of a row, where rows are 1 apart.
+# Distance between the dots of a row, where rows are 1 apart.
 APART = 0.25
 RESOLUTION = 160
 
@@ -27,15 +27,15 @@ RESOLUTION = 160
 @final
 @dataclass(frozen=True)
 class Dots:
-    """A panel with a row for each name, and in it a dot for each series.
+    """A panel with a row for each name, and a dot for each series in it.
 
     Args:
-        title: Above the panel.
-        unit: Below it.
-        names: Of the rows, from the top.
-        series: Values by the name of the series, None where there is none.
-        limit: Where each row's bar of the least possible ends, None for no bars.
-        logarithmic: Whether the axis is.
+        title: Title of the panel.
+        unit: Unit of the axis.
+        names: Names of the rows, from the top.
+        series: Values by name of the series, None for a missing value.
+        limit: The least possible value of each row, marked by a bar; None for no bars.
+        logarithmic: Whether the axis is logarithmic.
     """
 
     title: str
@@ -52,13 +52,13 @@ class Lines:
     """A panel with a line for each series.
 
     Args:
-        title: Above the panel.
-        x_label: Below it.
-        y_label: To its left.
-        x: Where the points are.
-        series: Values by the name of the series.
-        spreads: Lowest and highest value by the name of the series.
-        slope_one: Whether both axes are logarithmic, with a line of slope 1 to compare with.
+        title: Title of the panel.
+        x_label: Label of the horizontal axis.
+        y_label: Label of the vertical axis.
+        x: Horizontal positions of the points.
+        series: Values by name of the series.
+        spreads: Lowest and highest values by name of the series.
+        slope_one: Whether both axes are logarithmic, with a line of slope 1 for comparison.
     """
 
     title: str
@@ -75,12 +75,12 @@ def dots(
     series: Sequence[str],
     *quantities: tuple[str, str, Callable[[Any], float]],
 ) -> list[Dots]:
-    """A panel for each quantity of what was found for each case and series.
+    """Return a panel for each quantity, with all cases and the chosen series.
 
     Args:
-        results: What was found, by case and series.
-        series: Those to draw.
-        quantities: Title, unit, and a function that takes the quantity out of what was found.
+        results: Results by case and series.
+        series: The series to draw.
+        quantities: Title, unit, and a function that extracts the quantity from a result.
     """
     return [
         Dots(
@@ -95,7 +95,7 @@ def dots(
 
 
 def draw_dots(panels: Sequence[Dots], png: Path) -> None:
-    """Panels side by side, each with its own scale."""
+    """Draw panels side by side, each with a separate scale."""
     with matplotlib.rc_context(STYLE):
         height = 1.3 + 0.27 * max(len(panel.names) for panel in panels)
         figure = Figure(figsize=(6.5 * len(panels), height), layout="constrained")
@@ -119,7 +119,7 @@ def _draw_dots(panel: Axes, dots: Dots) -> None:
         known = [(value, row) for value, row in zip(values, rows, strict=True) if value is not None]
         x, y = zip(*known, strict=True) if known else ((), ())
         if not dots.logarithmic:
-            # Counts and bytes are often equal, and would hide each other.
+            # Equal counts or bytes are common, and their dots would hide each other.
             y = np.asarray(y) + APART * (number - (len(dots.series) - 1) / 2)
         style = {"color": _colour(name, number), "marker": MARKERS[number % len(MARKERS)]}
         panel.plot(x, y, linestyle="none", clip_on=False, label=LABELS.get(name, name), **style)
@@ -132,7 +132,7 @@ def _draw_dots(panel: Axes, dots: Dots) -> None:
 
 
 def draw_lines(panels: Sequence[Lines], png: Path, columns: int) -> None:
-    """Panels in columns, each with its own scale."""
+    """Draw panels in columns, each with a separate scale."""
     rows = -(-len(panels) // columns)
     with matplotlib.rc_context(STYLE):
         size = (4.5 * columns, 3.2 * rows + 0.4)

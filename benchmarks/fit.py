@@ -1,4 +1,4 @@
-"""What a user waits for: the first step of `model.fit`, and each step after it.
+"""The times a user waits for: the first step of `model.fit`, and each later step.
 
 python -m benchmarks.fit --backend torch --optimizers Adam "SGD momentum"
 """
@@ -20,19 +20,19 @@ CLASSES = 10
 
 
 def mlp() -> keras.Model:
-    """Dense layers 784-2048-2048-10."""
+    """Build a network of dense layers 784-2048-2048-10."""
     hidden = [keras.layers.Dense(2048, "relu") for _ in range(2)]
     return keras.Sequential([keras.Input((784,)), *hidden, keras.layers.Dense(CLASSES, "softmax")])
 
 
 def mobile_net() -> keras.Model:
-    """MobileNetV2 for images of 32 x 32, with random weights."""
+    """Build MobileNetV2 for images of 32 x 32, with random weights."""
     arguments = {"weights": None, "input_shape": (32, 32, 3), "classes": CLASSES}
     return keras.applications.MobileNetV2(**arguments)
 
 
 def deep() -> keras.Model:
-    """100 dense layers of 64."""
+    """Build a network of 100 dense layers, 64 units wide."""
     hidden = [keras.layers.Dense(64, "relu") for _ in range(99)]
     return keras.Sequential([keras.Input((64,)), *hidden, keras.layers.Dense(CLASSES, "softmax")])
 
@@ -45,13 +45,13 @@ NETWORKS: dict[str, Callable[[], keras.Model]] = {
 
 
 def training(network: Callable[[], keras.Model], case: Case, side: str) -> Training:
-    """A training of a new model, compiled as Keras does by default."""
+    """Return a training of a new model, compiled as Keras does by default."""
     loss = "sparse_categorical_crossentropy"
     return Training(network, labels, optimizer=case.make(side), loss=loss)
 
 
 def labels(random: np.random.Generator, rows: int) -> np.ndarray:
-    """A class for each row."""
+    """Draw a random class for each row."""
     return random.integers(CLASSES, size=rows)
 
 
@@ -64,7 +64,7 @@ def main() -> None:
     options.add_names(parser, "--networks", NETWORKS)
     chosen = options.parse(parser)
     for side in (KERAS, OURS):
-        # Loads what only a process's first step needs.
+        # Load what only the first step of a process needs.
         training(mlp, chosen.optimizers[0], side).fit(steps=1)
     first, later = {}, {}
     for name in chosen.networks:
@@ -100,7 +100,7 @@ def main() -> None:
 
 
 def cells(result: Result, scale: float) -> list[str]:
-    """The times, in milliseconds / scale, and their ratio."""
+    """Return the times, in units of milliseconds / scale, and their ratio."""
     times = [milliseconds(scale * result.median(side)) for side in (KERAS, OURS)]
     return [*times, ratio(result.ratio(KERAS))]
 
@@ -108,7 +108,7 @@ def cells(result: Result, scale: float) -> list[str]:
 def measured(
     network: Callable[[], keras.Model], case: Case, chosen: argparse.Namespace
 ) -> tuple[Result, Result]:
-    """Times to the first step of new models, and of a later step of those of the last round."""
+    """Time the first step of new models, and a later step of those from the last round."""
     trainings: dict[str, Training] = {}
 
     def first_step(side: str) -> float:

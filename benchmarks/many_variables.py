@@ -1,4 +1,4 @@
-"""How long a step takes for many small variables, and the first one, which compiles.
+"""Step time of many small variables, and time to the first step, which compiles.
 
 python -m benchmarks.many_variables --backend tensorflow --first-step
 """
@@ -12,7 +12,7 @@ from benchmarks.contenders import CASES, Case
 from benchmarks.problem import Shape
 
 SHAPES = ((64, 64), (64,))
-# Few, as TensorFlow takes up to half a minute to compile each of them.
+# Only a few, as TensorFlow takes up to half a minute to compile each of them.
 DEFAULT_CASES = ["SGD momentum", "Adagrad", "RMSprop", "Adam", "AdamW", "Lion", "Lamb"]
 
 
@@ -35,7 +35,7 @@ def main() -> None:
     if chosen.first_step:
         what, key = "Time to the first step", [*key, "first_step"]
         for side in chosen.cases[0].sides:
-            # Loads what only a process's first step needs.
+            # Load what only the first step of a process needs.
             first_step(chosen.cases[0], side, shapes, chosen.mode)
         results = {case.name: first_steps(case, shapes, chosen) for case in chosen.cases}
         notes = ["Build, trace, compile and run; optimizer and variables new in each round."]
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def first_steps(case: Case, shapes: list[Shape], chosen: argparse.Namespace) -> duel.Result:
-    """Times to the first step."""
+    """Time the first step of each side, in turns."""
     contenders = {
         side: functools.partial(first_step, case, side, shapes, chosen.mode) for side in case.sides
     }
@@ -65,7 +65,7 @@ def first_steps(case: Case, shapes: list[Shape], chosen: argparse.Namespace) -> 
 
 
 def first_step(case: Case, side: str, shapes: list[Shape], mode: str) -> float:
-    """Seconds to the end of the first step, with nothing left from steps before."""
+    """Return the seconds to the end of the first step, with nothing left from earlier steps."""
     backend.fresh_start()
     variables = problem.variables(shapes)
     gradients = backend.held(problem.gradients(shapes), mode)

@@ -1,4 +1,4 @@
-"""Interleaved timing: contenders take turns, so that noise meets them alike."""
+"""Interleaved timing: contenders take turns, so that noise affects them alike."""
 
 import gc
 import math
@@ -9,7 +9,7 @@ from typing import Any, Self, final
 
 import numpy as np
 
-# Takes a number of steps, and returns when the last is done.
+# Takes a number of steps, and returns once the last is done.
 Runner = Callable[[int], None]
 
 # The first step compiles, and torch may compile again on the second.
@@ -27,18 +27,18 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Self:
-        """That of these values, one a round."""
+        """Return the spread of values, one per round."""
         low, median, high = np.quantile(values, [0.25, 0.5, 0.75])
         return cls(float(median), float(low), float(high))
 
     @classmethod
     def of_ratio(cls, ours: Sequence[float], others: Sequence[float]) -> Self:
-        """That of the ratio, taken in each round."""
+        """Return the spread of the ratio, taken within each round."""
         return cls.of([mine / other for mine, other in zip(ours, others, strict=True)])
 
 
 def in_turns(contenders: dict[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """What each contender returns, once a round, every second round in reverse order."""
+    """Call each contender once per round, every second round in reverse; return the results."""
     results: dict[str, list[float]] = {name: [] for name in contenders}
     order = list(contenders)
     for _ in range(rounds):
@@ -52,19 +52,19 @@ def in_turns(contenders: dict[str, Callable[[], float]], rounds: int) -> dict[st
 def step_seconds(
     runners: dict[str, Runner], rounds: int, batch_seconds: float
 ) -> dict[str, list[float]]:
-    """Seconds a step of each runner, one figure a round.
+    """Return the seconds per step of each runner, one figure per round.
 
     Args:
         runners: The contenders.
-        rounds: How often each of them runs.
-        batch_seconds: Least time it runs for, as many steps as that takes.
+        rounds: Number of times each of them runs.
+        batch_seconds: Minimum time of each run, which takes as many steps as needed to fill it.
     """
     contenders = {name: batch(runner, batch_seconds) for name, runner in runners.items()}
     return in_turns(contenders, rounds)
 
 
 def batch(runner: Runner, seconds: float) -> Callable[[], float]:
-    """A function that times as many steps as take so long, and returns the seconds of one."""
+    """Return a function that times enough steps to fill `seconds`, and returns those per step."""
     runner(WARM_UP_STEPS)
     repeats = 1
     while (needed := timed(runner, repeats)) < seconds / 4:
@@ -74,12 +74,12 @@ def batch(runner: Runner, seconds: float) -> Callable[[], float]:
 
 
 def timed(function: Callable[..., Any], *arguments: Any) -> float:
-    """Seconds that a call takes."""
+    """Return the seconds that a call takes."""
     started = time.perf_counter()
     function(*arguments)
     return time.perf_counter() - started
 
 
 def geometric_mean(values: Sequence[float]) -> float:
-    """The geometric mean."""
+    """Return the geometric mean."""
     return math.exp(sum(math.log(value) for value in values) / len(values))

@@ -1,4 +1,4 @@
-"""What a step needs in addition to weights, gradients and slots, and how large the slots are.
+"""Memory that a step needs beyond weights, gradients and slots, and the size of the slots.
 
 python -m benchmarks.memory --backend tensorflow --mode jit
 """
@@ -16,9 +16,9 @@ from benchmarks.report import Report
 
 REDUCED = "bfloat16"
 OURS_REDUCED = f"ours, {REDUCED}"
-# Side and dtype of the slots, by what a table calls it.
+# Side and dtype of the slots, by name in tables.
 CONTENDERS = {KERAS: (KERAS, None), OURS: (OURS, None), OURS_REDUCED: (OURS, REDUCED)}
-# Few, as each takes a process for each contender; all of them can keep their slots in bfloat16.
+# Only a few, as each takes one process per contender; all of them support bfloat16 slots.
 DEFAULT_CASES = ["SGD momentum", "Adam", "AMSGrad", "Lion", "Lamb", "Adafactor"]
 
 
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def measured(case: Case, name: str, chosen: argparse.Namespace) -> dict[str, Any]:
-    """What a process of its own finds."""
+    """Return the measurements of a separate process."""
     side, slot_dtype = CONTENDERS[name]
     arguments = {
         "--backend": backend.NAME,
@@ -67,7 +67,7 @@ def measured(case: Case, name: str, chosen: argparse.Namespace) -> dict[str, Any
 
 
 def summarized(results: dict[str, Any], chosen: argparse.Namespace) -> Report:
-    """The table."""
+    """Return the table."""
     names = chosen.contenders
     shown = {"peak": "peak", "temporary": "XLA temp.", "state_bytes_per_weight": "state bytes"}
     if any(one["temporary"] is None for result in results.values() for one in result.values()):

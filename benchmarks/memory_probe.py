@@ -1,4 +1,4 @@
-"""Memory of one case in a process of its own; prints JSON. Run by `benchmarks.memory`.
+"""Memory of one case in a separate process, printed as JSON. Run by `benchmarks.memory`.
 
 python -m benchmarks.memory_probe --backend jax --case Adam --side ours
 """
@@ -15,7 +15,7 @@ from benchmarks import backend, options, problem
 from benchmarks.contenders import CASES, FLOAT32_BYTES, KERAS, OURS
 from benchmarks.measure import WARM_UP_STEPS
 
-# What the kernel takes as: the peak counts from now.
+# Written to `clear_refs`, this makes the kernel measure the peak from now on.
 RESET_PEAK = "5"
 
 
@@ -49,13 +49,13 @@ def main() -> None:
 
 
 def size_in_bytes(variable: Any) -> int:
-    """Bytes of a variable's values."""
+    """Return the bytes of a variable's values."""
     dtype = ml_dtypes.bfloat16 if variable.dtype == "bfloat16" else variable.dtype
     return int(np.prod(variable.shape)) * np.dtype(dtype).itemsize
 
 
 def extra_bytes(step: Any) -> int:
-    """Most bytes that a step has in use, less those in use before it."""
+    """Return the peak bytes in use during a step, less those in use before it."""
     if backend.gpu():
         memory = backend.Memory()
         before = memory.used()
@@ -68,7 +68,7 @@ def extra_bytes(step: Any) -> int:
 
 
 def resident(field: str) -> int:
-    """A field of this process's status, in bytes."""
+    """Return a field of this process's status, in bytes."""
     status = Path("/proc/self/status").read_text()
     return 1024 * int(re.search(rf"^{field}:\s+(\d+) kB", status, re.MULTILINE)[1])
 

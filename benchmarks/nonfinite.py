@@ -1,4 +1,4 @@
-"""What it costs to look for NaN and infinity in gradients, when there are none.
+"""The cost of checking gradients for NaN and infinity, when there are none.
 
 python -m benchmarks.nonfinite --backend tensorflow
 """
@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def training_steps(case: Case, chosen: argparse.Namespace) -> dict[str, list[float]]:
-    """Seconds of a whole training step of each variant in each round."""
+    """Return the seconds of a whole training step of each variant in each round."""
     rows, columns = problem.matrix(chosen.size)
 
     def network() -> keras.Model:

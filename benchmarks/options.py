@@ -1,4 +1,4 @@
-"""Arguments that the modules have in common."""
+"""Command-line arguments shared by the modules."""
 
 import argparse
 import shlex
@@ -11,18 +11,18 @@ from benchmarks import backend, origin
 from benchmarks.contenders import OF_KERAS, Case
 from benchmarks.setting import BACKENDS, Parser
 
-# Text, which argparse hands to `folder` as if it had been typed: the folder is made.
+# A string: argparse passes it to `folder` as if typed, which creates the folder.
 RESULTS = "build/benchmarks"
 
 
 def parser(module: str, summary: str, *, rounds: int | None = None, modes: bool = False) -> Parser:
-    """A parser with `--backend`, `--out` and, where asked for, `--mode` and `--rounds`.
+    """Return a parser with `--backend`, `--out` and, on request, `--mode` and `--rounds`.
 
     Args:
         module: Name of the module in this package.
         summary: What it measures.
-        rounds: Default of `--rounds`, None where there are no rounds.
-        modes: Whether the step can be run in the backend's several modes.
+        rounds: Default of `--rounds`, None if there are no rounds.
+        modes: Whether the step can be run in each of the backend's modes.
     """
     made = Parser(prog=f"python -m benchmarks.{module}", description=summary, allow_abbrev=False)
     made.set_defaults(module=module)
@@ -52,7 +52,7 @@ def add_cases(
     flag: str = "--cases",
     among: dict[str, Case] = OF_KERAS,
 ) -> None:
-    """Add the choice of optimizers, by default all; mostly among those that Keras has too."""
+    """Add an option that selects optimizers, by default all those that Keras has too."""
     add_names(made, flag, among, default, find=among.__getitem__)
 
 
@@ -63,14 +63,14 @@ def add_names(
     default: Sequence[str] = (),
     find: Callable[[str], Any] = str,
 ) -> None:
-    """Add the choice of one or more names.
+    """Add an option that takes one or more names.
 
     Args:
         made: Parser.
         flag: The option.
-        known: The names that there are.
-        default: Those of the default, none for all.
-        find: What the option has for a name.
+        known: The valid names.
+        default: Names selected by default, empty for all.
+        find: Function that returns the option's value for a name.
     """
     made.add_argument(
         flag,
@@ -83,7 +83,7 @@ def add_names(
 
 
 def add_batch_seconds(made: Parser) -> None:
-    """Add how long a contender runs in a round."""
+    """Add the option for how long a contender runs in a round."""
     made.add_argument(
         "--batch-seconds",
         type=positive_seconds,
@@ -94,14 +94,14 @@ def add_batch_seconds(made: Parser) -> None:
 
 
 def add_count(made: Parser, flag: str, default: int, meaning: str) -> None:
-    """Add an integer >= 1."""
+    """Add an option that takes an integer >= 1."""
     made.add_argument(
         flag, type=count, default=default, metavar="N", help=f"{meaning} (default: %(default)s)"
     )
 
 
 def parse(made: Parser) -> argparse.Namespace:
-    """The arguments of this process, and as `origin` what the numbers are made with and from."""
+    """Parse the arguments of this process, and add the origin of the numbers as `origin`."""
     options = made.parse_args()
     line = [f"python -m benchmarks.{options.module}", shlex.join(sys.argv[1:])]
     options.origin = origin.origin(" ".join(line).strip())
@@ -109,7 +109,7 @@ def parse(made: Parser) -> argparse.Namespace:
 
 
 def named(known: Iterable[str], find: Callable[[str], Any] = str) -> Callable[[str], Any]:
-    """A reader of one name, whatever its upper and lower case, with argparse's error for others."""
+    """Return a case-insensitive reader of one name, which raises argparse's error for others."""
     by_lower_case = {name.lower(): name for name in known}
 
     def read(text: str) -> Any:
@@ -122,7 +122,7 @@ def named(known: Iterable[str], find: Callable[[str], Any] = str) -> Callable[[s
 
 
 def count(text: str) -> int:
-    """An integer >= 1, or argparse's error; 25e6 and 25_000_000 are understood."""
+    """Read an integer >= 1, such as 25e6 or 25_000_000, or raise argparse's error."""
     try:
         number = float(text)
     except ValueError:
@@ -133,7 +133,7 @@ def count(text: str) -> int:
 
 
 def positive_seconds(text: str) -> float:
-    """A number > 0, or argparse's error."""
+    """Read a number > 0, or raise argparse's error."""
     try:
         number = float(text)
     except ValueError:
@@ -144,7 +144,7 @@ def positive_seconds(text: str) -> float:
 
 
 def folder(text: str) -> Path:
-    """A folder, made where there is none, or argparse's error."""
+    """Return a folder, created if it does not exist, or raise argparse's error."""
     path = Path(text)
     try:
         path.mkdir(parents=True, exist_ok=True)

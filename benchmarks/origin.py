@@ -1,4 +1,4 @@
-"""What numbers were made with: machine, versions, commit."""
+"""The origin of measurements: machine, versions, commit."""
 
 import datetime
 import os
@@ -11,15 +11,15 @@ from benchmarks import backend
 from keras_optlab.lab.versions import versions
 
 ROOT = Path(__file__).parent.parent
-# Releases and the README hold no code, so that a change of theirs makes no measurement doubtful.
+# Releases and the README hold no code, so changing them invalidates no measurement.
 CODE = ("keras_optlab", "benchmarks", ":!benchmarks/releases", ":!benchmarks/README.md")
 
 
 def origin(command: str) -> dict[str, Any]:
-    """Everything about a measurement but its numbers.
+    """Return everything about a measurement except its numbers.
 
     Args:
-        command: What was typed.
+        command: The command line that was typed.
     """
     return {
         "command": command,
@@ -31,7 +31,7 @@ def origin(command: str) -> dict[str, Any]:
 
 
 def machine() -> dict[str, Any]:
-    """Processor, cores, memory, and the accelerator if there is one."""
+    """Return the processor, cores, memory, and the accelerator if there is one."""
     return {
         "cpu": processor(),
         "cores": len(os.sched_getaffinity(0))
@@ -44,17 +44,17 @@ def machine() -> dict[str, Any]:
 
 
 def huge_pages() -> str:
-    """Whether fresh memory comes in pages of 2 MB: what a large buffer costs depends on it."""
+    """Return the setting for 2 MB pages, on which the cost of fresh large buffers depends."""
     try:
         settings = Path("/sys/kernel/mm/transparent_hugepage/enabled").read_text()
     except OSError:
         return "unknown"
-    # The one in use stands in brackets.
+    # The setting in use is in brackets.
     return settings.partition("[")[2].partition("]")[0]
 
 
 def processor() -> str:
-    """The processor's name as the system has it."""
+    """Return the processor's name as the system reports it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -64,7 +64,7 @@ def processor() -> str:
 
 
 def commit() -> str:
-    """The commit, with `-dirty` if the code that runs is not what was committed."""
+    """Return the commit, with `-dirty` if the running code differs from it."""
     try:
         head = git("rev-parse", "--short=10", "HEAD")
         changed = git("status", "--porcelain", "--", *CODE)
@@ -74,6 +74,6 @@ def commit() -> str:
 
 
 def git(*arguments: str) -> str:
-    """What git prints."""
+    """Run git, and return what it prints."""
     done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
     return done.stdout.strip()

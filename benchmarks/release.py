@@ -1,4 +1,4 @@
-"""Puts measured tables into the file of a release, which the documentation shows.
+"""Command that adds measured tables to the file of a release, for the documentation.
 
 python -m benchmarks.release
 """
@@ -12,7 +12,7 @@ from keras_optlab import __version__
 
 
 def main() -> None:
-    """Add the reports of a folder, or replace them."""
+    """Add the reports of a folder, replacing those of the same key."""
     parser = Parser(prog="python -m benchmarks.release", description="Keep measured tables.")
     parser.add_argument("--results", type=Path, default=options.RESULTS, metavar="FOLDER")
     parser.add_argument("--version", default=__version__, help="default: %(default)s")

@@ -1,4 +1,4 @@
-"""A table on the terminal, and the same as JSON for a release."""
+"""A table, printed on the terminal and written as JSON for a release."""
 
 import argparse
 import dataclasses
@@ -14,7 +14,7 @@ from benchmarks.measure import Spread, geometric_mean
 from keras_optlab.lab.report import finite
 from keras_optlab.lab.terminal import simple_table
 
-# Of the table where stdout is no terminal.
+# Width of the table if stdout is not a terminal.
 WIDTH = 140
 
 
@@ -24,11 +24,11 @@ class Report:
     """One table.
 
     Args:
-        key: Module, backend, and what else tells it from others, such as the mode.
+        key: Module, backend, and whatever else distinguishes it, such as the mode.
         title: What it shows.
         columns: Headings.
-        rows: Cells as they are printed, the row's name first.
-        notes: What a reader has to know, a sentence each.
+        rows: Cells as printed, the row's name first.
+        notes: What a reader must know, one sentence each.
         data: The numbers themselves.
     """
 
@@ -40,7 +40,7 @@ class Report:
     data: dict[str, Any]
 
     def file(self, folder: Path, suffix: str) -> Path:
-        """A file of this report in a folder."""
+        """Return the path of a file of this report in a folder."""
         return folder / f"{'-'.join(self.key)}{suffix}"
 
     def publish(self, options: argparse.Namespace) -> None:
@@ -62,23 +62,23 @@ class Report:
 
 
 def milliseconds(seconds: float | None) -> str:
-    """A time as a cell; empty where there is none."""
+    """Format a time as a cell, empty if there is none."""
     return "" if seconds is None else digits(1000 * seconds)
 
 
 def digits(value: float) -> str:
-    """A number to three digits, never with an exponent."""
+    """Format a number to three digits, never with an exponent."""
     if value >= 100:
         return f"{value:.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 1 else f"{value:.3f}"
 
 
 def ratio(spread: Spread | None) -> str:
-    """A ratio with its quartiles as a cell."""
+    """Format a ratio with its quartiles as a cell."""
     return f"{spread.median:.2f} ({spread.low:.2f}–{spread.high:.2f})" if spread else ""
 
 
 def mean_ratio(spreads: list[Spread | None]) -> str:
-    """The geometric mean of the ratios that there are, as a cell."""
+    """Format the geometric mean of the available ratios as a cell."""
     medians = [spread.median for spread in spreads if spread]
     return f"{geometric_mean(medians):.2f}" if medians else ""

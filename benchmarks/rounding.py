@@ -1,4 +1,4 @@
-"""What it takes to keep the small updates of bfloat16 weights.
+"""The cost of keeping the small updates of bfloat16 weights.
 
 python -m benchmarks.rounding --backend jax
 """

@@ -1,4 +1,4 @@
-"""How the step time grows with the size of a matrix, and with the number of variables.
+"""Growth of the step time with the size of a matrix, and with the number of variables.
 
 python -m benchmarks.scale --backend jax --cases Adam Lamb
 """
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def series(first: int, last: int) -> list[int]:
-    """1, 10, 100 and so on times the first, as long as that is below the last; and the last."""
+    """Return 1, 10, 100, ... times `first` while that is below `last`, and then `last`."""
     values = (first * 10**decade for decade in itertools.count())
     return [*itertools.takewhile(lambda value: value < last, values), last]
 
@@ -68,7 +68,7 @@ def measured(
     chosen: argparse.Namespace,
     stream: bandwidth.Stream,
 ) -> dict[int, Result]:
-    """The times of one line of points."""
+    """Time all points of one line."""
     return {
         size: duel.time_steps(case, shapes, chosen, stream, with_rival=False)
         for size, shapes in by_size.items()
@@ -76,12 +76,12 @@ def measured(
 
 
 def medians(by_size: dict[int, Result], side: str) -> list[float]:
-    """Milliseconds of each point."""
+    """Return the milliseconds of each point."""
     return [1000 * result.median(side) for result in by_size.values()]
 
 
 def exponent(by_size: dict[int, Result], side: str) -> float | None:
-    """The b of time = a · size^b, fitted to the logarithms; None for a single point."""
+    """Return the b of time = a · size^b, fitted to the logarithms; None for a single point."""
     if len(by_size) < 2:
         return None
     return float(np.polyfit(np.log(list(by_size)), np.log(medians(by_size, side)), 1)[0])
@@ -92,7 +92,7 @@ def summarized(
     chosen: argparse.Namespace,
     stream: bandwidth.Stream,
 ) -> Report:
-    """The table."""
+    """Return the table."""
     rows: list[list[str]] = []
     data: dict[str, Any] = {}
     for (name, axis), by_size in results.items():

@@ -1,4 +1,4 @@
-"""The choice of the backend, which has to stand before Keras is imported."""
+"""The choice of the backend, which must be made before Keras is imported."""
 
 import argparse
 import importlib.util
@@ -7,21 +7,21 @@ from collections.abc import Sequence
 from typing import NoReturn, final
 
 BACKENDS = ("tensorflow", "jax", "torch")
-# What tables and plots are made with.
+# Packages that make tables and plots.
 LAB_PACKAGES = ("matplotlib", "rich", "sklearn")
 WRONG_INPUT = 2
 
 
 @final
 class Parser(argparse.ArgumentParser):
-    """A parser that says in one line what is wrong."""
+    """A parser that reports an error in one line."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(WRONG_INPUT, f"{self.prog}: {message}\n")
 
 
 def choose_backend(arguments: Sequence[str]) -> None:
-    """Set Keras' backend to that of `--backend`, else of KERAS_BACKEND, else TensorFlow."""
+    """Set Keras' backend from `--backend`, else from KERAS_BACKEND, else to TensorFlow."""
     parser = Parser(prog="benchmarks", add_help=False, allow_abbrev=False)
     parser.add_argument("--backend", default=os.environ.get("KERAS_BACKEND", "tensorflow"))
     backend = parser.parse_known_args(arguments)[0].backend
@@ -34,6 +34,6 @@ def choose_backend(arguments: Sequence[str]) -> None:
             parser.error(f'{needed} not installed: pip install "keras-optlab[{extra}]"')
     os.environ["KERAS_BACKEND"] = backend
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # Where another process has one of the cores, threads that spin while they wait for each other
-    # make a step of torch a hundred times slower.
+    # If another process occupies one of the cores, threads that spin while they wait for each other
+    # make a step on torch a hundred times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")

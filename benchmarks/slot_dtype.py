@@ -1,4 +1,4 @@
-"""Whether training comes as far with slots in bfloat16: scikit-learn's digits, a small network.
+"""Whether training gets as far with bfloat16 slots: a small network on scikit-learn's digits.
 
 python -m benchmarks.slot_dtype --backend jax
 """
@@ -25,7 +25,7 @@ BATCH_SIZE = 32
 @final
 @dataclasses.dataclass(frozen=True)
 class Curve:
-    """Validation after each epoch, a row for each seed."""
+    """Validation results after each epoch, one row per seed."""
 
     loss: list[list[float]]
     accuracy: list[list[float]]
@@ -106,13 +106,13 @@ def train(case: Case, slot_dtype: str, seed: int, epochs: int) -> dict[str, list
 
 
 def final_value(curves: list[list[float]], form: str) -> str:
-    """Mean, lowest and highest of the last values, as a cell."""
+    """Format the mean, lowest and highest of the last values as a cell."""
     last = [curve[-1] for curve in curves]
     return f"{np.mean(last):{form}} ({min(last):{form}}–{max(last):{form}})"
 
 
 def panel(name: str, pair: dict[str, Curve], epochs: int) -> figures.Lines:
-    """Validation losses of one case."""
+    """Return the panel of one case's validation losses."""
     losses = {dtype: np.array(curve.loss) for dtype, curve in pair.items()}
     return figures.Lines(
         title=name,

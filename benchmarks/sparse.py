@@ -16,7 +16,7 @@ from benchmarks.measure import Spread
 from benchmarks.problem import GRADIENT_SCALE, SparseGradient
 from benchmarks.report import Report, milliseconds, ratio
 
-# How unevenly rows are looked up: the share of row n falls as n to this power.
+# Skew of the lookups: the share of row n is inversely proportional to n to this power.
 ZIPF_EXPONENT = 1.0
 CASES = {
     "SGD": (Case("SGD", "SGD", 0), {}),
@@ -27,7 +27,7 @@ CASES = {
 }
 
 
-# What Keras' optimizer makes of a sparse gradient, and how a table marks it.
+# How Keras' optimizer handles a sparse gradient, and the mark for it in a table.
 TAKEN, WRONG, REFUSED = "", "†", "*"
 MARK_NOTES = {
     REFUSED: f"{REFUSED} The built-in refuses the sparse gradient and got a dense one.",
@@ -38,7 +38,7 @@ MARK_NOTES = {
 @final
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """One optimizer with one table.
+    """Results of one optimizer with one embedding table.
 
     Args:
         result: Times.
@@ -76,10 +76,10 @@ def main() -> None:
 
 
 def lookups(rows: int, chosen: argparse.Namespace) -> SparseGradient:
-    """A gradient of rows that are looked up unevenly, many of them more than once."""
+    """Return the gradient of rows that are looked up unevenly, many of them more than once."""
     random = np.random.default_rng(0)
     share = 1 / np.arange(1, rows + 1) ** ZIPF_EXPONENT
-    # Popular rows lie anywhere in the table.
+    # Popular rows are scattered over the table.
     which = random.permutation(rows)[random.choice(rows, chosen.lookups, p=share / share.sum())]
     values = problem.normal(random, (chosen.lookups, chosen.width), GRADIENT_SCALE)
     return SparseGradient(values, which.astype(np.int64), (rows, chosen.width))
@@ -88,7 +88,7 @@ def lookups(rows: int, chosen: argparse.Namespace) -> SparseGradient:
 def measured(
     name: str, rows: int, chosen: argparse.Namespace, stream: bandwidth.Stream
 ) -> Measured:
-    """Times of one optimizer with one table."""
+    """Time one optimizer with one embedding table."""
     case, ours_only = CASES[name]
     gradient = lookups(rows, chosen)
     shapes, mode = [gradient.shape], next(iter(backend.MODES))
@@ -105,7 +105,7 @@ def measured(
 
 
 def built_in(case: Case, gradient: SparseGradient, mode: str) -> tuple[Any, str]:
-    """Steps of the built-in, and what it makes of a sparse gradient."""
+    """Return steps of the built-in, and the mark for how it handles a sparse gradient."""
     shapes = [gradient.shape]
     refusals, word = backend.SPARSE_REFUSAL
     dense = steps.new(case, KERAS, shapes, mode, [gradient.dense()])
@@ -120,7 +120,7 @@ def built_in(case: Case, gradient: SparseGradient, mode: str) -> tuple[Any, str]
 
 
 def least_bytes(case: Case, gradient: SparseGradient, is_sparse: bool) -> int:
-    """Bytes that a step must move: all rows, or those that are looked up and their gradients."""
+    """Return the bytes that a step must move: gradients, and all rows or those looked up."""
     width = gradient.shape[1]
     per_weight = case.bytes_per_element - FLOAT32_BYTES
     rows = len(np.unique(gradient.indices)) if is_sparse else gradient.shape[0]
@@ -130,7 +130,7 @@ def least_bytes(case: Case, gradient: SparseGradient, is_sparse: bool) -> int:
 def summarized(
     results: dict[str, list[Measured]], chosen: argparse.Namespace, stream: bandwidth.Stream
 ) -> Report:
-    """The table."""
+    """Return the table."""
     rows = []
     for name, pair in results.items():
         small, large = (one.result for one in pair)

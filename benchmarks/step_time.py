@@ -1,4 +1,4 @@
-"""How long a step takes for one large matrix, next to Keras and to what memory allows.
+"""Step time of one large matrix, next to Keras and to the memory limit.
 
 python -m benchmarks.step_time --backend torch --mode compiled
 """

@@ -1,4 +1,4 @@
-"""Ours and Keras' on the same weights and gradients: made and compared."""
+"""Steps of ours and of Keras' on the same weights and gradients, and their comparison."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from benchmarks import backend, problem
 from benchmarks.contenders import KERAS, OURS, Case
 from benchmarks.problem import Gradient, Shape
 
-# Relative to the weight, and to the largest step that a weight of the variable took.
+# Relative to the weight plus the largest step taken by any weight of the variable.
 TOLERANCE = 1e-5
 
 
@@ -21,14 +21,14 @@ def new(
     gradients: Sequence[Gradient] | None = None,
     **more: Any,
 ) -> Any:
-    """Steps of a new optimizer on new variables.
+    """Return steps of a new optimizer on new variables.
 
     Args:
-        case: Which optimizer.
+        case: The optimizer.
         side: `OURS` or `KERAS`.
-        shapes: Of the variables.
+        shapes: Shapes of the variables.
         mode: One of `backend.MODES`.
-        gradients: None for dense random ones.
+        gradients: Their gradients; None for dense random ones.
         more: Further arguments of the constructor.
     """
     if gradients is None:
@@ -39,7 +39,7 @@ def new(
 
 
 def of_sides(case: Case, shapes: list[Shape], mode: str) -> dict[str, Any]:
-    """Steps of ours and, where there is one, the built-in."""
+    """Return steps of ours and, if there is one, of the built-in."""
     return {side: new(case, side, shapes, mode) for side in case.sides}
 
 
@@ -47,11 +47,11 @@ def difference(steps: dict[str, Any], shapes: list[Shape]) -> float:
     """Take one step of both sides, and compare the weights.
 
     Args:
-        steps: Of `OURS` and `KERAS`, none taken yet.
-        shapes: Of the variables.
+        steps: Steps of `OURS` and `KERAS`, none taken yet.
+        shapes: Shapes of the variables.
 
     Returns:
-        The largest difference in units of what is tolerated: up to 1 they are equal.
+        The largest difference in units of the tolerance: up to 1, weights count as equal.
     """
     for step in steps.values():
         step.run(1)
@@ -65,7 +65,7 @@ def difference(steps: dict[str, Any], shapes: list[Shape]) -> float:
 
 
 def agreement(differences: dict[str, float]) -> str:
-    """What came of comparing the weights, in a sentence."""
+    """Return a sentence on the comparison of the weights."""
     apart = [f"{name} ({value:.0f})" for name, value in differences.items() if not value <= 1]
     if apart:
         return (

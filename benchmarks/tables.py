@@ -11,20 +11,20 @@ from benchmarks.description import describe
 from benchmarks.measure import Spread
 
 RELEASES = Path(__file__).parent / "releases"
-# Where a page wants a table: the report's key.
+# Placeholder for a table in a page: the report's key.
 PLACE = re.compile(r"<!-- ([\w ]+) -->")
 
-# Draws the figure of a report and returns its path as a page has it, or None where it has none.
+# Draws the figure of a report; returns its path for use in a page, or None if there is none.
 Draw = Callable[[dict[str, Any]], str | None]
 
 
 def reports(file: Path) -> dict[str, dict[str, Any]]:
-    """The reports of a release by key, such as `step_time tensorflow graph`."""
+    """Return the reports of a release by key, such as `step_time tensorflow graph`."""
     return json.loads(file.read_text(encoding="utf-8"))
 
 
 def newest() -> Path:
-    """The file of the newest release."""
+    """Return the file of the newest release."""
 
     def version(file: Path) -> tuple[int, ...]:
         return tuple(map(int, file.stem.split(".")))
@@ -33,7 +33,7 @@ def newest() -> Path:
 
 
 def fill(text: str, reports: dict[str, dict[str, Any]], draw: Draw) -> str:
-    """A page with a table in each marked place, or a note where nothing is measured."""
+    """Return a page with its placeholders replaced by tables, or by a note if not measured."""
 
     def table_at(place: re.Match) -> str:
         report = reports.get(place[1])
@@ -43,7 +43,7 @@ def fill(text: str, reports: dict[str, dict[str, Any]], draw: Draw) -> str:
 
 
 def section(report: dict[str, Any], picture: str | None) -> str:
-    """A report: title, table, notes, origin and picture."""
+    """Return a report in Markdown: title, table, notes, origin and picture."""
     parts = [f"**{report['title']}**", table(report), " ".join(report["notes"])]
     parts.append(f"`{report['command']}`: {describe(report)}")
     if picture:
@@ -52,7 +52,7 @@ def section(report: dict[str, Any], picture: str | None) -> str:
 
 
 def table(report: dict[str, Any]) -> str:
-    """The table in Markdown, numbers on the right."""
+    """Return the table in Markdown, with right-aligned numbers."""
     headings = [heading.replace("\n", "<br>") for heading in report["columns"]]
     alignment = ["---", *["---:"] * (len(headings) - 1)]
     cells = [[cell.replace("*", r"\*") for cell in row] for row in report["rows"]]
@@ -60,7 +60,7 @@ def table(report: dict[str, Any]) -> str:
 
 
 def draw_times(report: dict[str, Any], file: Path) -> bool:
-    """Draw the median time of each case and contender; False where a report has none."""
+    """Draw the median time of each case and contender; return False if a report has none."""
     cases = report["data"]
     if not all(isinstance(found, dict) and "seconds" in found for found in cases.values()):
         return False
@@ -73,6 +73,6 @@ def draw_times(report: dict[str, Any], file: Path) -> bool:
 
 
 def milliseconds(case: dict[str, Any], contender: str) -> float | None:
-    """A contender's median time in a case; None where it has no such case."""
+    """Return a contender's median time in a case, or None if it does not have the case."""
     seconds = case["seconds"].get(contender)
     return 1000 * Spread.of(seconds).median if seconds else None

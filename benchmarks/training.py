@@ -1,4 +1,4 @@
-"""Models that are fitted again and again, each step timed."""
+"""Models that are fitted repeatedly, with each step timed."""
 
 import time
 from collections.abc import Callable
@@ -8,16 +8,16 @@ import keras
 import numpy as np
 
 BATCH_SIZE = 32
-# Steps of a fit that come before those that count: data and compiled step are not yet in place.
+# First steps of a fit, which do not count: data and compiled step are not yet in place.
 UNSETTLED_STEPS = 3
 
-# Makes the targets of a number of rows.
+# Makes the targets for a number of rows.
 Targets = Callable[[np.random.Generator, int], np.ndarray]
 
 
 @final
 class Stopwatch(keras.callbacks.Callback):
-    """When each step of a fit ended, its loss known."""
+    """The end time of each step of a fit, taken once its loss is available."""
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self.ends: list[float] = []
@@ -28,12 +28,12 @@ class Stopwatch(keras.callbacks.Callback):
 
 @final
 class Training:
-    """A new model that is fitted again and again.
+    """A new model that is fitted repeatedly.
 
     Args:
-        network: Makes the model, the same weights each time.
-        targets: Makes what it is to predict.
-        compile_arguments: Optimizer, loss, and what else `compile` takes.
+        network: Makes the model, with the same weights each time.
+        targets: Makes the targets.
+        compile_arguments: Optimizer, loss, and other arguments of `compile`.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Training:
         self.stopwatch = Stopwatch()
 
     def fit(self, steps: int) -> float:
-        """Fit a number of steps of random data; returns when the call began."""
+        """Fit a number of steps of random data, and return when the call began."""
         random = np.random.default_rng(0)
         rows = steps * BATCH_SIZE
         x = random.standard_normal((rows, *self.model.input_shape[1:]), np.float32)
@@ -57,6 +57,6 @@ class Training:
         return began
 
     def step(self, steps: int) -> float:
-        """Seconds of a step, the median of several in one fit."""
+        """Return the seconds of a step, the median of several in one fit."""
         self.fit(UNSETTLED_STEPS + steps)
         return float(np.median(np.diff(self.stopwatch.ends)[UNSETTLED_STEPS - 1 :]))

@@ -1,4 +1,4 @@
-"""One optimizer with one argument set in several ways: timed against each other."""
+"""Variants of an optimizer that differ in one argument, timed against each other."""
 
 import argparse
 import dataclasses
@@ -13,11 +13,11 @@ from benchmarks.report import Report, milliseconds, ratio
 def time_variants(
     variants: dict[str, dict[str, Any]], chosen: argparse.Namespace, dtype: str = "float32"
 ) -> dict[str, dict[str, list[float]]]:
-    """Seconds a step of each variant in each round, by case.
+    """Return the seconds per step of each variant in each round, by case.
 
     Args:
         variants: Arguments of the constructor, by name.
-        chosen: With `cases`, `size`, `mode`, `rounds` and `batch_seconds`.
+        chosen: Options `cases`, `size`, `mode`, `rounds` and `batch_seconds`.
         dtype: Dtype of the variables; gradients are float32.
     """
     shapes = [problem.matrix(chosen.size)]
@@ -39,13 +39,13 @@ def publish(
     chosen: argparse.Namespace,
     notes: list[str],
 ) -> None:
-    """The table, with ratios to the first variant, and the plot.
+    """Publish the table, with ratios to the first variant, and the plot.
 
     Args:
-        title: Above both.
+        title: Title of both.
         results: What `time_variants` returned.
         chosen: The arguments of the process.
-        notes: To stand below the table.
+        notes: Notes below the table.
     """
     variants = list(next(iter(results.values())))
     first, *others = variants

@@ -2,8 +2,8 @@
 
     python -m sphinx -W --keep-going -b html docs docs/_build/html
 
-builds it, executes the notebooks and measures the claims. `DOCS=quick` in the environment leaves
-these two out: notebooks then show what is stored in them.
+builds the site, executes the notebooks and measures the claims. `DOCS=quick` in the environment
+skips the last two: notebooks then show their stored output.
 """
 
 import os
@@ -13,7 +13,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 QUICK = os.environ.get("DOCS") == "quick"
 
-# The site shows the package of this checkout. Notebooks run in processes of their own.
+# The site shows the package of this checkout, also in notebooks, which run in other processes.
 PATH = [str(HERE), str(HERE.parent)]
 sys.path[:0] = PATH
 os.environ["PYTHONPATH"] = os.pathsep.join([*PATH[1:], os.environ.get("PYTHONPATH", "")])

@@ -1,6 +1,6 @@
-"""The notebooks run from top to bottom, and are stored with what they printed and drew.
+"""Tests that the notebooks run from top to bottom, and are stored with their output.
 
-`pytest notebooks` runs them, on TensorFlow. The suite in `tests/` does not: they take minutes.
+`pytest notebooks` runs them on TensorFlow. The suite in `tests/` does not, as they take minutes.
 """
 
 import os
@@ -27,7 +27,7 @@ def code_cells(notebook):
 
 
 def pictures(notebook):
-    """Positions of the cells that show a picture."""
+    """Return the indices of the cells that show a picture."""
     return [
         number
         for number, cell in enumerate(notebook.cells)

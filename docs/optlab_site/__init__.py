@@ -1,1 +1,1 @@
-"""What the documentation site adds to Sphinx: pages made from the classes, and equations."""
+"""Sphinx extensions of the documentation site: pages generated from classes, and equations."""

@@ -1,4 +1,4 @@
-"""The page of claims: measured while other pages are read, and written when its turn has come."""
+"""The page of claims: measured while the other pages are read, and filled in last."""
 
 import os
 import subprocess
@@ -23,13 +23,13 @@ NOT_MEASURED = "*The claims were not measured in this build of the documentation
 
 
 def measure_all(folder: Path) -> None:
-    """Measure all claims; write a picture of each, and what the page says of them.
+    """Measure all claims; write a picture of each, and the text of the page.
 
     Args:
-        folder: Where they go.
+        folder: Where to write them.
 
     Raises:
-        AssertionError: If a figure is not as it is documented.
+        AssertionError: If a figure is not as documented.
     """
     from keras_optlab.lab import claims
 
@@ -44,14 +44,14 @@ def measure_all(folder: Path) -> None:
 
 
 def verdicts(found: Sequence["Evidence"]) -> str:
-    """All claims in a table."""
+    """Return a table of all claims and their verdicts."""
     return table(
         ["", "claim", "verdict"], [[str(each.number), each.claim, each.verdict] for each in found]
     )
 
 
 def section(evidence: "Evidence") -> str:
-    """A claim, its figures and its picture."""
+    """Return the section of a claim, with its figures and picture."""
     rows = [
         [one.name, f"{one.value:.4g}", one.threshold, "kept" if one.passed else "not kept"]
         for one in evidence.measurements
@@ -72,7 +72,7 @@ def section(evidence: "Evidence") -> str:
 
 
 class Measurement:
-    """The measurement of a build, in a separate process.
+    """The measurement for a build, in a separate process.
 
     Args:
         wanted: Whether to measure; False leaves a note on the page.
@@ -83,7 +83,7 @@ class Measurement:
         self.process: subprocess.Popen | None = None
 
     def start(self, app: Sphinx, env: BuildEnvironment, documents: list[str]) -> None:
-        """Start where the page will be read, which is then the last one."""
+        """Start measuring if the page will be read, and have it read last."""
         if self.wanted and DOCUMENT in documents:
             documents.sort(key=lambda name: name == DOCUMENT)
             command = [sys.executable, "-m", f"{__package__}.claims_page"]
@@ -94,15 +94,15 @@ class Measurement:
             )
 
     def fill(self, app: Sphinx, document: str, source: list[str]) -> None:
-        """Put what was measured on the page."""
+        """Insert the measurements into the page."""
         if document == DOCUMENT:
             source[0] = source[0].replace(PLACE, self.result())
 
     def result(self) -> str:
-        """What the page says of the claims.
+        """Wait for the measurement, and return the text of the page.
 
         Raises:
-            SphinxError: If a claim came out otherwise than documented, or could not be measured.
+            SphinxError: If a claim did not come out as documented, or could not be measured.
         """
         if self.process is None:
             return NOT_MEASURED
@@ -120,7 +120,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
 
 
 def connect(app: Sphinx) -> None:
-    """Make the measurement of this build."""
+    """Connect the measurement for this build."""
     measurement = Measurement(app.config.optlab_measure_claims)
     app.connect("env-before-read-docs", measurement.start)
     app.connect("source-read", measurement.fill)

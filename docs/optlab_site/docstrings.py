@@ -1,4 +1,4 @@
-"""What autodoc makes of docstrings: equations, names in backticks and short signatures."""
+"""Docstrings for autodoc: equations, names in backticks and short signatures."""
 
 import inspect
 import re
@@ -18,12 +18,12 @@ from keras_optlab.engine.optimizer import Optimizer
 
 from .equations import latex_of_block
 
-# What stands before the first section of a docstring may hold equations.
+# The text before the first of these sections may contain equations.
 SECTIONS = ("Args:", "Attributes:", "Returns:", "Raises:", "Source:", "Sources:", "Example:")
 
 
 def public_names() -> dict[str, str]:
-    """Full names of what the documentation has an entry for, by the short one."""
+    """Return the full names of all documented objects, by short name."""
     modules = (optimizers, transforms, schedules, callbacks, lab, keras_optlab, testing)
     return {
         name: f"{module.__name__}.{name}"
@@ -34,12 +34,12 @@ def public_names() -> dict[str, str]:
 
 
 def render_equations(lines: list[str]) -> None:
-    """Put equations, and blocks that keep their lines, where a docstring indents them.
+    """Turn the indented blocks of a docstring into equations or literal blocks.
 
     Prose that reStructuredText would read as markup is escaped.
 
     Args:
-        lines: The docstring's lines, which are changed.
+        lines: The docstring's lines, modified in place.
     """
     head = next((n for n, line in enumerate(lines) if line.startswith(SECTIONS)), len(lines))
     rest = [escaped(line) for line in lines[head:]]
@@ -47,10 +47,10 @@ def render_equations(lines: list[str]) -> None:
 
 
 def blocks(lines: list[str]) -> Iterator[list[str]]:
-    """Lines in groups: those that are indented, and those that are not."""
+    """Yield groups of lines, alternately unindented and indented."""
     kept: list[str] = []
     for is_indented, group in groupby(lines, key=lambda line: line.startswith("    ")):
-        # A margin within a list is no block of its own.
+        # Indentation within a list does not start a block.
         if is_indented and (not kept or kept[-1].strip() == ""):
             yield kept
             yield list(group)
@@ -61,7 +61,7 @@ def blocks(lines: list[str]) -> Iterator[list[str]]:
 
 
 def rendered(block: list[str]) -> list[str]:
-    """A block in reStructuredText."""
+    """Return a block in reStructuredText."""
     if not block or not block[0].startswith("    "):
         return [escaped(line) for line in block]
     plain = textwrap.dedent("\n".join(block)).split("\n")
@@ -73,21 +73,21 @@ def rendered(block: list[str]) -> list[str]:
 
 
 def escaped(line: str) -> str:
-    """A line of prose, whose bars are no markup."""
+    """Escape the bars in a line of prose, so that they are not read as markup."""
     if line.startswith((">>>", "...")):
         return line
     return re.sub(r"(`[^`]*`)|\|", lambda found: found[1] or r"\|", line)
 
 
 def process_docstring(app: Sphinx, what: str, name: str, item: Any, *rest: Any) -> None:
-    """Sphinx' event `autodoc-process-docstring`."""
+    """Handle Sphinx' event `autodoc-process-docstring`."""
     render_equations(rest[-1])
 
 
 def process_signature(
     app: Sphinx, what: str, name: str, item: Any, *rest: Any
 ) -> tuple[str, None] | None:
-    """The signature of an optimizer without the arguments that all of them share."""
+    """Return an optimizer's signature without the arguments that all optimizers share."""
     if not (inspect.isclass(item) and issubclass(item, Optimizer) and item is not Optimizer):
         return None
     shared = Optimizer.declared_arguments.values()
@@ -98,7 +98,7 @@ def process_signature(
 
 
 class NameRole(SphinxRole):
-    """Code in single backticks: a link where the site has an entry of that name."""
+    """Code in single backticks, a link if the site has an entry of that name."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         literal = nodes.literal(self.rawtext, self.text, classes=["code"])
@@ -120,7 +120,7 @@ class NameRole(SphinxRole):
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Connect to autodoc; before napoleon, which reads the sections."""
+    """Connect to autodoc, ahead of napoleon, which reads the sections."""
     app.connect("autodoc-process-docstring", process_docstring, priority=400)
     app.connect("autodoc-process-signature", process_signature)
     app.add_role("name", NameRole())

@@ -1,4 +1,4 @@
-"""Equations of docstrings, which are plain Unicode, as LaTeX."""
+"""Conversion of docstring equations from plain Unicode to LaTeX."""
 
 import re
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ GREEK = {
     "τ": "tau",
     "φ": "varphi",
 }
-# What stands between products.
+# Symbols between products.
 SEPARATORS = {
     "+": "+",
     "−": "-",
@@ -68,15 +68,15 @@ TOKEN = re.compile(
 
 
 class EquationError(ValueError):
-    """What was read is no equation."""
+    """Error for text that is not an equation."""
 
 
 def latex_of_block(lines: Sequence[str]) -> str | None:
-    """The equations of an indented block, one a line, or None where it holds something else.
+    """Return the equations of an indented block, one per line, or None if it is something else.
 
     Args:
-        lines: The block without its common margin. Two spaces or more part an equation from its
-            label or its comment; a line with a margin goes under the equation above it.
+        lines: The block without its common margin. Two or more spaces separate an equation from
+            its label or comment; an indented line goes under the equation above it.
     """
     related = [any(sign in line for sign in RELATIONS) for line in lines]
     if sum(related) * 2 < len(lines):
@@ -91,14 +91,14 @@ def latex_of_block(lines: Sequence[str]) -> str | None:
 
 
 def latex_of_line(line: str, in_columns: bool) -> str:
-    """The equations of a line.
+    """Return the equations of a line.
 
     Args:
         line: The line.
-        in_columns: Whether labels have a column of their own.
+        in_columns: Whether labels get a separate column.
 
     Raises:
-        EquationError: If it cannot be read.
+        EquationError: If it cannot be parsed.
     """
     label, *cells = re.split(r"\s{2,}", line.strip())
     if not in_columns:
@@ -111,10 +111,10 @@ def latex_of_line(line: str, in_columns: bool) -> str:
 
 
 def latex_of_cell(cell: str) -> str:
-    """An equation, or the words next to one.
+    """Return an equation, or the words next to one.
 
     Raises:
-        EquationError: If it cannot be read.
+        EquationError: If it cannot be parsed.
     """
     is_comment = cell.startswith("(") and cell.endswith(")") and has_words(cell)
     is_words = has_words(cell) and not re.search(r"[←=<>≤≥+−√·]", cell)
@@ -124,18 +124,18 @@ def latex_of_cell(cell: str) -> str:
 
 
 def has_words(cell: str) -> bool:
-    """Whether prose stands in a cell, such as a comment."""
+    """Return whether a cell contains prose, such as a comment."""
     return any(word not in FUNCTIONS for word in re.findall(r"`|[A-Za-z]{2,}", cell))
 
 
 def text(words: str) -> str:
-    """Words as they are."""
+    """Return words as plain text in LaTeX."""
     plain = re.sub(r"[`\"]", "", words)
     return rf"\text{{{plain}}}"
 
 
 def tokens(cell: str) -> list[tuple[str, str]]:
-    """Kind and text of each part of an equation."""
+    """Return the kind and text of each token of an equation."""
     found, place = [], 0
     while place < len(cell):
         match = TOKEN.match(cell, place)
@@ -148,7 +148,7 @@ def tokens(cell: str) -> list[tuple[str, str]]:
 
 @dataclass
 class Product:
-    """Factors that stand side by side; a quotient is one of them.
+    """Factors side by side; a quotient counts as one factor.
 
     Args:
         factors: LaTeX of each.
@@ -162,15 +162,15 @@ class Product:
         self.factors = [rf"\frac{{{numerator}}}{{{bare(denominator)}}}"]
 
     def latex(self) -> str:
-        """All of it."""
+        """Return the whole product."""
         return " ".join(self.factors)
 
 
 class Reader:
-    """Reads an equation from left to right.
+    """A parser that reads an equation from left to right.
 
     Args:
-        found: Its tokens.
+        found: The tokens of the equation.
     """
 
     def __init__(self, found: list[tuple[str, str]]) -> None:
@@ -178,7 +178,7 @@ class Reader:
         self.place = 0
 
     def read(self, end: str | None = None) -> str:
-        """Up to a closing delimiter, or to the end."""
+        """Read up to a closing delimiter, or to the end."""
         parts, product = [], Product()
         while self.peek() != end:
             mark = self.peek()
@@ -196,11 +196,11 @@ class Reader:
         return " ".join(part for part in [*parts, product.latex()] if part)
 
     def peek(self) -> str | None:
-        """The next token; None at the end."""
+        """Return the next token, or None at the end."""
         return self.found[self.place][1] if self.place < len(self.found) else None
 
     def factor(self) -> str:
-        """One factor with what is raised or lowered at it."""
+        """Read one factor with its superscripts and subscripts."""
         if self.peek() is None:
             raise EquationError("ends too soon")
         kind, token = self.found[self.place]
@@ -212,7 +212,7 @@ class Reader:
         return self.base(kind, token) + self.scripts()
 
     def base(self, kind: str, token: str) -> str:
-        """A factor without what is raised or lowered."""
+        """Read a factor without its superscripts and subscripts."""
         if token in CLOSING:
             left, right = DELIMITERS[token]
             inside = self.read(CLOSING[token])
@@ -229,7 +229,7 @@ class Reader:
         raise EquationError(token)
 
     def name(self, token: str) -> str:
-        """A letter, a function or a word."""
+        """Read a letter, a function or a word."""
         letters = token.rstrip(f"'{HAT}")
         symbol = rf"\{GREEK[letters]}" if letters in GREEK else letters
         if len(letters) > 1:
@@ -241,7 +241,7 @@ class Reader:
         return symbol + ("'" if token.endswith("'") else "")
 
     def scripts(self) -> str:
-        """What is raised and lowered."""
+        """Read superscripts and subscripts."""
         raised, lowered = "", ""
         while self.place < len(self.found):
             kind, token = self.found[self.place]
@@ -262,7 +262,7 @@ class Reader:
 
 
 def bare(latex: str) -> str:
-    """Without the parentheses around all of it, which a root or a fraction makes needless."""
+    """Remove parentheses around the whole, which a root or a fraction makes redundant."""
     start, end = r"\left( ", r" \right)"
     if not (latex.startswith(start) and latex.endswith(end)):
         return latex

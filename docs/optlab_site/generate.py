@@ -1,4 +1,4 @@
-"""What is made from the package before Sphinx reads the pages."""
+"""Generation of pages from the package, before Sphinx reads them."""
 
 import shutil
 from pathlib import Path
@@ -15,7 +15,7 @@ ROOT = DOCS.parent
 
 
 def make_pages(app: Sphinx) -> None:
-    """All that git does not keep; `docs/.gitignore` lists it."""
+    """Generate the pages that git does not track, listed in `docs/.gitignore`."""
     optimizer_pages.write_all(DOCS / "optimizers")
     pictures.draw_all(DOCS / "drawn")
     benchmark_page.write_page(DOCS)
@@ -25,10 +25,10 @@ def make_pages(app: Sphinx) -> None:
 
 
 def copy_notebooks(folder: Path) -> None:
-    """The notebooks, which Sphinx can only read where its other pages are.
+    """Copy the notebooks, which Sphinx can read only from the folder of its other pages.
 
     Args:
-        folder: Where they go.
+        folder: Where to copy them.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for notebook in (ROOT / "notebooks").glob("*.ipynb"):
@@ -38,6 +38,6 @@ def copy_notebooks(folder: Path) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Make the pages when the build begins."""
+    """Generate the pages when the build begins."""
     app.connect("builder-inited", make_pages)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

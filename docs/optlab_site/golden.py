@@ -1,4 +1,4 @@
-"""Which recorded numbers of other code a class gives, read from the tests that compare them."""
+"""Recordings of other code that a class reproduces, read from the tests that compare them."""
 
 import importlib
 import sys
@@ -13,7 +13,7 @@ FOLDERS = (TESTS / "helpers", TESTS / "optimizers", TESTS / "transforms")
 
 
 def test_module(name: str) -> ModuleType:
-    """A module of the tests, which hold the arguments of each comparison."""
+    """Import a module of the tests, which hold the arguments of each comparison."""
     for folder in map(str, FOLDERS):
         if folder not in sys.path:
             sys.path.append(folder)
@@ -21,7 +21,7 @@ def test_module(name: str) -> ModuleType:
 
 
 def of_optimizer(name: str) -> str:
-    """The golden tables of an optimizer, and those with other libraries.
+    """Return the golden tables of an optimizer, and the table of other libraries.
 
     Args:
         name: Name of the class.
@@ -38,7 +38,7 @@ def of_optimizer(name: str) -> str:
 
 
 def of_libraries(name: str) -> list[str]:
-    """A table of the functions of other libraries that an optimizer equals, where there are any."""
+    """Return a table of equivalent functions in other libraries, empty if there are none."""
     module = test_module("other_libraries")
     cases = [each for each in (*module.TORCH, *module.OPTAX, *module.SCHEDULE_FREE)]
     rows = [
@@ -54,7 +54,7 @@ def of_libraries(name: str) -> list[str]:
 
 
 def of_transform(name: str) -> str:
-    """The golden tables of a transform.
+    """Return the golden tables of a transform.
 
     Args:
         name: Name of the class.
@@ -75,7 +75,7 @@ def of_transform(name: str) -> str:
 
 
 def as_typed(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Arguments whose values can be typed; a schedule of the tests is named only."""
+    """Return arguments with values one can type; a schedule of the tests becomes its class."""
     return {
         name: value if isinstance(value, str | int | float) else type(value)
         for name, value in arguments.items()
@@ -83,7 +83,7 @@ def as_typed(arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def transform_as_typed(transform: Any) -> str:
-    """A transform as one types it."""
+    """Return a transform as a user types it."""
     arguments = {
         name: value
         for name, value in transform.configuration().items()
@@ -94,7 +94,7 @@ def transform_as_typed(transform: Any) -> str:
 
 
 def recording(recorded: str, ours: dict[str, str]) -> str:
-    """Where a recording is from, and its configurations.
+    """Return the origin of a recording, and a table of its configurations.
 
     Args:
         recorded: Its name in `tests/golden`.
@@ -117,7 +117,7 @@ def recording(recorded: str, ours: dict[str, str]) -> str:
 
 
 def origin(oracle: dict[str, str]) -> str:
-    """The code whose numbers were recorded, with its version."""
+    """Return the code whose numbers were recorded, with its version."""
     if "repository" in oracle:
         where = f"{oracle['repository']}, {oracle['file']} at commit {oracle['commit'][:10]}"
         return f"`{oracle['cls']}` of {where}"
@@ -125,5 +125,5 @@ def origin(oracle: dict[str, str]) -> str:
 
 
 def command(path: str) -> str:
-    """How to run a comparison."""
+    """Return a sentence on how to run a comparison."""
     return f'`pytest -m "" tests/{path}` compares them on the backend that Keras runs on.'

@@ -1,39 +1,39 @@
-"""Markdown from values, and files that change only where their content does."""
+"""Markdown from values, and files written only if their content changes."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table; cells may hold Markdown."""
+    """Return a table, whose cells may contain Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(cell(each) for each in line)} |" for line in lines)
 
 
 def cell(text: str) -> str:
-    """A text within a table's cell."""
+    """Return text for a table cell."""
     return " ".join(text.split()).replace("|", r"\|")
 
 
 def code(text: str) -> str:
-    """A text in code quotes."""
+    """Return text in backticks."""
     return f"`{text}`"
 
 
 def call(arguments: dict[str, object]) -> str:
-    """Arguments as one types them."""
+    """Return arguments as a user types them."""
     if not arguments:
         return "defaults"
     return code(", ".join(f"{name}={value!r}" for name, value in arguments.items()))
 
 
 def bullets(sentences: Iterable[str]) -> str:
-    """A list."""
+    """Return a bulleted list."""
     return "\n".join(f"- {sentence}" for sentence in sentences)
 
 
 def write(path: Path, content: str) -> None:
-    """Write a page, unless it is there already: Sphinx reads again what is newer."""
+    """Write a page unless it is unchanged: Sphinx rereads newer files."""
     path.parent.mkdir(parents=True, exist_ok=True)
     content = content.rstrip() + "\n"
     if not path.exists() or path.read_text() != content:

@@ -1,7 +1,7 @@
-"""Equations as MathML, which browsers draw themselves: no script and no font to fetch.
+"""Equations as MathML, which browsers render natively: no script or font to fetch.
 
-docutils, on which Sphinx rests, translates LaTeX to MathML; Sphinx' own renderers want MathJax from
-the network or LaTeX on the machine.
+docutils, on which Sphinx is built, translates LaTeX to MathML; Sphinx' built-in renderers need
+MathJax from the network or an installed LaTeX.
 """
 
 import html
@@ -15,16 +15,16 @@ from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
 
-# What docutils has another name for.
+# Commands for which docutils has another name.
 SYNONYMS = {r"\dots": r"\ldots"}
 
 
 def mathml(node: nodes.Element, as_block: bool) -> str:
-    """A formula as MathML, or as it stands, with a warning, where docutils cannot read it.
+    """Return a formula as MathML or, with a warning, as LaTeX if docutils cannot read it.
 
     Args:
         node: The formula.
-        as_block: Whether it has lines of its own; fractions then have their full size.
+        as_block: Whether it is on separate lines; fractions then have their full size.
     """
     latex = node.astext()
     for theirs, ours in SYNONYMS.items():
@@ -44,7 +44,7 @@ def visit_inline(translator: Any, node: nodes.math) -> None:
 
 
 def visit_block(translator: Any, node: nodes.math_block) -> None:
-    """Write a formula of its own."""
+    """Write a displayed formula."""
     translator.body.append(f'<div class="math">{mathml(node, as_block=True)}</div>')
     raise nodes.SkipNode
 

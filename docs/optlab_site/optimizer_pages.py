@@ -1,4 +1,4 @@
-"""A page for each optimizer, made from its class."""
+"""A page for each optimizer, generated from its class."""
 
 import math
 import tomllib
@@ -32,10 +32,10 @@ equations in NumPy.
 
 
 def write_all(folder: Path) -> None:
-    """Write all pages, and the one that lists them.
+    """Write all pages, and their index.
 
     Args:
-        folder: Where they go.
+        folder: Where to write them.
     """
     for name in optimizers.__all__:
         write(folder / f"{name.lower()}.md", page(getattr(optimizers, name)))
@@ -43,7 +43,7 @@ def write_all(folder: Path) -> None:
 
 
 def index() -> str:
-    """The page that lists all optimizers."""
+    """Return the page that lists all optimizers."""
     rows = [
         [
             f"[{name}]({name.lower()}.md)",
@@ -71,7 +71,7 @@ default arguments. The arguments that all optimizers share are on each page.
 
 
 def page(cls: type[Optimizer]) -> str:
-    """The page of one optimizer."""
+    """Return the page of one optimizer."""
     name = cls.__name__
     described = catalogue.describe(cls)
     parts = [
@@ -90,7 +90,7 @@ def page(cls: type[Optimizer]) -> str:
 
 
 def numbers(name: str) -> str:
-    """The golden tables, or what stands for them with a built-in that nobody else has."""
+    """Return how the numbers are checked: against a built-in, golden tables, or both."""
     tables = golden.of_optimizer(name)
     has_built_in = hasattr(keras.optimizers, name)
     known = BUILT_IN_ONLY.format(name=name) if has_built_in and name != "ScheduleFreeAdamW" else ""
@@ -98,7 +98,7 @@ def numbers(name: str) -> str:
 
 
 def shared_arguments(cls: type[Optimizer]) -> str:
-    """Names, defaults and meanings of the arguments that a class does not list itself."""
+    """Return names, defaults and meanings of the arguments that a class does not list itself."""
     meanings = catalogue.documented_arguments(Optimizer)
     entries = [
         f"`{name}`{default(argument)}\n: {meanings[name]}"
@@ -109,12 +109,12 @@ def shared_arguments(cls: type[Optimizer]) -> str:
 
 
 def default(argument: Any) -> str:
-    """The default of an argument, as it stands behind the name."""
+    """Return the default of an argument, as shown after its name."""
     return "" if argument.default is REQUIRED else f" = {code(repr(argument.default))}"
 
 
 def state(cls: type[Optimizer]) -> str:
-    """The size of an optimizer's state in words."""
+    """Return the size of an optimizer's state in words."""
     sizes = [f"{state_bytes(cls, {}):g} bytes for each float32 weight"]
     for given in PROSE[cls.__name__].get("variants", []):
         sizes.append(f"{state_bytes(cls, given):g} with {call(given)}")
@@ -128,7 +128,7 @@ def state(cls: type[Optimizer]) -> str:
 
 
 def state_bytes(cls: type[Optimizer], given: dict[str, Any]) -> float:
-    """Bytes of slots for each weight of a small matrix."""
+    """Return the bytes of slots for each weight of a small matrix."""
     weight = keras.Variable(np.zeros(SHAPE, "float32"), name="kernel")
     optimizer = cls(**given)
     optimizer.build([weight])
@@ -138,6 +138,6 @@ def state_bytes(cls: type[Optimizer], given: dict[str, Any]) -> float:
 
 
 def itemsize(dtype: Any) -> int:
-    """Bytes of one number. NumPy has no bfloat16."""
+    """Return the bytes of one number; NumPy has no bfloat16."""
     name = keras.backend.standardize_dtype(dtype)
     return 2 if name == "bfloat16" else np.dtype(name).itemsize

@@ -1,4 +1,4 @@
-"""Each schedule, drawn by its own `plot`."""
+"""Pictures of all schedules, drawn by their `plot` method."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def draw_all(folder: Path) -> None:
     """Draw all schedules.
 
     Args:
-        folder: Where the pictures go, as `<name>.svg`.
+        folder: Where to write the pictures, as `<name>.svg`.
 
     Raises:
         LookupError: If a schedule is not drawn.
