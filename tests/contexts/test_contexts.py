@@ -1,7 +1,7 @@
-"""A step is its equations in whatever context Keras or a user may make it.
+"""A step matches its equations in every context that Keras or a user may run it in.
 
-The oracle is NumPy in float64, which shares no code with the package. In the middle of each run
-hyperparameters are set, which a compiled step has to see.
+The oracle is NumPy in float64, which shares no code with the package. Hyperparameters change in the
+middle of each run, and compiled steps must see it.
 """
 
 import os
@@ -93,7 +93,7 @@ def test_tf_while_loop(name, jit_compile):
 
 
 def stateless_steps(problem, compiled=lambda function: function):
-    """Make the steps with `stateless_apply`, which leaves all variables to its caller."""
+    """Take the steps with `stateless_apply`, which leaves all variables to its caller."""
     optimizer, variables = problem.make()
     apply = compiled(optimizer.stateless_apply)
 
@@ -148,7 +148,7 @@ def test_jax_scan(name):
     problem.check(variables)
 
 
-# Inductor takes long; operations without a fake implementation already fail with the other.
+# Inductor is slow; operations without a fake implementation already fail with "aot_eager".
 COMPILERS = [
     *[pytest.param("aot_eager", name, marks=marks_of(name)) for name in OF_KERAS],
     *[("inductor", name) for name in ("SGD", "Adam", "Adafactor")],

@@ -1,4 +1,4 @@
-"""Starts the processes that train on several devices, while the tests' own trains on one."""
+"""Start processes that train on several devices, while the test process trains on one."""
 
 import os
 import subprocess
@@ -9,17 +9,17 @@ import pytest
 from device_training import OneDevice, Results
 
 HELPERS = Path(__file__).parents[1] / "helpers"
-# Only so that workers that wait for each other do not do so for ever.
+# Only keeps workers from waiting for each other forever.
 TIME_LIMIT = 900
 
 
 class Worker:
-    """A script of `tests/helpers` in a process of its own.
+    """A script of `tests/helpers`, run in a separate process.
 
     Args:
-        script: Name of the script; it takes the file that it writes first.
-        arguments: Its arguments.
-        environment: Environment variables on top of those of the tests.
+        script: Name of the script.
+        arguments: Arguments of the script, starting with the file that it writes.
+        environment: Environment variables in addition to those of the tests.
     """
 
     def __init__(self, script: str, *arguments: object, **environment: str) -> None:
@@ -33,7 +33,7 @@ class Worker:
         )
 
     def finish(self) -> None:
-        """Wait for it; an error with what it printed if it fails."""
+        """Wait for the script; fail with its output if it fails."""
         try:
             output, _ = self.process.communicate(timeout=TIME_LIMIT)
         finally:
@@ -48,7 +48,7 @@ def one_device() -> OneDevice:
 
 @pytest.fixture(scope="module")
 def start(tmp_path_factory):
-    """A function that starts a worker, whose results another function waits for."""
+    """Yield a function that starts a worker and returns a function that waits for its results."""
     workers = []
 
     def start_worker(script: str, *arguments: object, **environment: str):

@@ -1,4 +1,4 @@
-"""`keras.distribution` gives the weights of one device, and slots lie where their variable does."""
+"""`keras.distribution` gives the weights of one device, and shards slots like their variable."""
 
 import keras
 import pytest

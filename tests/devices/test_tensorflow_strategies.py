@@ -15,8 +15,8 @@ pytestmark = [
     ),
 ]
 
-# Relative to the distance travelled in 30 steps, over all weights together. One device against
-# itself with the batch in another order: 1e-7 to 4e-7.
+# Relative to the distance travelled in 30 steps, over all weights together. One device differs from
+# itself, with the batch in another order, by 1e-7 to 4e-7.
 TOLERANCE = 1e-6
 ELSEWHERE = ("sgd_momentum", "one_cycle_schedules", "stochastic_rounding", "table_sgd")
 ON_TWO = [name for name in CONFIGURATIONS if name not in ELSEWHERE]
@@ -26,7 +26,7 @@ ON_WORKERS = ["adam", "one_cycle_schedules", "muon", "schedule_free", "groups", 
 
 @pytest.fixture(scope="module")
 def mirrored(start):
-    """Results of each number of replicas; both processes run at the same time."""
+    """Return results by number of replicas; both processes run at the same time."""
     waiting = {
         2: start("mirrored_worker.py", 2, *ON_TWO),
         4: start("mirrored_worker.py", 4, *ON_FOUR),
@@ -36,13 +36,13 @@ def mirrored(start):
 
 @pytest.fixture(scope="module")
 def nonfinite(start):
-    """States and reports of steps where one replica has a NaN."""
+    """Return states and reports of steps where one replica has a NaN."""
     return start("nonfinite_worker.py")()
 
 
 @pytest.fixture(scope="module")
 def workers(start):
-    """Results of two workers on this machine."""
+    """Return the results of two workers on this machine."""
     cluster = {"worker": [f"127.0.0.1:{free_port()}" for _ in range(2)]}
     configurations = [
         json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
@@ -102,7 +102,7 @@ def test_a_nan_in_one_replica_leaves_all_replicas_as_they_were(nonfinite, mode, 
         assert_same_bits(nonfinite[f"{name}/{when}/0"], nonfinite[f"{name}/{when}/1"])
     before, later = nonfinite[f"{name}/before/0"], nonfinite[f"{name}/later/0"]
     assert_same_bits(before, nonfinite[f"{name}/after/0"])
-    # Finite gradients move everything but the learning rate on.
+    # Finite gradients change everything except the learning rate.
     assert sum(np.array_equal(*pair) for pair in zip(before, later, strict=True)) == 1
     assert all(np.isfinite(array).all() for array in later)
 

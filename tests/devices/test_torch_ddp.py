@@ -1,4 +1,4 @@
-"""torch's `DistributedDataParallel` in a user's own loop gives the weights of one process."""
+"""torch's `DistributedDataParallel` in a custom loop gives the weights of one process."""
 
 import keras
 import pytest
@@ -22,7 +22,7 @@ TRAINED = [*COMPARED, *HALF_PRECISION]
 
 @pytest.fixture(scope="module")
 def processes(start):
-    """Results of each process."""
+    """Return the results of each process."""
     port = free_port()
     waiting = [start("ddp_worker.py", rank, PROCESSES, port, *TRAINED) for rank in range(PROCESSES)]
     return [results() for results in waiting]

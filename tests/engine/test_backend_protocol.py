@@ -1,4 +1,4 @@
-"""A backend answers to the protocol, says nothing else, and is the only one that is imported."""
+"""A backend overrides only what the protocol defines, and is the only one imported."""
 
 import inspect
 import sys

@@ -1,4 +1,4 @@
-"""`repr(optimizer)` and its slots by name say what is in an optimizer."""
+"""`repr(optimizer)` and `slots_by_name` describe an optimizer."""
 
 import keras
 import numpy as np
@@ -32,8 +32,8 @@ def test_groups_transforms_and_schedules():
 
 
 def test_the_size_of_the_state_once_built():
-    # Two slots of 128 bytes; 32 for learning rate, step count, three hyperparameters, and one minus
-    # the two decay rates.
+    # Two slots of 128 bytes; 32 for the learning rate, step count, three hyperparameters, and one
+    # minus each of the two decay rates.
     small = built(optimizers.Adam())
     rest = sum(np.dtype(v.dtype).itemsize for v in small.variables if not tuple(v.shape))
     assert repr(small) == f"<Adam(), 1 variable, {256 + rest} bytes of state>"

@@ -1,4 +1,4 @@
-"""Ours in the place of a built-in, in everything that Keras does with an optimizer."""
+"""Our optimizers replace the built-ins in everything that Keras does with an optimizer."""
 
 import keras
 import numpy as np
@@ -12,7 +12,7 @@ BACKEND = keras.backend.backend()
 
 
 def assert_alike(task, make, epochs=3, **fit_arguments):
-    """Training with ours and with the built-in ends at the same weights."""
+    """Assert that training with ours and with the built-in ends at the same weights."""
     ends = []
     for module in (optimizers, keras.optimizers):
         model = task.network(make(module))
@@ -99,7 +99,7 @@ def test_loss_scale_optimizer(task):
 
 @pytest.mark.slow
 def test_nadam_in_a_loss_scale_optimizer_is_nadam(task):
-    """Keras' own, on JAX, loses its momentum product in there: weights off by 0.06."""
+    """On JAX, Keras' Nadam loses its momentum product there: weights are off by 0.06."""
     wrapped = task.network(keras.optimizers.LossScaleOptimizer(optimizers.Nadam(0.01)))
     plain = task.network(keras.optimizers.Nadam(0.01))
     for ours, theirs in zip(task.fit(wrapped, 3), task.fit(plain, 3), strict=True):
@@ -135,7 +135,7 @@ def test_a_variable_without_gradient_stays_and_is_named():
 
 
 def test_an_embedding_is_updated_as_by_its_dense_gradient():
-    """Repeated rows are summed first. Keras' Adam takes their squares one by one: off by 0.2."""
+    """Repeated rows are summed first. Keras' Adam squares them one by one: off by 0.2."""
     x = np.array([[1, 1, 2], [7, 2, 2]])
     layer = keras.layers.Embedding(10, 2)
     model = keras.Sequential([keras.layers.Input((3,), dtype="int32"), layer])
@@ -222,10 +222,10 @@ def test_a_tf_function_that_builds_the_optimizer(caplog):
 
 @pytest.mark.parametrize("name", ["SGD", "Adam", "Nadam", "Lamb", "Adafactor"])
 def test_update_step_updates_one_variable_as_in_keras(name):
-    """Keras documents the method, and calls it once a variable; `iterations` stays."""
+    """Keras documents the method and calls it once per variable; `iterations` does not change."""
     ends = []
     for module in (optimizers, keras.optimizers):
-        # Keras decays in `apply`, outside of the method.
+        # Keras applies weight decay in `apply`, outside of this method.
         optimizer = getattr(module, name)(weight_decay=0.1)
         variables = [keras.Variable(np.full((4, 3), 0.5, "float32")) for _ in range(2)]
         optimizer.build(variables)
@@ -237,11 +237,11 @@ def test_update_step_updates_one_variable_as_in_keras(name):
         ends.append([keras.ops.convert_to_numpy(variable) for variable in variables])
     (first, second), theirs = ends
     np.testing.assert_array_equal(first, second)
-    if name != "Nadam":  # Keras moves its momentum product on in another method.
+    if name != "Nadam":  # Keras updates its momentum product in another method.
         np.testing.assert_allclose(first, theirs[0], rtol=1e-5)
 
 
-# On torch, most of the built-ins take tensors alone.
+# On torch, most of the built-ins take only tensors.
 @pytest.mark.parametrize("name", ["Ftrl", "Lamb"])
 def test_gradients_of_numpy(name):
     start = np.linspace(-1, 1, 6, dtype="float32").reshape(2, 3)
@@ -312,7 +312,7 @@ def test_refusals_have_the_words_of_keras(case):
     refused, kind, words = KERAS_WORDS[case]
     with pytest.raises(kind, match=words) as caught:
         refused()
-    # What we add stands behind or in a note, so that Keras' words are found as they are.
+    # Our additions follow Keras' words or go into a note, so that its words are found unchanged.
     assert getattr(caught.value, "__notes__", None) or "learning_rate_scale" in str(caught.value)
 
 

@@ -1,4 +1,4 @@
-"""ScheduleFreeAdamW: trained at one point, evaluated and saved at another, in Keras' own loops."""
+"""ScheduleFreeAdamW: trained at one point, evaluated and saved at another, in Keras' loops."""
 
 import keras
 import numpy as np
@@ -11,7 +11,7 @@ ARGUMENTS = {"learning_rate": 0.05, "warmup_steps": 5}
 
 
 def authors(epochs):
-    """The authors' package on the same task: loss and weights at their point of evaluation."""
+    """Return the authors' losses and weights on the same task, at their evaluation point."""
     what = ("losses", "kernels")
     numbers = (recorded("optimizers", f"linear task, {name} in float32") for name in what)
     return list(zip(*numbers, strict=True))[:epochs]
@@ -29,7 +29,7 @@ def test_validation_and_final_weights_are_the_authors(task):
         history.history["val_loss"], [loss for loss, _ in expected[:2]], rtol=1e-6
     )
     np.testing.assert_allclose(ours.get_weights()[0], expected[1][1], atol=1e-6)
-    # Going on with fit goes on from the training point, though the weights stood at the other.
+    # Another `fit` continues from the training point, though weights were at the evaluation point.
     np.testing.assert_allclose(task.fit(ours)[0], expected[2][1], atol=1e-6)
     assert ours.evaluate(task.x, task.y, 64, verbose=0) == pytest.approx(expected[2][0], rel=1e-6)
     prediction = ours.predict(task.x, verbose=0)
@@ -47,7 +47,7 @@ def test_evaluating_in_between_changes_nothing_in_training(task):
 
     validated = task.fit(watched, 3, callbacks=[Look()], validation_data=(task.x, task.y))
     np.testing.assert_array_equal(validated[0], plain[0])
-    # The last look was at the point that fit leaves behind.
+    # The last callback already sees the weights that `fit` ends with.
     np.testing.assert_array_equal(seen[-1], plain[0])
 
 

@@ -1,4 +1,4 @@
-"""Gradients with a NaN or an infinity, and other gradients that training does not expect."""
+"""Gradients with NaN or infinity, and others that training does not expect."""
 
 import warnings
 
@@ -50,7 +50,7 @@ GRADIENTS = [
 
 
 def spoiled(number, bad):
-    """Gradients whose array of a number holds a bad value in one place, neither first nor last."""
+    """Return gradients with one bad value in array `number`, neither first nor last."""
     gradients = [gradient.copy() for gradient in GRADIENTS[0]]
     gradients[number].reshape(-1)[gradients[number].size // 2] = bad
     return gradients
@@ -196,7 +196,7 @@ def test_bad_rows_of_a_table_are_found():
     assert optimizer.skipped_steps == 1
 
 
-# Gradients that are finite, but not what a formula is written for
+# Finite gradients that formulas are not written for
 
 
 def after_gradients_of(size, optimizer):
@@ -214,7 +214,7 @@ def test_tiny_gradients_give_no_nan(name, size):
 
 @pytest.mark.parametrize("name", with_built_in(ALL, lambda name: ALL[name][0]))
 def test_huge_gradients_give_a_nan_only_where_the_built_in_does(name):
-    """The square of 1e30 is infinite in float32, and a moving average of it infinity - infinity."""
+    """The square of 1e30 is infinite in float32; a moving average of it is infinity - infinity."""
     if (BACKEND, name) == ("torch", "Nadam"):
         pytest.skip("Keras writes Nadam in another way on torch alone")
     ours = after_gradients_of(1e30, make(name, learning_rate=1e-3))
@@ -237,7 +237,7 @@ def test_zero_gradients_for_ever_change_nothing_but_by_decay(name):
     optimizer = make(name, learning_rate=0.1, **arguments)
     for _ in range(20):
         optimizer.apply([ops.zeros((3, 4))], weights)
-    if name != "Ftrl":  # which computes the weight from its sums alone: 0 without a gradient
+    if name != "Ftrl":  # which computes weights from its sums alone: 0 without a gradient
         np.testing.assert_allclose(values(weights)[0], 0.5, rtol=1e-6)
 
 

@@ -1,4 +1,4 @@
-"""What 0.1.0 has saved is loaded, and training goes on from it as it did there."""
+"""Files saved by 0.1.0 load, and training continues from them as it did there."""
 
 import json
 import pickle
@@ -20,8 +20,8 @@ from selection import quick
 
 TOLERANCE = 1e-5
 
-# A slot in bfloat16 is rounded at random, by a hash of the last bits of the number and of the
-# gradient, so that one bit of difference between two backends draws other random numbers.
+# Slots in bfloat16 are rounded stochastically, by a hash of the last bits of the value and the
+# gradient, so a difference of one bit between two backends draws other random numbers.
 LARGER_TOLERANCE = {"adam_with_slots_in_bfloat16": 0.03}
 
 
@@ -63,7 +63,7 @@ LOADERS = (whole_model, weights_before_training, weights_while_training, pickled
 
 
 def cases():
-    """All files and ways to load them."""
+    """Yield every file with every way to load it."""
     for name in OPTIMIZERS:
         for load in LOADERS:
             yield name, load
@@ -80,13 +80,13 @@ def assert_state_is_that_of_the_file(optimizer, path):
             np.testing.assert_array_equal(keras.ops.convert_to_numpy(found), saved)
         extra = optimizer.extra_state.contents()
         for name, saved in file["optimizer/extra_state/vars"].items():
-            # Ftrl's power, which could be set while training, is an argument of the constructor.
+            # Ftrl's power is fixed at build now; in 0.1.0 it could be set while training.
             if name not in ("formula", "learning_rate_power"):
                 np.testing.assert_array_equal(extra[name], saved, err_msg=name)
 
 
 def deviation(model, name):
-    """How far from the recorded weights training ends, as a share of the distance travelled."""
+    """Return how far training ends from the record, as a share of the distance travelled."""
     found = train(model, STEPS_BEFORE, STEPS_BEFORE + STEPS_AFTER, name)
     shares = [
         np.abs(ours - last).max() / np.abs(last - first).max()

@@ -9,7 +9,7 @@ from keras_optlab import ParameterGroup, layerwise_decay, optimizers, schedules
 
 
 def only(task, **group):
-    """Train the linear model, whose one matrix is all of a group."""
+    """Train the linear model with its only matrix in a group."""
     optimizer = optimizers.SGD(0.05, momentum=0.9, groups=[ParameterGroup("only/", **group)])
     return task.fit(task.linear(optimizer), 2)[0]
 
@@ -54,7 +54,7 @@ def test_multiplier_zero_freezes_exactly(task, name):
     groups = [ParameterGroup("first/", learning_rate_multiplier=0)]
     model = task.network(getattr(optimizers, name)(weight_decay=0.1, groups=groups))
     before = [np.array(weight) for weight in model.get_weights()]
-    # The first step of some is there to see the gradients (ADOPT, SOAP).
+    # Some (ADOPT, SOAP) only look at the gradients in their first step.
     for _ in range(2):
         model.train_on_batch(task.x, task.y)
     after = model.get_weights()
@@ -63,7 +63,7 @@ def test_multiplier_zero_freezes_exactly(task, name):
 
 
 def test_all_groups_that_match_apply(task):
-    """As in README: no decay of biases and a smaller rate for the backbone, biases included."""
+    """As in the README: no decay of biases, a smaller rate for the backbone and its biases."""
     groups = [
         ParameterGroup("bias$", weight_decay=0.0, learning_rate_multiplier=0.5),
         ParameterGroup("first/", learning_rate_multiplier=0.1),
@@ -84,12 +84,12 @@ def test_all_groups_that_match_apply(task):
 
 @pytest.mark.parametrize("name", quick(["Nadam", "ScheduleFreeAdamW"], ["Nadam"]))
 def test_a_group_has_scalar_state_of_its_own(task, name):
-    """With an override equal to the optimizer's value, nothing may change."""
+    """An override must train exactly like the same value set for the whole optimizer."""
     make = getattr(optimizers, name)
     plain = task.fit(task.linear(make(0.05, beta_1=0.5)), 2)[0]
     grouped = make(0.05, beta_1=0.9, groups=[ParameterGroup("only", beta_1=0.5)])
-    # What overrides is a constant, with which TensorFlow's `arithmetic_optimization` reorders a
-    # product: without that option the bits are equal there too.
+    # The override is a constant, which lets TensorFlow's `arithmetic_optimization` reorder a
+    # product; without that option, the bits are equal there too.
     reordered = keras.backend.backend() == "tensorflow" and name == "ScheduleFreeAdamW"
     weights = task.fit(task.linear(grouped), 2)[0]
     np.testing.assert_array_max_ulp(weights, plain, maxulp=4 if reordered else 0)

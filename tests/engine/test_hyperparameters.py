@@ -1,4 +1,4 @@
-"""Hyperparameters are variables: set at any time, seen by a step compiled long ago."""
+"""Hyperparameters are variables: settable at any time, and read by steps already compiled."""
 
 import keras
 import numpy as np
@@ -31,7 +31,7 @@ def test_a_value_set_between_epochs_reaches_the_compiled_step(task, name):
     model = task.linear(optimizers.Adam(0.05, **ADAM))
     weights = task.fit(model, 3, callbacks=[SetEachEpoch(name, values)])
     used = {key: each_step([value] * 3) for key, value in ADAM.items()} | {name: each_step(values)}
-    # Decay comes before the step, and the gradient is that of the point before the decay.
+    # Decay comes before the step; the gradient is taken before the decay.
     kernel, m, v = task.kernel.astype("float64"), 0.0, 0.0
     for t in range(1, 13):
         h = {key: value[t - 1] for key, value in used.items()}

@@ -1,4 +1,4 @@
-"""The private names of Keras that `keras_glue/hooks.py` relies on still do what it needs."""
+"""Private names of Keras that `keras_glue/hooks.py` relies on still work as it needs."""
 
 import inspect
 
@@ -11,7 +11,7 @@ from keras_optlab.keras_glue import hooks
 
 
 class Recording(keras.optimizers.Optimizer):
-    """An optimizer of Keras' own kind that notes which hooks Keras calls, in which order."""
+    """A plain Keras optimizer that records which hooks Keras calls, in order."""
 
     def __init__(self):
         super().__init__(learning_rate=0.5, clipnorm=1.0, weight_decay=0.5)
@@ -37,7 +37,7 @@ def test_keras_calls_the_hooks_in_this_order():
 
 
 class RecordingAverages(keras.optimizers.Optimizer):
-    """Notes the hooks of gradient accumulation and of moving averages."""
+    """Records the hooks of gradient accumulation and of moving averages."""
 
     def __init__(self):
         averages = {"use_ema": True, "ema_overwrite_frequency": 2}

@@ -1,4 +1,4 @@
-"""bfloat16 and float16 variables: training goes as with float32 ones."""
+"""Training of bfloat16 and float16 variables tracks that of float32 ones."""
 
 import keras
 import numpy as np
@@ -24,9 +24,9 @@ def as_float32(variable):
 
 
 def quadratic(optimizer, steps=300):
-    """Mean squared distance from the minimum of a noisy quadratic, for each dtype, at the end.
+    """Return the final mean squared distance from a noisy quadratic's minimum, for each dtype.
 
-    The same optimizer trains a variable of each dtype, on gradients at where that variable is.
+    One optimizer trains a variable of each dtype, each on gradients at its current value.
     """
     random = np.random.default_rng(0)
     start, minimum = random.normal(size=(2, 128))
@@ -67,7 +67,7 @@ def test_nearest_rounding_loses_what_the_others_keep():
     "name", quick(["Adam", "SGD", "AdamW", "momentum", "Nadam"], ["Adam", "momentum"])
 )
 def test_a_bfloat16_run_is_the_float32_run_on_the_same_gradients(name):
-    """Variable and compensation together are all bits of a float32 weight."""
+    """Variable and compensation together hold all bits of a float32 weight."""
     cls, arguments = ARGUMENTS[name]
     random = np.random.default_rng(3)
     start = random.normal(size=64).astype("float32")
@@ -87,7 +87,7 @@ def test_a_bfloat16_run_is_the_float32_run_on_the_same_gradients(name):
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_compensation_restores_the_number(dtype):
-    # float16 ends at 65504, and below 6e-8 both it and its remainder are spaced evenly.
+    # float16 ends at 65504; below 6e-5, both it and its remainder are evenly spaced.
     exponents = (-30, 30) if dtype == "bfloat16" else (-6, 4)
     random = np.random.default_rng(1)
     sizes = 10.0 ** random.uniform(*exponents, size=10_000)
@@ -168,7 +168,7 @@ def test_float32_variables_need_no_more_state():
 
 
 def test_averages_of_half_precision_variables_move():
-    """Keras' own average, kept in bfloat16, stands still long before it is there."""
+    """Keras' average, kept in bfloat16, stalls long before it gets there."""
     variable = keras.Variable(np.zeros(4), dtype="bfloat16", name="w")
     optimizer = optimizers.SGD(0.0, use_ema=True, ema_momentum=0.99)
     gradient = ops.zeros((4,), dtype="bfloat16")
@@ -182,7 +182,7 @@ def test_averages_of_half_precision_variables_move():
 
 @pytest.mark.parametrize("policy", quick(["bfloat16", "float16"], ["bfloat16"]))
 def test_a_file_carries_the_compensation(policy, tmp_path):
-    """Training goes on to the bit where it was; a fresh compensation would not."""
+    """Training resumes bit for bit; with a fresh compensation it would not."""
 
     def model():
         keras.utils.set_random_seed(0)
@@ -267,7 +267,7 @@ def test_a_bfloat16_network_reaches_the_accuracy_of_float32(digits, make):
 @pytest.mark.parametrize("policy", quick(["mixed_float16", "mixed_bfloat16"], ["mixed_float16"]))
 @pytest.mark.parametrize("name", quick(["SGD", "Adam", "Adafactor"], ["Adam"]))
 def test_mixed_precision_gives_the_numbers_of_the_built_in(task, name, policy):
-    """Variables are float32 there; float16 brings a `LossScaleOptimizer` with it."""
+    """Variables are float32 there; float16 also needs a `LossScaleOptimizer`."""
     results = []
     for namespace in (keras.optimizers, optimizers):
         keras.utils.set_random_seed(3)
@@ -292,8 +292,8 @@ def test_large_half_precision_matrices_take_the_fast_paths(mode):
         keras.utils.set_random_seed(0)
         optimizer = optimizers.Adam(1e-4, rounding=mode, jit_compile=jit_compile)
         runs.append(as_float32(half_step(start, gradient, optimizer)))
-    # Where the last bit of a float32 differs, the hash does, and a rounding may go to the other
-    # neighbour: 2^-7 of the weight, or of what it was before a step of 1e-4 took it close to 0.
+    # Where the last bit of a float32 differs, so does the hash, and rounding may pick the other
+    # neighbour: off by 2^-7 of the weight, or of its value before a step of 1e-4 took it near 0.
     tolerances = {"compensated": (2.0**-8, 0.0), "stochastic": (2.0**-6, 2.0**-6 * 1e-4)}
     rtol, atol = tolerances[mode]
     np.testing.assert_allclose(runs[0], runs[1], rtol=rtol, atol=atol)

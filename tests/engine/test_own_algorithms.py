@@ -1,4 +1,4 @@
-"""A user's own optimizer class gets its own formula, whatever it is called and wherever it runs."""
+"""A custom optimizer class runs its formula, whatever its name and wherever it runs."""
 
 import keras
 import numpy as np
@@ -12,12 +12,12 @@ from keras_optlab.engine.passes import when
 from keras_optlab.engine.scope import Scope
 from keras_optlab.engine.slots import Slot
 
-# Small ones of one shape, which are joined or stacked, and one that is cut into blocks.
+# Small variables of one shape, which are joined or stacked, and one that is cut into blocks.
 SHAPES = [(7,)] * 12 + [(3, 5)] * 2 + [(1200, 600)]
 
 
 def named(name):
-    """A class of some name whose step is three times that of SGD with momentum."""
+    """Return a class called `name`, whose step is three times that of SGD with momentum."""
 
     class Own(Optimizer):
         learning_rate: float = learning_rate(0.5)
@@ -38,7 +38,7 @@ def named(name):
 
 
 class Normalized(Optimizer):
-    """Gradient descent along the unit vector; says nothing of its scope."""
+    """Gradient descent along the normalized gradient; declares no scope."""
 
     learning_rate: float = learning_rate(0.5)
 
@@ -50,7 +50,7 @@ class Normalized(Optimizer):
 
 
 def run(optimizer, steps=2):
-    """Start, gradients and the weights after some steps with the same gradients."""
+    """Return the start, the gradients, and the weights after steps with the same gradients."""
     generator = np.random.default_rng(0)
     start = [generator.normal(size=shape).astype("float32") for shape in SHAPES]
     gradients = [generator.normal(size=shape).astype("float32") for shape in SHAPES]
@@ -95,7 +95,7 @@ def test_state_of_an_own_class_is_not_taken_for_ours(tmp_path):
 
 
 class Kept(Optimizer):
-    """Keeps its momentum every third step: elementwise, and with a branch."""
+    """Stores its momentum every third step: elementwise, with a branch."""
 
     learning_rate: float = learning_rate(0.5)
     scope = Scope.ELEMENT
@@ -122,7 +122,7 @@ def test_an_elementwise_formula_may_have_periodic_work(shape, jit_compile):
     optimizer.build(variables)
     for _ in range(4):
         optimizer.apply([ops.ones(shape)] * 2, variables)
-    # Four gradients of 1, and in the fourth step the momentum after the third.
+    # Four gradients of 1, and in the fourth step also the momentum kept after the third.
     for variable in variables:
         np.testing.assert_allclose(ops.convert_to_numpy(variable), -0.5 * (4 + 3), rtol=1e-6)
 

@@ -1,4 +1,4 @@
-"""Random numbers of a formula: the same wherever it runs and after a resume, and random."""
+"""Random numbers of a formula: the same wherever it runs and after a resume, yet random."""
 
 import pickle
 import zlib
@@ -28,7 +28,7 @@ from keras_optlab.optimizers.base import (
 from keras_optlab.testing import check_optimizer, check_transform, optimizer_checks
 from keras_optlab.transforms.base import Transform
 
-# By dynamo, which takes ten seconds.
+# It compiles with dynamo, which takes ten seconds.
 SLOW = ("compiled_fit",) if BACKEND == "torch" else ()
 
 
@@ -50,7 +50,7 @@ class AnnealedNoise(Optimizer):
 
 
 class Uniform(Optimizer):
-    """Writes what it draws into the variables."""
+    """Writes its draws into the variables."""
 
     learning_rate: float = learning_rate(0.1)
     draws = True
@@ -98,7 +98,7 @@ class NoisyGradient(Transform):
 
 
 class Measuring(Optimizer):
-    """Has the gradient's norm measured in a pass, before which transforms are run again."""
+    """Measures the gradient's norm in an extra pass, for which transforms run again."""
 
     learning_rate: float = learning_rate(0.1)
 
@@ -113,7 +113,7 @@ class Measuring(Optimizer):
         return h.learning_rate * g / (1.0 + h.norm), {"stepped": g * 1.0}
 
 
-# The same in NumPy
+# The same numbers in NumPy
 
 
 def scrambled(bits):
@@ -152,12 +152,12 @@ def test_the_first_numbers_of_a_seed():
     np.testing.assert_allclose(ops.convert_to_numpy(stream().normal()[:4]), expected, atol=2e-6)
 
 
-# Small ones of one shape, which may share a call, others, and one that is compiled by itself.
+# Small variables of one shape, which may share a call, others, and one that is compiled alone.
 SHAPES = [(7,)] * 9 + [(), (0, 3), (3, 5), (3, 5), (300, 250)]
 
 
 def written(optimizer, how, steps=2, dtype="float32"):
-    """The weights after some steps, all with random numbers of seed 1."""
+    """Return the weights after some steps with random seed 1."""
     optimizer.extra_state.restore({"random_seed": np.float32(1.0)})
     start = [np.zeros(shape, dtype) for shape in SHAPES]
     if how != "eager":
@@ -211,7 +211,7 @@ def test_each_hook_and_each_draw_has_its_own_numbers(how):
             name: ops.convert_to_numpy(x) for name, x in optimizer.engine.plans[n].slots.items()
         }
         drawn = {
-            # In the step, one draw of two numbers for `normal` comes first.
+            # In the step, `normal` comes first and takes two draws.
             "first": ("step", 2),
             "second": ("step", 3),
             "measured": ("measure", 1),
@@ -383,7 +383,7 @@ def test_a_pickled_optimizer_goes_on_with_the_same_numbers(make):
         np.testing.assert_array_equal(found, expected)
 
 
-# What is claimed
+# Class declarations, and the test kit
 
 
 @pytest.mark.parametrize("base", [Optimizer, Transform], ids=lambda base: base.__name__)

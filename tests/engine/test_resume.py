@@ -1,4 +1,4 @@
-"""A training that is stopped anywhere and goes on from a file is the training without a stop."""
+"""Training that stops anywhere and resumes from a file equals training without a stop."""
 
 import copy
 import multiprocessing
@@ -52,8 +52,8 @@ CALLBACKS = {
 
 
 def network(make, policy="float32", seed=3):
-    """With another seed than 3, all that the run depends on has to come out of the file."""
-    # Automatic names, by which orbax knows variables, begin again as in a new process.
+    """With a seed other than 3, everything that the run depends on must come from the file."""
+    # Automatic names, by which orbax identifies variables, restart as in a new process.
     keras.utils.clear_session(free_memory=False)
     keras.utils.set_random_seed(seed)
     layers = [
@@ -85,7 +85,7 @@ def resume_from_model(model, make, policy, folder):
 
 
 def save_checkpoint(model, folder):
-    """By the library that saves checkpoints on this backend."""
+    """Save with the checkpoint library of this backend."""
     if BACKEND == "tensorflow":
         import tensorflow as tf
 
@@ -126,7 +126,7 @@ def resume_from_tree(model, make, policy, folder):
 
 
 class Stop(keras.callbacks.Callback):
-    """Takes a copy of a training by way of a file, in the middle of `fit`, and ends it."""
+    """Resumes a copy of the model from a file in the middle of `fit`, and stops training."""
 
     def __init__(self, resume):
         super().__init__()
@@ -192,7 +192,7 @@ def test_by_a_checkpoint(task, tmp_path, name):
 
 
 def schedule_free(task, epochs):
-    """A model after some epochs: its variables are not where training goes on."""
+    """Return a model after some epochs: its variables are not at the training point."""
     model = network(CONFIGURATIONS["schedule-free"])
     fit(model, task, epochs)
     assert model.optimizer.is_evaluating == (epochs > 0)
@@ -275,7 +275,7 @@ def test_by_a_state_tree(task, tmp_path, name):
 @pytest.mark.slow
 @pytest.mark.parametrize("stop", range(1, 6))
 def test_at_any_step_of_an_accumulation(task, tmp_path, stop):
-    """A loop of one's own may stop between any two batches."""
+    """A custom loop may stop between any two batches."""
 
     def trained(model, batches):
         for batch in batches:

@@ -1,4 +1,4 @@
-"""State goes both ways between ours and the built-ins, and through files, pickles and copies."""
+"""State moves both ways between ours and the built-ins, and survives files, pickles, copies."""
 
 import copy
 import inspect
@@ -17,17 +17,17 @@ import keras_optlab
 from keras_optlab import optimizers, schedules
 from keras_optlab.lab import parity
 
-# Arguments with which each built-in has all the slots it can have.
+# Arguments that give each built-in all the slots it can have.
 ARGUMENTS = {
     "SGD": {"momentum": 0.9},
     "RMSprop": {"momentum": 0.5, "centered": True},
     "Adam": {"amsgrad": True, "use_ema": True},
     "Ftrl": {"l1_regularization_strength": 0.01},
 }
-if keras.backend.backend() != "jax":  # where Keras compiles accumulation anew in each eager step
+if keras.backend.backend() != "jax":  # where Keras recompiles accumulation in each eager step
     ARGUMENTS["Adagrad"] = {"gradient_accumulation_steps": 3}
 
-# Keras' ScheduleFreeAdamW is wrong on TensorFlow and torch; its swap has a test of its own.
+# Keras' ScheduleFreeAdamW is wrong on TensorFlow and torch; a separate test covers its swap.
 SWAPPABLE = with_built_in(name for name in optimizers.__all__ if name != "ScheduleFreeAdamW")
 
 
@@ -36,7 +36,7 @@ def optimizer(module, name):
 
 
 def built(module, name):
-    """A small model with one of the optimizers, built."""
+    """Return a small model compiled with one of the optimizers, which is built."""
     keras.utils.set_random_seed(3)
     layers = [keras.layers.Input((4,)), keras.layers.Dense(2, name="only")]
     model = keras.Sequential(layers, name="network")
@@ -46,7 +46,7 @@ def built(module, name):
 
 
 def train(model, steps):
-    """Steps along gradients that depend on the weights and the step; the weights afterwards."""
+    """Take steps on gradients that depend on the weights and the step; return the weights."""
     point = getattr(model.optimizer, "to_training_point", None)
     if point:
         point()
@@ -61,7 +61,7 @@ def train(model, steps):
 
 
 def assert_same(found, expected, start, share=2e-6):
-    """Equal to a share of the distance travelled and 8 units in the last place."""
+    """Assert equality up to a share of the distance travelled plus 8 units in the last place."""
     for ours, theirs, before in zip(found, expected, start, strict=True):
         tolerance = share * np.abs(theirs - before).max() + 8 * np.spacing(np.abs(theirs))
         assert (np.abs(ours - theirs) <= tolerance).all()
@@ -112,7 +112,7 @@ def test_from_keras_goes_on_where_the_built_in_was(name):
 
 @needs_built_in("ScheduleFreeAdamW")
 def test_a_schedule_free_file_of_keras_resumes_as_the_authors(tmp_path):
-    """The reference is ours without a break: it equals the authors' package, Keras' does not."""
+    """The reference is ours without a break: it matches the authors' package, Keras' does not."""
     straight, model = (built(optimizers, "ScheduleFreeAdamW") for _ in range(2))
     train(model, 7)
     built_in = built(keras.optimizers, "ScheduleFreeAdamW")
@@ -211,7 +211,7 @@ def test_a_file_of_weights_alone_leaves_the_optimizer(task, tmp_path):
 
 
 def everything(model):
-    """All that a file could change, as bytes."""
+    """Return everything that a file could change, as bytes."""
     inner = getattr(model.optimizer, "inner_optimizer", model.optimizer)
     variables = [*model.variables, *model.metrics_variables, *model.optimizer.variables]
     extra = inner.extra_state.contents() | inner.extra_state.pending
@@ -266,7 +266,7 @@ REFUSALS = {
     quick(
         [
             *itertools.product(["built", "inside a LossScaleOptimizer"], REFUSALS),
-            # Slots alike are another's only for an optimizer that has slots.
+            # Only an optimizer that has slots can refuse those of another formula.
             *itertools.product(["not built", "loaded"], list(REFUSALS)[1::2]),
         ],
         lambda state, name: (
@@ -337,7 +337,7 @@ def test_state_of_other_slots_is_skipped_as_in_keras(task, tmp_path, name, built
             np.testing.assert_array_equal(ours, theirs)
         task.fit(model)
     messages = [str(warning.message) for warning in caught]
-    # An optimizer that is not built has the two variables that an untrained one has saved.
+    # An unbuilt optimizer has the same two variables as a saved untrained one: nothing to skip.
     says_so = any(text.startswith("Skipping variable loading") for text in messages)
     assert says_so == (built or name != "untrained")
     assert int(model.optimizer.iterations) == 4
@@ -437,7 +437,7 @@ def test_configs_go_both_ways(name):
     again = getattr(optimizers, name).from_config(built_in.get_config()).get_config()
     for key, value in built_in.get_config().items():
         for found in (config[key], again[key]):
-            # Keras keeps the learning rate in float32, and None for no layers in Muon as [].
+            # Keras keeps the learning rate in float32, and Muon's None for no layers as [].
             close = isinstance(value, float) and found == pytest.approx(value, rel=1e-7)
             assert key == "name" or close or found == value or (not found and not value)
 

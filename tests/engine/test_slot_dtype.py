@@ -1,4 +1,4 @@
-"""Slots in bfloat16: half the state, and averages that do not stand still."""
+"""Slots in bfloat16: half the state, and averages that do not stall."""
 
 import math
 
@@ -29,8 +29,8 @@ def state_bytes(optimizer):
 @pytest.mark.parametrize("name", SURVIVES)
 def test_the_state_is_half_as_large(name):
     share = state_bytes(built(name, slot_dtype="bfloat16")) / state_bytes(built(name))
-    # Kept as they are: z of schedule-free algorithms, from which their weights are made; Prodigy's
-    # start, one of four slots; SOAP's two bases and factors, four of six.
+    # Not reduced: z of schedule-free algorithms, which their weights are derived from; Prodigy's
+    # start, one of four slots; SOAP's two bases and two factors, four of six.
     kept = {"ScheduleFreeAdamW": 0.75, "ScheduleFreeSGD": 1.0, "Prodigy": 0.625, "SOAP": 5 / 6}
     assert share == pytest.approx(kept.get(name, 0.5))
 
@@ -41,7 +41,7 @@ def test_ftrl_refuses_with_the_reason():
 
 
 def quadratic(optimizer, steps=150):
-    """Mean squared distance from the minimum of a noisy quadratic, where it ends."""
+    """Return the final mean squared distance from the minimum of a noisy quadratic."""
     random = np.random.default_rng(2)
     weights = keras.Variable(np.ones(128, "float32"))
     optimizer.build([weights])
@@ -75,7 +75,7 @@ LARGE_SHAPE = (300, 401)
 
 @pytest.mark.parametrize("name", quick(LARGE_CASES, ["Adam"]))
 def test_a_large_variable_is_updated_as_its_parts_are(name):
-    """XLA writes each slot of a large one by itself, from others that must still be old."""
+    """XLA writes the slots of a large variable one by one, each from old values of the others."""
     random = np.random.default_rng(4)
     start = random.normal(size=LARGE_SHAPE).astype("float32")
     gradients = [random.normal(size=start.shape).astype("float32") for _ in range(3)]
@@ -86,7 +86,7 @@ def test_a_large_variable_is_updated_as_its_parts_are(name):
         weights.append(np.concatenate(train(optimizer, np.split(start, parts), cut)))
     distance = np.abs(weights[1] - start).mean()
     assert distance > 0
-    # XLA and single operations differ in the last bit, and then round some slots to the other side.
+    # XLA and single operations differ in the last bit, which rounds some slots the other way.
     assert np.abs(weights[0] - weights[1]).mean() <= 1e-3 * distance
 
 
@@ -110,7 +110,7 @@ def test_a_large_variable_needs_no_memory_beside_its_slots(name):
 
 
 def test_lamb_sums_over_all_of_a_large_variable():
-    """The same gradient everywhere, for which all slots and steps are equal too."""
+    """With the same gradient everywhere, all slots and steps are equal too."""
     start = np.full(LARGE_SHAPE, 0.5, "float32")
     gradients = [[np.full(LARGE_SHAPE, sign, "float32")] for sign in (0.5, -0.25)]
     [ours] = train(optimizers.Lamb(0.125, slot_dtype="bfloat16"), [start], gradients)
@@ -120,7 +120,7 @@ def test_lamb_sums_over_all_of_a_large_variable():
 
 
 def second_moment(steps, slot_dtype):
-    """Adam's v after gradients near 1, in the end changing by less than bfloat16 can show."""
+    """Return Adam's v after gradients near 1, when it changes by less than bfloat16 resolves."""
     start = [np.ones(4096, "float32")]
     gradient = np.random.default_rng(4).normal(1.0, 0.01, size=4096).astype("float32")
     optimizer = optimizers.Adam(0.0, beta_2=0.99, slot_dtype=slot_dtype)

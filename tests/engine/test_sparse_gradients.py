@@ -1,4 +1,4 @@
-"""Gradients of embedding tables touch only the rows looked up, where that is asked or exact."""
+"""Gradients of embedding tables touch only the rows looked up, where requested or exact."""
 
 import keras
 import numpy as np
@@ -12,7 +12,7 @@ from keras_optlab import ParameterGroup, optimizers
 SHAPE = (12, 3)
 # Rows are looked up more than once, row 0 in one step and not in the next, and out of order.
 STEPS = [[5, 2, 5, 0], [7, 2, 2, 2], [11, 3, 7, 5]]
-# Arguments with which more of a formula runs than with its defaults.
+# Arguments that run more of a formula than its defaults do.
 ARGUMENTS = {
     "SGD": {"learning_rate": 0.1, "momentum": 0.9, "nesterov": True},
     "RMSprop": {"centered": True, "momentum": 0.5, "epsilon": 1e-3},
@@ -41,7 +41,7 @@ def dense(rows, values):
 
 
 def train(optimizer, sparse, jit_compile=False):
-    """The table after three steps, and the table and slots after each."""
+    """Return the table and slots after each of three steps."""
     start, values = lookups()
     table = keras.Variable(start.copy(), name="table")
     optimizer.build([table])
@@ -75,9 +75,9 @@ def test_without_lazy_it_equals_the_built_in_on_dense_gradients(name):
 
 
 def row_by_row(name, arguments):
-    """The dense algorithm on each row alone, in the steps in which the row is looked up.
+    """Run the dense algorithm on each row alone, in the steps that look the row up.
 
-    Scalars that count steps run on: each row has its own optimizer, which gets the step.
+    Scalars that count steps advance in every step, so each row's optimizer gets the step set.
     """
     start, values = lookups()
     expected = start.copy()
@@ -98,7 +98,7 @@ def row_by_row(name, arguments):
     return expected
 
 
-# The built-in is the reference; what Keras does not have, `check_optimizer` compares.
+# The built-in is the reference; `check_optimizer` covers the algorithms that Keras lacks.
 @pytest.mark.parametrize("name", quick([name for name in LAZY if name in OF_KERAS]))
 def test_lazy_is_the_algorithm_on_the_rows_looked_up(name):
     if name == "Nadam" and BACKEND == "tensorflow":
@@ -114,7 +114,7 @@ def test_lazy_leaves_rows_and_slots_that_were_not_looked_up(name):
         others = [row for row in range(SHAPE[0]) if row not in rows]
         for old, new in zip(before, after, strict=True):
             assert np.array_equal(old[others], new[others])
-            # With only the rows of this step there is something to see.
+        # The rows that were looked up did change.
         assert not np.array_equal(before[0][rows], after[0][rows])
 
 

@@ -1,4 +1,4 @@
-"""A storage of one's own, blockwise int8, which fits in without touching another file."""
+"""A custom slot storage, blockwise int8, which plugs in without touching another file."""
 
 import math
 from dataclasses import dataclass
@@ -23,10 +23,10 @@ LEVELS = 127
 @final
 @dataclass(frozen=True)
 class BlockwiseInt8(Storage):
-    """Codes from -127 to 127, which a fourth power spreads, and the largest number of each block.
+    """Codes from -127 to 127, spread by a fourth power, and the largest magnitude per block.
 
-    A code c stands for sign(c) (c / 127)^4 times that number: a second moment in linear codes would
-    be 0 for most elements, and divide by it.
+    A code c stands for sign(c) (c / 127)^4 times that magnitude. Linear codes would round a second
+    moment to 0 in most elements, and the update would divide by it.
     """
 
     is_elementwise: ClassVar[bool] = False
@@ -70,7 +70,7 @@ def int8(monkeypatch):
 
 
 def digits():
-    """Images of 64 pixels and their digits, as NumPy arrays."""
+    """Return images of 64 pixels and their digits, as NumPy arrays."""
     from sklearn.datasets import load_digits
 
     images, labels = load_digits(return_X_y=True)
@@ -115,7 +115,7 @@ def test_the_state_takes_a_quarter():
 
 
 def test_a_slot_starts_from_its_first_value():
-    """That of Adagrad is 0.1, which no code is without its block's largest."""
+    """Adagrad's is 0.1, which no code can express without its block's largest magnitude."""
     start = [np.ones((3, 5), "float32")]
     gradient = [np.full((3, 5), 0.5, "float32")]
     [ours] = train(optimizers.Adagrad(0.1, slot_dtype="int8"), start, [gradient])
@@ -124,7 +124,7 @@ def test_a_slot_starts_from_its_first_value():
 
 
 def test_a_large_variable_is_updated_as_its_parts_are():
-    """XLA writes each array of a large one by itself, from others that must still be old."""
+    """XLA writes the arrays of a large variable one by one, each from old values of the others."""
     random = np.random.default_rng(4)
     start = random.normal(size=(300, 512)).astype("float32")
     gradients = [random.normal(size=start.shape).astype("float32") for _ in range(3)]
@@ -144,7 +144,7 @@ def fitted(task, **arguments):
 
 
 def test_a_file_goes_both_ways(task, tmp_path):
-    """A file holds the numbers, which a built-in reads, and from which the codes are made again."""
+    """Files hold decoded numbers: a built-in can read them, and codes are rebuilt from them."""
     model = fitted(task, slot_dtype="int8")
     model.save_weights(tmp_path / "int8.weights.h5")
     codes = [np.array(ops.convert_to_numpy(v)) for v in model.optimizer.variables]

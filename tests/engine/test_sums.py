@@ -7,12 +7,12 @@ from steps import compiled
 
 from keras_optlab.backends import backend
 
-# One that XLA divides evenly, one that it does not, and one with fewer rows than parts.
+# First a shape that XLA divides evenly, one that it does not, and one with fewer rows than parts.
 SHAPES = [(1024, 1000), (1021, 503), (3, 100_003), (200_003,), (64, 40, 50), (5, 7), ()]
 
 
 def almost_ones(shape):
-    """Summands of which a running sum in float32 rounds each the same way."""
+    """Return summands that a running sum in float32 all rounds the same way."""
     random = np.random.default_rng(3)
     return (1 - 1e-5 * random.random(shape)).astype("float32")
 

@@ -1,4 +1,4 @@
-"""torch: small variables are updated as one vector, and nobody can tell."""
+"""torch: small variables are updated as one vector, with no visible difference."""
 
 import copy
 
@@ -31,7 +31,7 @@ def numbers(variables):
 
 
 def after_steps(optimizer, variables, steps=4, change=None):
-    """Weights after some steps, before the third of which something is changed."""
+    """Return the weights after some steps, with an optional change before the third."""
     optimizer.build(variables)
     for step in range(steps):
         if step == 2 and change:
@@ -46,7 +46,7 @@ def assert_as_built_in(ours, theirs):
 
 
 def slots_of(optimizer):
-    # After the step count and the learning rate; ours has its hyperparameters behind the slots.
+    # Slots follow the step count and the learning rate; our hyperparameters come after the slots.
     slots = optimizer.variables[2 : 2 + len(SHAPES)]
     return [variable.value for variable in slots]
 
@@ -79,7 +79,7 @@ def test_what_is_changed_in_between_counts(change):
 
 
 def assert_takes_steps_as_the_built_in(ours, theirs):
-    """Compare weights after four steps by what two functions of the step's number give."""
+    """Assert that steps of ours on `ours(step)` match those of the built-in on `theirs(step)`."""
     weights = []
     for cls, given in ((optimizers.RMSprop, ours), (keras.optimizers.RMSprop, theirs)):
         variables = start()

@@ -1,6 +1,6 @@
-"""torch: the path of each device gives the same numbers, here with tensors on CPU.
+"""torch: the code path of each device gives the same numbers, here with tensors on CPU.
 
-That of `torch.compile` is one of the contexts in `tests/contexts`.
+The path of `torch.compile` is one of the contexts in `tests/contexts`.
 """
 
 import keras
@@ -17,7 +17,7 @@ from keras_optlab.backends import torch_blocks, torch_kernels, torch_updates
 from keras_optlab.backends.torch_job import Job
 from keras_optlab.engine.step import Stepper
 
-# Formulas that a kernel computes, one that is cut anywhere, one by rows, and one taken whole.
+# Formulas that a kernel computes.
 KERNELS = {
     "Adam": {"amsgrad": True},
     "AdamW": {},
@@ -26,12 +26,13 @@ KERNELS = {
     "Adagrad": {},
     "Adagrad of its paper": {"epsilon_inside_root": False},
 }
+# Run by a kernel, cut anywhere, cut by rows, and taken whole.
 ALGORITHMS = ["Adam", "RMSprop", "Lamb", "Muon"]
 SHAPES = [(600, 500), (7, 5), (7, 5), (5,)]
 
 
 def train(name, run=None, **arguments):
-    """Weights after three steps, with updates run in the usual way or by a function."""
+    """Return the weights after three steps, with updates run by default or by `run`."""
     random = np.random.default_rng(4)
     shapes = [(40, 50), *SHAPES[1:]] if name == "Muon" else SHAPES
     variables = [keras.Variable(random.normal(size=s).astype("float32")) for s in shapes]
@@ -46,7 +47,7 @@ def train(name, run=None, **arguments):
 
 
 def take_the_path_of_cuda(monkeypatch):
-    """Kernels get lists of whole variables, and nothing is cut into blocks."""
+    """Pass kernels lists of whole variables, and cut nothing into blocks."""
     monkeypatch.setattr(torch_kernels, "takes_lists", lambda device: True)
     monkeypatch.setattr(torch_blocks, "run", lambda job, compiled: job.run())
 
@@ -61,7 +62,7 @@ def test_the_path_of_cuda_gives_the_numbers_of_that_of_cpu(name, monkeypatch):
 
 @pytest.mark.parametrize("name", KERNELS)
 def test_a_kernel_takes_a_list_of_all_variables_on_cuda(name, monkeypatch):
-    """And gives the numbers of single operations."""
+    """The kernel also matches single operations."""
     algorithm, arguments = name.split(" ")[0], KERNELS[name]
     by_operations = train(algorithm, jit_compile=False, **arguments)
     take_the_path_of_cuda(monkeypatch)
@@ -81,7 +82,7 @@ def test_a_kernel_takes_a_list_of_all_variables_on_cuda(name, monkeypatch):
 
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_tensors_elsewhere_have_neither_kernels_nor_blocks(name, monkeypatch):
-    """The tensors have no values, so that which code runs is all that can be seen."""
+    """The tensors have no values, so the test can only check which code runs."""
     whole = []
     monkeypatch.setattr(Job, "run", lambda job: whole.append(job))
 

@@ -1,4 +1,4 @@
-"""Graphs of fewer operations that write in place: the same numbers as the operations they were."""
+"""Graphs rewritten to fewer, in-place operations give the same numbers as the originals."""
 
 import keras
 import pytest

@@ -28,7 +28,7 @@ LOADING = ["loading", "loading by function", "set state trees", "state trees"]
 
 
 def printed(program, folder, name="program.py"):
-    """The lines that a program prints in a new process."""
+    """Return the lines that a program prints in a new process."""
     (folder / name).write_text(program)
     done = subprocess.run(
         [sys.executable, name], capture_output=True, text=True, check=False, cwd=folder
@@ -61,7 +61,7 @@ def test_a_script_may_be_called_as_the_command_is(tmp_path, name):
 
 @pytest.mark.slow
 def test_hooks_leave_models_with_built_ins_alone(tmp_path):
-    """A built-in's `fit` after ours has the same callbacks as before."""
+    """After ours, `fit` with a built-in has the same callbacks as before."""
     program = REPLACED + (
         "import numpy as np\n"
         "model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])\n"

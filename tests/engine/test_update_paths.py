@@ -1,4 +1,4 @@
-"""Every way in which a backend runs a formula gives the built-in's numbers."""
+"""Every path on which a backend runs a formula gives the built-in's numbers."""
 
 import keras
 import numpy as np
@@ -28,7 +28,7 @@ ALGORITHMS = {
     },
 }
 COMPILED = {"SGD Nesterov", "AdamW", "Lion", "Lamb", "Adafactor", "Muon", "Nadam"}
-# What is tried each time: slots and clipping, norms.
+# The algorithms that always run: slots and clipping, norms.
 WORKING = ("AdamW", "Lamb")
 
 
@@ -62,7 +62,7 @@ def assert_equal(label, shapes, jit_compile=False, formula_compiled="auto"):
 
 @pytest.mark.parametrize("label", quick(with_built_in(ALGORITHMS, algorithm), WORKING))
 def test_a_large_variable(label):
-    # Muon's time goes into products of matrices, which are the same at any size.
+    # Muon spends its time on matrix products, which are the same at any size.
     assert_equal(label, [(40, 50)] if label == "Muon" else LARGE)
 
 

@@ -15,7 +15,7 @@ def test_swap_ema_weights(task, make_optimizer, jit_compile):
     data = task.x, task.y
     swap = keras.callbacks.SwapEMAWeights()
     history = assert_learns(model, *data, validation_data=data, callbacks=[swap]).history
-    # `fit` ends on the averages, which `swap` put in place for each evaluation.
+    # `fit` ends on the averages, which `swap` puts in place for each evaluation.
     assert model.evaluate(*data, verbose=0) == pytest.approx(history["val_loss"][-1], rel=1e-4)
 
 
@@ -123,7 +123,7 @@ def test_early_stopping_restores_the_best_weights(task, make_optimizer, jit_comp
     keep = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: weights.append(model.get_weights()[0])
     )
-    # The loss falls, so that by this mode the first epoch is the best one.
+    # The loss falls, so in this mode the first epoch is the best one.
     settings = {"monitor": "loss", "mode": "max", "patience": 2}
     stop = keras.callbacks.EarlyStopping(**settings, restore_best_weights=True)
     task.fit(model, 9, callbacks=[keep, stop])

@@ -7,7 +7,7 @@ from everyday import assert_learns, ours_only, use
 
 import keras_optlab
 
-# What the clients warn of is theirs.
+# Warnings of these packages are not about us.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 

@@ -1,4 +1,4 @@
-"""Everyday uses: where the batches come from, and what they are weighted by."""
+"""Everyday uses: sources of batches, and their weights."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""Everyday uses: kinds of models, and what is done to them between calls of `fit`."""
+"""Everyday uses: kinds of models, and changes to them between calls of `fit`."""
 
 import keras
 import numpy as np
@@ -30,7 +30,7 @@ def test_subclassed_model(task, make_optimizer, jit_compile):
 
 @use(FEW)
 def test_functional_model_with_two_outputs(task, make_optimizer, jit_compile):
-    # A bias that "mae" trains moves by multiples of 1/16 of the rate, and may come back to 0.
+    # A bias trained with "mae" moves by multiples of 1/16 of the rate, and may return to 0.
     keras.utils.set_random_seed(3)
     x = keras.Input((4,))
     hidden = keras.layers.Dense(6, activation="tanh")(x)

@@ -1,4 +1,4 @@
-"""Everyday uses: half precision, and optimizers inside of optimizers."""
+"""Everyday uses: half precision, and optimizers inside optimizers."""
 
 import keras
 import numpy as np

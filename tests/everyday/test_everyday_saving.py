@@ -99,7 +99,7 @@ def test_optimizer_by_its_name(task, make_optimizer, jit_compile):
     assert np.any(task.fit(model)[0] != before[0])
 
 
-@pytest.mark.filterwarnings("ignore")  # of the backends' exporters
+@pytest.mark.filterwarnings("ignore")  # from the backends' exporters
 @use(FEW)
 def test_export_after_training(task, make_optimizer, jit_compile, tmp_path):
     model = task.linear(make_optimizer(), jit_compile=jit_compile)
@@ -110,7 +110,7 @@ def test_export_after_training(task, make_optimizer, jit_compile, tmp_path):
 
         path = str(tmp_path / "model.pt2")
         model.export(path, format="torch", verbose=False)
-        # Keras exports for one row where it does not get the batch size.
+        # Without a batch size, Keras exports for a single row.
         expected = expected[:1]
         outputs = torch.export.load(path).module()(torch.as_tensor(task.x[:1]))
     else:

@@ -1,6 +1,7 @@
-"""Makes the files here, run with the code of 0.1.0; `tests/engine/test_files_of_0_1_0.py` uses it.
+"""Make the files in this folder with the code of 0.1.0; see README.md for the command.
 
-See README.md for the command. Gradients are computed by NumPy, the same for each backend.
+`tests/engine/test_files_of_0_1_0.py` imports it too. NumPy computes the gradients, so they are the
+same for each backend.
 """
 
 import json
@@ -17,7 +18,7 @@ FOLDER = Path(__file__).parent
 STEPS_BEFORE, STEPS_AFTER = 7, 6
 
 GENERATOR = np.random.default_rng(0)
-# Of one shape, since a backend compiles for each anew.
+# All of one shape, because a backend compiles once per shape.
 START = [GENERATOR.normal(size=(6, 3)) for _ in range(2)]
 TOKENS = GENERATOR.integers(0, 6, size=(STEPS_BEFORE + STEPS_AFTER, 16, 2))
 TARGETS = GENERATOR.normal(size=(STEPS_BEFORE + STEPS_AFTER, 16, 3))
@@ -39,13 +40,13 @@ def adamw():
     )
 
 
-# Each with state of another kind.
+# Each has another kind of state.
 OPTIMIZERS = {
     "sgd": lambda: optimizers.SGD(0.05, momentum=0.9),
     "adam": lambda: optimizers.Adam(0.05),
     "adamw_with_groups_and_schedule": adamw,
     "adafactor": lambda: optimizers.Adafactor(0.05),
-    # The product of its decay rates is state too, of each group.
+    # The product of its decay rates is also state, one per group.
     "nadam_with_groups": lambda: optimizers.Nadam(
         0.05, groups=[ParameterGroup("dense", beta_1=0.5)]
     ),
@@ -87,7 +88,7 @@ OBJECTS = [
 
 
 def new_model(name: str) -> keras.Model:
-    """A model before its first step."""
+    """Return a model before its first step."""
     dtype = "bfloat16" if name == "adam_in_bfloat16" else "float32"
     layers = [
         keras.layers.Input((2,), dtype="int32"),
@@ -102,13 +103,13 @@ def new_model(name: str) -> keras.Model:
 
 
 def weights_of(model: keras.Model) -> list[np.ndarray]:
-    """The weights; float32 holds a bfloat16 exactly."""
+    """Return the weights as float32, which holds bfloat16 exactly."""
     weights = (keras.ops.cast(weight, "float32") for weight in model.trainable_variables)
     return [np.array(keras.ops.convert_to_numpy(weight)) for weight in weights]
 
 
 def gradients(weights: list[np.ndarray], step: int) -> list[np.ndarray]:
-    """Gradients of the mean squared error on the batch of a step."""
+    """Return the gradients of the mean squared error on the batch of a step."""
     table, kernel = (weight.astype("float64") for weight in weights)
     tokens = TOKENS[step]
     inputs = table[tokens].reshape(len(tokens), -1)
@@ -119,7 +120,7 @@ def gradients(weights: list[np.ndarray], step: int) -> list[np.ndarray]:
 
 
 def train(model: keras.Model, first: int, last: int, name: str) -> list[np.ndarray]:
-    """Steps `first` to `last - 1` as `fit` would take them; the weights afterwards."""
+    """Take steps `first` to `last - 1` as `fit` would, and return the weights."""
     model.optimizer.build(model.trainable_variables)
     model.optimizer.to_training_point()
     for step in range(first, last):

@@ -1,4 +1,4 @@
-"""Replays the trajectories of tests/golden, which the authors' own code gave."""
+"""Replays the trajectories in `tests/golden`, recorded from the authors' code."""
 
 import json
 from pathlib import Path
@@ -12,12 +12,12 @@ MANIFEST = json.loads((GOLDEN / "manifest.json").read_text())
 PROBLEM = dict(np.load(GOLDEN / "problem.npz"))
 VARIABLES = [key.removeprefix("w/") for key in PROBLEM if key.startswith("w/")]
 
-# How a second point is called in the files.
+# Names of the second point in the files.
 POINTS = ("eval", "average", "ema")
 
 
 def compiled(apply, optimizer, variables):
-    """An `apply` as a compiled training step has it: XLA, or what torch runs in one."""
+    """Return `apply` as a compiled training step runs it: through XLA, or plain on torch."""
     if BACKEND == "tensorflow":
         import tensorflow as tf
 
@@ -40,13 +40,13 @@ def compiled(apply, optimizer, variables):
 
 
 def replay(optimizer, dtype, is_compiled=False, after_first=None):
-    """The weights after each step, and at the end those of the evaluation point.
+    """Return the weights after each step, and the final ones at the evaluation point.
 
     Args:
         optimizer: The optimizer.
         dtype: Dtype of weights and gradients.
         is_compiled: Whether the step is compiled.
-        after_first: Function that is called with the optimizer after the first step.
+        after_first: Function called with the optimizer after the first step.
     """
     variables = [
         keras.Variable(PROBLEM[f"w/{name}"].astype(dtype), dtype=dtype, name=name)
@@ -68,10 +68,10 @@ def replay(optimizer, dtype, is_compiled=False, after_first=None):
 
 
 def distances(make, algorithm, configuration, dtype, **how):
-    """How far each variable is off, in units of the distance that it travelled.
+    """Return how far each variable is off, in units of the distance that it travelled.
 
     Args:
-        make: Makes the optimizer.
+        make: Function that makes the optimizer.
         algorithm: Name of the recorded algorithm.
         configuration: Name of one of its configurations.
         dtype: Dtype of weights and gradients.
@@ -96,22 +96,22 @@ def distances(make, algorithm, configuration, dtype, **how):
 
 
 def bound_in_float32(algorithm, configuration):
-    """How far weights in float32 may be off, see the README of the recordings."""
+    """Return how far weights in float32 may be off; see the README of the recordings."""
     entry = MANIFEST[algorithm]["configs"][configuration]
     if "f32_sensitivity_with_recorded_bases" in entry:
-        # The oracle in float32 finds other bases; from the recorded ones it is off by about 1e-5.
+        # In float32, the oracle finds other bases; from the recorded ones it is off by about 1e-5.
         return 10 * max(entry["f32_sensitivity_with_recorded_bases"], 1e-5)
     return max(10 * max(entry.get("float32_distance", 0.0), entry["f32_sensitivity"]), 1e-5)
 
 
-# For variables that torch orients differently, the axis in Keras of each of its axes.
+# For variables whose axes torch orders differently: the Keras axis of each torch axis.
 AXES = {"kernel": (1, 0), "conv": (3, 2, 0, 1)}
 
 
 def starting_bases(algorithm, configuration):
-    """A function that gives an optimizer the bases which the oracle has found in the first step.
+    """Return a function that sets an optimizer's bases to the oracle's after its first step.
 
-    Those of factors without full rank are arbitrary in part.
+    The bases of factors without full rank are partly arbitrary.
     """
     recorded = dict(np.load(GOLDEN / f"{algorithm}.npz"))
 

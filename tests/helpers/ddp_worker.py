@@ -1,6 +1,6 @@
 """One process of `DistributedDataParallel`: `ddp_worker.py RESULTS RANK PROCESSES PORT NAMES`.
 
-The loop is that of Keras' guides "Multi-GPU distributed training with PyTorch" and "Writing a
+The loop follows Keras' guides "Multi-GPU distributed training with PyTorch" and "Writing a
 training loop from scratch in PyTorch".
 """
 
@@ -18,7 +18,7 @@ from device_training import (
 
 
 def train(name: str, rank: int, processes: int):
-    """Train on this process' part of each batch; the model."""
+    """Train on this process' part of each batch, and return the model."""
     model = compiled_model(name)
     optimizer = model.optimizer
     parallel = torch.nn.parallel.DistributedDataParallel(model)

@@ -1,4 +1,4 @@
-"""What is trained on one device and on several: the same models, batches and optimizers."""
+"""Models, batches and optimizers for training on one device and on several alike."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -20,14 +20,14 @@ def limited_sgd(**limit: float) -> Callable[[], Any]:
 
 @dataclass(frozen=True)
 class Configuration:
-    """An optimizer, and what it trains.
+    """An optimizer, and the model and data that it trains on.
 
     Args:
         optimizer: Function that makes it.
-        on_table: Whether an embedding table is trained, whose gradients are sparse on TensorFlow.
+        on_table: Whether it trains an embedding table, with sparse gradients on TensorFlow.
         callbacks: Function that makes the callbacks of `fit`.
         dtype: Dtype of the variables.
-        faulty: Whether one row of one batch is NaN, which only one replica sees.
+        faulty: Whether one row of one batch is NaN; only one replica sees it.
     """
 
     optimizer: Callable[[], Any]
@@ -85,7 +85,7 @@ CONFIGURATIONS = {
     "jit_compile": Configuration(lambda: optimizers.Adam(0.01, jit_compile=True)),
     "skip": Configuration(lambda: optimizers.Adam(0.01, nonfinite="skip"), faulty=True),
 }
-# Half-precision gradients depend on the order of their sum, so that only replicas can agree.
+# Half-precision gradients depend on the order of summation, so only replicas can agree.
 HALF_PRECISION = {
     "stochastic_rounding": Configuration(
         lambda: optimizers.Adam(0.01, rounding="stochastic"), dtype="bfloat16"
@@ -95,7 +95,7 @@ HALF_PRECISION = {
     ),
 }
 CONFIGURATIONS |= HALF_PRECISION
-# What a user of several devices comes for; the others are run where something may differ.
+# The main uses of several devices; the others run where something may differ.
 MAIN = [
     "adam",
     "one_cycle_schedules",
@@ -110,7 +110,7 @@ MAIN = [
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on."""
+    """Return a free port of this machine."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
@@ -123,12 +123,12 @@ def assert_same_bits(left: list[np.ndarray], right: list[np.ndarray]) -> None:
 
 
 def data(name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs and targets of all batches of a configuration."""
+    """Return inputs and targets of all batches of a configuration."""
     configuration = CONFIGURATIONS[name]
     random = np.random.default_rng(5)
     y = random.normal(size=(STEPS * BATCH, 3)).astype("float32")
     if configuration.on_table:
-        # Few rows in each batch, so that there are some that nobody looks up.
+        # Few rows in each batch, so that some are not looked up.
         start = np.repeat(random.integers(0, ROWS - 6, size=STEPS), BATCH)[:, None]
         return (start + random.integers(0, 6, size=(STEPS * BATCH, 4))).astype("int32"), y
     x = random.normal(size=(STEPS * BATCH, 5)).astype("float32")
@@ -138,7 +138,7 @@ def data(name: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def compiled_model(name: str) -> keras.Model:
-    """The model of a configuration, from the same start each time."""
+    """Return the model of a configuration, from the same start each time."""
     configuration = CONFIGURATIONS[name]
     dtype = configuration.dtype
     keras.utils.set_random_seed(1)
@@ -175,19 +175,19 @@ def fit(model: keras.Model, name: str, steps: slice = slice(0, STEPS)) -> None:
 
 
 def batches(name: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The same batches for a loop of one's own."""
+    """Yield the same batches for a custom loop."""
     x, y = data(name)
     for start in range(0, len(x), BATCH):
         yield x[start : start + BATCH], y[start : start + BATCH]
 
 
 def weights(model: keras.Model) -> list[np.ndarray]:
-    """Copies of the model's weights, of which a file can hold those of bfloat16 too."""
+    """Return copies of the model's weights as float32, so that a file can hold bfloat16 ones."""
     return [keras.ops.convert_to_numpy(weight).astype("float32") for weight in model.weights]
 
 
 def optimizer_state(model: keras.Model) -> list[np.ndarray]:
-    """Copies of the optimizer's variables."""
+    """Return copies of the optimizer's variables."""
     variables = model.optimizer.variables
     return [keras.ops.convert_to_numpy(each).astype("float32") for each in variables]
 
@@ -197,13 +197,13 @@ def vector(arrays: list[np.ndarray]) -> np.ndarray:
 
 
 class OneDevice:
-    """The weights that one device gives, each configuration trained when it is asked for."""
+    """Weights trained on one device; each configuration trains on first request."""
 
     def __init__(self) -> None:
         self.trained: dict[str, tuple[np.ndarray, np.ndarray]] = {}
 
     def start_and_end(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """All weights as one vector, before and after the steps."""
+        """Return all weights as one vector, before and after the steps."""
         if name not in self.trained:
             model = compiled_model(name)
             start = vector(weights(model))
@@ -212,7 +212,7 @@ class OneDevice:
         return self.trained[name]
 
     def difference(self, name: str, arrays: list[np.ndarray]) -> float:
-        """How far weights are from those of one device, relative to the distance travelled."""
+        """Return the distance to the weights of one device, relative to the distance travelled."""
         start, end = self.start_and_end(name)
         difference = np.linalg.norm(vector(arrays) - end)
         return float(difference / np.linalg.norm(end - start))
@@ -225,7 +225,7 @@ class Results:
         self.arrays: dict[str, np.ndarray] = {}
 
     def add(self, name: str, arrays: list[np.ndarray]) -> None:
-        """Note the arrays of a configuration."""
+        """Add the arrays of a configuration."""
         self.arrays |= {f"{name}/{n}": array for n, array in enumerate(arrays)}
 
     def save(self, path: str) -> None:
@@ -234,7 +234,7 @@ class Results:
 
     @staticmethod
     def load(path: Any) -> dict[str, list[np.ndarray]]:
-        """What `save` wrote: a list of arrays for each name."""
+        """Return what `save` wrote: a list of arrays for each name."""
         found: dict[str, list[np.ndarray]] = {}
         with np.load(path) as file:
             for key in file.files:

@@ -1,9 +1,9 @@
-"""What the everyday uses share: who takes part, in which modes, and what training has to do.
+"""Common code of the everyday uses: algorithms, modes, and assertions about training.
 
-Each test of this folder is one thing that Keras users do with an optimizer, for every algorithm,
-with and without `jit_compile`. It does what a user does and ends with something that could come out
-otherwise. Set `EVERYDAY_WITH=keras` to run the built-ins instead: all uses have to pass
-with them, or they say nothing about us.
+Each test in `tests/everyday` is one thing that Keras users do with an optimizer, for every
+algorithm, with and without `jit_compile`. It does what a user does, and ends with an assertion that
+could fail. Set `EVERYDAY_WITH=keras` to run the built-ins instead: all uses must pass with them, or
+they say nothing about ours.
 """
 
 import os
@@ -26,21 +26,21 @@ WITH_BUILT_INS = os.environ.get("EVERYDAY_WITH") == "keras"
 MODULE = keras.optimizers if WITH_BUILT_INS else optimizers
 ALGORITHMS = [name for name in OF_KERAS if hasattr(MODULE, name)]
 
-# For uses where the formula can hardly matter: one without slots, one that is elementwise,
-# one that needs whole variables, and one that trains and evaluates at different points.
+# For uses where the formula hardly matters: one without slots, one that is elementwise, one that
+# needs whole variables, and one that trains and evaluates at different points.
 FEW = [name for name in ("SGD", "Adam", "Adafactor", "ScheduleFreeAdamW") if name in ALGORITHMS]
 # Of these, one that is elementwise, and one that trains and evaluates at different points.
 TWO = [name for name in ("Adam", "ScheduleFreeAdamW") if name in ALGORITHMS]
 
-# All classes run compiled in `test_check_optimizer.py`, and all uses with all of them where the
-# exhaustive tests run.
+# All classes run compiled in `test_check_optimizer.py`, and the exhaustive tests run every use with
+# every class.
 KINDS = [name for name in ALL_KINDS if name in ALGORITHMS]
 
 # Learning rates at which the small problems of these tests are learned in a few steps.
 RATES = {"SGD": 0.1, "Adadelta": 30.0, "Ftrl": 0.5, "Lion": 0.02, "RMSprop": 0.02}
 RATE = 0.05
 
-# What `jit_compile=False` and `True` give in `model.compile`.
+# Execution modes that `jit_compile=False` and `True` select in `model.compile`.
 MODES = {
     "tensorflow": ("graph", "xla"),
     "jax": ("eager", "xla"),
@@ -50,7 +50,7 @@ MODES = {
 ours_only = pytest.mark.skipif(WITH_BUILT_INS, reason="Keras has nothing like it")
 
 
-# What a built-in ends at, by use and algorithm: the same for both modes.
+# Final weights of the built-ins by use and algorithm; both modes share them.
 references: dict[tuple[str, str], list[np.ndarray]] = {}
 
 
@@ -64,17 +64,17 @@ def use(
     """Run a test with each algorithm, in each mode.
 
     Args:
-        algorithms: Names of those that take part.
-        quick: Whether it is cheap enough for the tests that always run, with Adam and SGD.
-        compiled: Values of `jit_compile`; one where the use leaves Keras nothing to compile.
-        compiled_for: Names of those that are run with `jit_compile=True` each time; with the
-            others that is an exhaustive test.
-        dynamo: Names of those that are run with it on torch, where compiling takes about twenty
+        algorithms: Names of the algorithms to run.
+        quick: Whether the test is cheap enough to always run with Adam and SGD.
+        compiled: Values of `jit_compile`; only one where the use leaves Keras nothing to compile.
+        compiled_for: Names of the algorithms for which `jit_compile=True` is not left to the
+            exhaustive tests.
+        dynamo: Names of the algorithms to compile on torch, where compiling takes about twenty
             seconds.
 
     Returns:
-        A decorator of a test that takes `make_optimizer`, a function of the constructor's
-        arguments with a learning rate that suits, and `jit_compile`.
+        A decorator for a test that takes `make_optimizer`, a function of the constructor's
+        arguments with a suitable learning rate, and `jit_compile`.
     """
     cells = []
     for name in algorithms:
@@ -91,14 +91,14 @@ def use(
 
 
 def chosen_for(jit_compile: bool, compiled_for: Iterable[str]) -> Iterable[str]:
-    """The algorithms with which a use is tried each time in a mode; see `use`."""
+    """Return the algorithms that a mode does not leave to the exhaustive tests; see `use`."""
     if BACKEND == "torch":
         return ALGORITHMS if jit_compile else KINDS
     return compiled_for if jit_compile else FEW
 
 
 def assert_learns(model: keras.Model, *data: Any, **fit_arguments: Any) -> keras.callbacks.History:
-    """`fit` goes on: the loss falls, and every trainable weight moves and stays finite."""
+    """Assert that in `fit` the loss falls, and all trainable weights move and stay finite."""
     before = {weight.path: numpy(weight) for weight in model.trainable_variables}
     arguments = {"epochs": 3, "verbose": 0, "shuffle": False, **fit_arguments}
     if len(data) == 2:
@@ -109,20 +109,20 @@ def assert_learns(model: keras.Model, *data: Any, **fit_arguments: Any) -> keras
     for weight in model.trainable_variables:
         after = numpy(weight)
         assert np.all(np.isfinite(after))
-        # A model without an input shape has no weights before.
+        # A model without an input shape has no weights before `fit`.
         if before:
             assert np.any(after != before[weight.path]), f"{weight.path} has not moved"
     return history
 
 
 def assert_as_built_in(make_optimizer: partial, train: Callable[..., list], jit_compile: bool):
-    """Training ends at the weights of the built-in, run eagerly.
+    """Assert that training ends at the weights of the built-in, run eagerly.
 
     Args:
-        make_optimizer: What the test is given.
-        train: Function of an optimizer and of arguments of `compile` that trains and returns the
+        make_optimizer: The test's argument.
+        train: Function of `make_optimizer` and arguments of `compile` that trains and returns the
             weights.
-        jit_compile: What the test is given.
+        jit_compile: The test's argument.
     """
     ours = train(make_optimizer, jit_compile=jit_compile)
     counterpart = built_in(make_optimizer.func) if not WITH_BUILT_INS else make_optimizer.func
@@ -139,16 +139,16 @@ def assert_as_built_in(make_optimizer: partial, train: Callable[..., list], jit_
 
 
 def numpy(value: Any) -> np.ndarray:
-    """A copy of a variable's or tensor's value."""
+    """Return a copy of a variable's or tensor's value."""
     return np.array(keras.ops.convert_to_numpy(value))
 
 
 def state(optimizer: Any) -> list[np.ndarray]:
-    """All numbers of an optimizer."""
+    """Return the values of all variables of an optimizer."""
     return [numpy(variable) for variable in optimizer.variables]
 
 
 def assert_same(ones: list[np.ndarray], others: list[np.ndarray]) -> None:
-    """Two lists of arrays hold the same numbers, up to rounding."""
+    """Assert that two lists of arrays hold the same numbers, up to rounding."""
     for one, other in zip(ones, others, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)

@@ -21,7 +21,7 @@ def sgd(w, g, s, t, h):
 
 
 def divided(g, squares, h):
-    """A gradient divided by a root, epsilon under it or added to it."""
+    """Return the gradient divided by a root, with epsilon inside the root or added to it."""
     if h.epsilon_inside_root:
         return g / np.sqrt(squares + h.epsilon)
     return g / (np.sqrt(squares) + h.epsilon)
@@ -48,7 +48,7 @@ def adadelta(w, g, s, t, h):
 
 
 def moments(g, s, beta_1, beta_2):
-    """Moving averages of the gradient and its square."""
+    """Update and return the moving averages of the gradient and its square."""
     s["m"] = beta_1 * s.get("m", 0) + (1 - beta_1) * g
     s["v"] = beta_2 * s.get("v", 0) + (1 - beta_2) * g**2
     return s["m"], s["v"]
@@ -133,7 +133,7 @@ def muon(w, g, s, t, h):
     x = g + h.momentum * m if h.nesterov else m
     x = x / (np.linalg.norm(x) + 1e-7)
     for _ in range(h.ns_steps):
-        # The polynomial of the singular values, on the left whatever the shape.
+        # Apply the polynomial to the singular values, from the left whatever the shape.
         a = x @ x.T
         x = h.muon_a * x + h.muon_b * a @ x + h.muon_c * a @ a @ x
     rate = 1 if h.rms_rate is None else h.rms_rate * np.sqrt(max(w.shape))
@@ -172,7 +172,7 @@ DECAY_BY_THEMSELVES = ("Muon", "ScheduleFreeAdamW")
 
 
 def train_by_formula(name, start, gradients, **arguments):
-    """The weights that a formula ends on; arguments left out have the constructor's defaults."""
+    """Return the final weights of a formula; omitted arguments take the constructor's defaults."""
     parameters = inspect.signature(getattr(optimizers, name)).parameters.values()
     defaults = {parameter.name: parameter.default for parameter in parameters}
     h = SimpleNamespace(**{**defaults, **arguments})

@@ -1,4 +1,4 @@
-"""What older versions of Keras lack, for the tests that compare ours with a built-in."""
+"""Skip marks for tests that compare ours with a built-in which older versions of Keras lack."""
 
 import keras
 import pytest
@@ -14,7 +14,7 @@ def _needs(condition, what):
 needs_multi_optimizer = _needs(hasattr(keras.optimizers, "MultiOptimizer"), "MultiOptimizer")
 
 
-# Those of the newest Keras, whichever is installed.
+# Optimizers of the newest Keras, whichever version is installed.
 OF_KERAS = [
     "Adadelta",
     "Adafactor",
@@ -31,15 +31,15 @@ OF_KERAS = [
     "SGD",
     "ScheduleFreeAdamW",
 ]
-# The others, whose numbers are compared with their authors'.
+# The others; tests compare their numbers with their authors'.
 BEYOND_KERAS = [name for name in optimizers.__all__ if name not in OF_KERAS]
 
 
 def needs_built_in(name):
-    """A mark for tests that compare an algorithm of ours with the one of Keras."""
+    """Return a mark for tests that compare one of our algorithms with Keras' built-in."""
     return _needs(built_in(getattr(optimizers, name)), f"{name} like ours")
 
 
 def with_built_in(names, label=lambda name: name):
-    """Values to parametrize with: skipped where Keras has no such algorithm."""
+    """Return values to parametrize with, skipped where Keras has no such algorithm."""
     return [pytest.param(name, marks=needs_built_in(label(name))) for name in names]

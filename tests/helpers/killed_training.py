@@ -1,7 +1,7 @@
-"""A training that is killed again and again, and taken up each time, until it is done.
+"""Train to the end in processes that are killed and resumed again and again.
 
-Run as a script, since a process that has trained cannot be forked (but with torch on one thread):
-this one imports everything and forks a process for each attempt.
+Run as a script, because a process that has trained cannot be forked (except with torch on one
+thread). This one imports everything and forks a process for each attempt.
 
     python killed_training.py FOLDER KILLS
 """
@@ -26,7 +26,7 @@ X = np.random.default_rng(0).normal(size=(16, 4)).astype("float32")
 
 
 class Announce(keras.callbacks.Callback):
-    """Tells the parent of the beginning and of each batch."""
+    """Signals the start of training and the end of each batch to the parent process."""
 
     def __init__(self, pipe):
         super().__init__()
@@ -44,7 +44,7 @@ class Announce(keras.callbacks.Callback):
 
 
 def train(backup, result, pipe=None, epochs=EPOCHS):
-    """Train to the end, from the backup if there is one."""
+    """Train to the end, resuming from the backup if it exists."""
     keras.utils.set_random_seed(1)
     layers = [
         keras.Input((4,)),
@@ -53,7 +53,7 @@ def train(backup, result, pipe=None, epochs=EPOCHS):
         keras.layers.Dense(4, dtype="float32"),
     ]
     model = keras.Sequential(layers)
-    # Three batches make an update, two an epoch: most backups are in the middle of one.
+    # An update takes three batches, an epoch two: most backups fall in the middle of an update.
     optimizer = keras_optlab.optimizers.Nadam(1e-3, use_ema=True, gradient_accumulation_steps=3)
     model.compile(optimizer, "mse")
     callbacks = [
@@ -67,9 +67,9 @@ def train(backup, result, pipe=None, epochs=EPOCHS):
 
 
 def attempt(backup, result, batches, patience):
-    """Whether a training in a process of its own got to its end.
+    """Train in a forked process, and return whether it finished before being killed.
 
-    It is killed some seconds after it has come to a batch, and has begun if that is 0.
+    It is killed `patience` seconds after `batches` batches, or after training starts if that is 0.
     """
     read, write = os.pipe()
     child = os.fork()
@@ -100,17 +100,17 @@ def attempt(backup, result, batches, patience):
 
 
 def epoch_of(backup):
-    """The epoch that a backup goes on with."""
+    """Return the epoch that a backup resumes from."""
     index = backup / "backup.json"
     return json.loads(index.read_text())[0]["epoch"] if index.exists() else 0
 
 
 def main(folder, kills):
-    """Kill a training several times, and train once without; the weights go to two files.
+    """Train once without and once with several kills, and write the weights to two files.
 
-    Prints from how many epochs on a training that was killed went on.
+    Print the number of distinct epochs that the killed attempts left in the backup.
     """
-    # What is imported only when it is needed would be imported in each attempt.
+    # Trigger lazy imports here, or each attempt would repeat them.
     keras.utils.set_random_seed(1)
     if keras.backend.backend() == "torch":
         train(folder / "warm-up", folder / "warm-up.npz", epochs=1)
@@ -120,7 +120,7 @@ def main(folder, kills):
     an_epoch = (time.monotonic() - start) / EPOCHS
     epochs = []
     for n in range(kills):
-        # At batch 0 it loads the backup and compiles.
+        # With 0 batches, the kill comes while it loads the backup and compiles.
         patience = random.uniform(0.0, min(an_epoch, 0.05))
         if attempt(backup, result, random.randrange(5), patience):
             raise RuntimeError(f"The training was done after {n} kills: it needs more epochs.")

@@ -1,4 +1,4 @@
-"""Linear regression by Keras, and the same in plain NumPy: what the tests of callbacks train."""
+"""Linear regression in Keras and in plain NumPy, for the tests of callbacks."""
 
 import keras
 import numpy as np
@@ -13,7 +13,7 @@ START = np.array([0.5, 0.4, -0.3, 0.2])
 
 
 def linear_model(optimizer, built=True, **compile_arguments):
-    """Three weights and a bias, at START."""
+    """Return a model of three weights and a bias, at START."""
     layers = [keras.Input((FEATURES,))] if built else []
     kernel = keras.initializers.Constant(START[:FEATURES, None])
     bias = keras.initializers.Constant(START[FEATURES])
@@ -43,7 +43,7 @@ def weights(model):
 
 
 def gradients(count, accumulated=1):
-    """Functions of the weights: the gradients of the first updates."""
+    """Yield the gradient of each of the first updates, as a function of the weights."""
     inputs, targets = np.hstack([X, np.ones((len(X), 1))]), np.ravel(Y)
     for update in range(count):
         first = update * accumulated
@@ -58,7 +58,7 @@ def gradients(count, accumulated=1):
 
 
 def sgd(rates, momenta, accumulated=1, w=START, v=0.0):
-    """Weights after SGD with momentum: v ← β v − η g; w ← w + v."""
+    """Return the weights after SGD with momentum: v ← β v − η g; w ← w + v."""
     for gradient, eta, beta in zip(gradients(len(rates), accumulated), rates, momenta, strict=True):
         v = beta * v - eta * gradient(w)
         w = w + v
@@ -66,9 +66,9 @@ def sgd(rates, momenta, accumulated=1, w=START, v=0.0):
 
 
 def adam(rates, betas, accumulated=1):
-    """Weights after Adam in Keras' form with β₂ = 0.9, ε = 1e-7.
+    """Return the weights after Adam in Keras' form with β₂ = 0.9, ε = 1e-7.
 
-    With β₂ = 0.999, `1 - β₂` in float32 is off by 1e-5, here by 1e-7.
+    In float32, `1 - β₂` is off by 1e-7 here; with β₂ = 0.999 it would be off by 1e-5.
     """
     w, m, v = START, 0.0, 0.0
     every = enumerate(zip(gradients(len(rates), accumulated), rates, betas, strict=True), start=1)
@@ -81,18 +81,18 @@ def adam(rates, betas, accumulated=1):
 
 
 def assert_reached(model, expected):
-    """The weights are those expected, up to the rounding of float32 along the way."""
+    """Assert that the weights are as expected, up to float32 rounding along the way."""
     expected = np.asarray(expected)
     distance = np.linalg.norm(expected - START)
     np.testing.assert_allclose(weights(model), expected, rtol=0, atol=2e-6 * distance)
 
 
 class InterruptionError(Exception):
-    """What the tests interrupt training with."""
+    """The error with which tests interrupt training."""
 
 
 class Interrupt(keras.callbacks.Callback):
-    """Raise in one hook, when it is called for the given epoch or batch of the first epoch."""
+    """Raises in a hook, at the given epoch or at the given batch of the first epoch."""
 
     def __init__(self, hook, at):
         super().__init__()

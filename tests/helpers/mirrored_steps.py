@@ -1,4 +1,4 @@
-"""Makes the steps in two replicas, on two logical CPUs: `mirrored_steps.py RESULTS`."""
+"""Take the steps in two replicas, on two logical CPUs: `mirrored_steps.py RESULTS`."""
 
 import sys
 from collections.abc import Callable
@@ -7,7 +7,7 @@ import tensorflow as tf
 
 
 def replicated_step(strategy, optimizer, variables) -> Callable[[list], None]:
-    """A function of gradients that makes one step in all replicas."""
+    """Return a function of gradients that takes one step in all replicas."""
 
     def step(gradients):
         # A quarter of the gradient comes from one replica, the rest from the other.

@@ -1,4 +1,4 @@
-"""Trains under `MirroredStrategy` on logical CPUs: `mirrored_worker.py RESULTS REPLICAS NAMES`."""
+"""Train under `MirroredStrategy` on logical CPUs: `mirrored_worker.py RESULTS REPLICAS NAMES`."""
 
 import sys
 
@@ -6,7 +6,7 @@ import tensorflow as tf
 
 
 def logical_cpus(number: int) -> list[str]:
-    """Have TensorFlow see several CPUs; possible only before it has used one."""
+    """Make TensorFlow see several CPUs; only possible before it has used one."""
     physical = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(
         physical, [tf.config.LogicalDeviceConfiguration()] * number
@@ -19,7 +19,7 @@ def main(results_path: str, replicas: int, names: list[str]) -> None:
 
     from device_training import Results, compiled_model, fit, weights
 
-    # Two ways in which TensorFlow sums: its collective operations, and on one device.
+    # Cover both ways in which TensorFlow sums: collective operations, and on one device.
     reduction = tf.distribute.ReductionToOneDevice() if replicas > 2 else None
     strategy = tf.distribute.MirroredStrategy(cpus, cross_device_ops=reduction)
     results = Results()

@@ -1,6 +1,7 @@
 """One worker of `MultiWorkerMirroredStrategy`: `multi_worker.py RESULTS NAMES`, and `TF_CONFIG`.
 
-In a loop of its own, since `fit` of Keras 3 fails there with any optimizer (keras issue 20585).
+It trains in a custom loop, because Keras 3's `fit` fails there with any optimizer (keras issue
+20585).
 """
 
 import sys
@@ -9,7 +10,7 @@ import tensorflow as tf
 
 
 def main(results_path: str, names: list[str]) -> None:
-    # Has to be made before TensorFlow does anything else, importing Keras included.
+    # Must be created before TensorFlow does anything else, including the import of Keras.
     strategy = tf.distribute.MultiWorkerMirroredStrategy()
 
     from device_training import BATCH, Results, batches, compiled_model, optimizer_state, weights
@@ -32,11 +33,11 @@ def main(results_path: str, names: list[str]) -> None:
 
 
 def compiled_step(strategy, model):
-    """A function that trains on this worker's part of a batch."""
+    """Return a function that trains on this worker's part of a batch."""
 
     def one_replica(x, y):
         with tf.GradientTape() as tape:
-            # The workers' gradients are summed: each takes its share of the mean.
+            # Gradients are summed over workers, so each contributes its share of the mean.
             error = tf.reduce_mean(tf.square(model(x, training=True) - y))
             loss = error / strategy.num_replicas_in_sync
         gradients = tape.gradient(loss, model.trainable_variables)

@@ -1,4 +1,4 @@
-"""Steps where one of two replicas has a NaN: `nonfinite_worker.py RESULTS`."""
+"""Take steps where one of two replicas has a NaN: `nonfinite_worker.py RESULTS`."""
 
 import itertools
 import sys
@@ -13,7 +13,7 @@ REPLICAS = 2
 
 
 def own_loop(strategy: tf.distribute.Strategy, model: Any) -> Callable[[Any, Any], None]:
-    """A compiled step of the user's own, on one batch."""
+    """Return a custom compiled training step on one batch."""
     with strategy.scope():
         model.optimizer.build(model.trainable_variables)
 
@@ -53,7 +53,7 @@ def main(results_path: str) -> None:
             model.compile(optimizers.Adam(0.01, nonfinite=mode), "mse")
         train = own_loop(strategy, model) if loop == "own" else model.fit
         train(x, y)
-        # Without the count of skipped steps, which a skipped step moves.
+        # Without the count of skipped steps, which a skipped step increments.
         state = [*model.trainable_variables, *model.optimizer.saved_variables]
 
         def note(when: str, name: str = f"{mode}/{loop}/{faulty}", state: list = state) -> None:

@@ -1,4 +1,4 @@
-"""Algorithms of other libraries that ours equal, with the arguments that each library takes.
+"""Algorithms of other libraries that ours must match, with the arguments for each library.
 
 `tests/record.py` runs theirs and records the weights; the tests run ours against the record.
 """
@@ -17,14 +17,14 @@ OUTSIDE = {"momentum": 0.875, "learning_rate_in_velocity": False}
 
 @dataclass(frozen=True)
 class Case:
-    """An algorithm of ours and the one of another library that it equals.
+    """One of our algorithms and its equivalent in another library.
 
     Args:
         ours: Name of our class.
-        arguments: Its arguments.
+        arguments: Arguments of our class.
         theirs: Name of the class or function in `library`.
-        their_arguments: Its arguments.
-        library: Where it is found.
+        their_arguments: Arguments of their class or function.
+        library: Module that contains it.
     """
 
     ours: str

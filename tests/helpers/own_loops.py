@@ -1,4 +1,4 @@
-"""Steps that users write themselves, as Keras' guides for each backend do."""
+"""Custom training steps, written as in Keras' guides for each backend."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ BACKEND = keras.backend.backend()
 
 
 def own_step(model: keras.Model, optimizer: Any, jit_compile: bool) -> Callable[[Any, Any], float]:
-    """A function of a batch that makes one step on the mean squared error, and returns it."""
+    """Return a function that takes one step on a batch and returns its mean squared error."""
     return {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}[BACKEND](
         model, optimizer, jit_compile
     )
@@ -76,7 +76,7 @@ def _torch(model, optimizer, jit_compile):
 
 
 class OwnTrainStep(keras.Sequential):
-    """A model that counts its calls of `train_step`, which is written by the user."""
+    """A model with a custom `train_step`, which also reports twice the loss."""
 
     def train_step(self, *arguments: Any) -> Any:
         return getattr(self, f"{BACKEND}_step")(*arguments)

@@ -1,4 +1,4 @@
-"""Tests in double precision."""
+"""Double precision for tests."""
 
 import contextlib
 
@@ -8,7 +8,7 @@ import pytest
 
 @contextlib.contextmanager
 def double_precision():
-    """A context in which JAX has float64, which the other backends have anyway."""
+    """Enable float64 on JAX within a context; the other backends always have it."""
     if keras.backend.backend() != "jax":
         yield
         return

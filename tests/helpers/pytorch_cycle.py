@@ -1,7 +1,7 @@
 """PyTorch's 1cycle in plain Python: an oracle that shares no code with the package.
 
 `tests/schedules/test_one_cycle_schedules.py` compares it with numbers recorded from
-`torch.optim.lr_scheduler.OneCycleLR`, so that no test needs torch for them.
+`torch.optim.lr_scheduler.OneCycleLR`, so no test needs torch for it.
 """
 
 import itertools
@@ -20,13 +20,13 @@ def pytorch_cycle(
     base_momentum=0.85,
     max_momentum=0.95,
 ):
-    """The learning rate and the momentum of each step, as two lists.
+    """Return the learning rate and the momentum of each step, as two lists.
 
-    Raises `ZeroDivisionError` where PyTorch does, for a first phase that ends at step 0.
+    Like PyTorch, it raises `ZeroDivisionError` if the first phase ends at step 0.
     """
     initial = max_learning_rate / div_factor
     last = initial / final_div_factor
-    # The step that a phase ends with, and both values there.
+    # The start, then the last step of each phase, with the rate and momentum there.
     points = [
         (0.0, initial, max_momentum),
         (pct_start * total_steps - 1, max_learning_rate, base_momentum),

@@ -1,7 +1,7 @@
-"""Numbers recorded from other libraries, which the tests compare ours with.
+"""Numbers recorded from other libraries, which the tests compare with ours.
 
-`python tests/record.py` writes them, so that whoever runs the tests need not install torch, optax
-and schedulefree.
+`python tests/record.py` writes them, so that running the tests does not require torch, optax and
+schedulefree.
 """
 
 import json
@@ -16,7 +16,7 @@ NAMES = ("optimizers", "schedules")
 
 @cache
 def load(name):
-    """All recordings in a file: arrays by the call, or its arguments, that gave them."""
+    """Return all recordings in a file, by the call, or its arguments, that produced each."""
     with np.load(FOLDER / f"{name}.npz") as file:
         recorded = {key: file[key] for key in file.files}
     for array in recorded.values():
@@ -25,16 +25,16 @@ def load(name):
 
 
 def key(**arguments):
-    """Arguments as the name of a recording."""
+    """Return arguments as the name of a recording."""
     return json.dumps(arguments)
 
 
 def recorded(name, what):
-    """One recording.
+    """Return one recording.
 
     Args:
-        name: Name of the file, without its ending.
-        what: Its name in the file.
+        name: Name of the file, without the suffix.
+        what: Name of the recording in the file.
     """
     try:
         return load(name)[what]

@@ -1,30 +1,30 @@
-"""Which of many values a test is tried with each time, and which only where slow tests run."""
+"""Choose which values a test always runs with, and which only when slow tests run."""
 
 import keras
 import pytest
 
-# Elementwise with and without slots, by norms of a variable, by matrices, and at two points.
+# Elementwise without and with slots, with norms of a variable, with matrices, with two points.
 REPRESENTATIVE = ("SGD", "Adam", "Lamb", "Muon", "ScheduleFreeAdamW")
 
-# One of each kind of formula: without slots, elementwise, with scalars of its own, by rows, with
-# norms, with a pass before the step, by matrices, and at two points.
+# One of each kind of formula: without slots, elementwise, with scalar state, by rows, with norms,
+# with a pass before the step, with matrices, and with two points.
 KINDS = ("SGD", "Adam", "Nadam", "Adafactor", "Lamb", "Ftrl", "Muon", "ScheduleFreeAdamW")
 
-# What repeats for every algorithm what others run for one of each kind: CI leaves it out.
+# Repeats for every algorithm what other tests run for one of each kind: CI skips it.
 EXHAUSTIVE = (pytest.mark.slow, pytest.mark.exhaustive)
 
-# What is the same on all backends, or covered on each by other tests: CI runs it on one.
+# The same on all backends, or covered on each by other tests: CI runs it on one backend.
 SLOW_ON_ONE = (pytest.mark.slow,) if keras.backend.backend() == "tensorflow" else EXHAUSTIVE
 
 
 def quick(values, wanted=REPRESENTATIVE, others=(pytest.mark.slow,)):
-    """Values to parametrize with: those that are not wanted are marked.
+    """Return values to parametrize with, with marks on those not in `wanted`.
 
     Args:
-        values: What the test is tried with where slow tests run.
-        wanted: What it is tried with each time: a collection of values, or a function that takes
-            what the test takes.
-        others: Marks of those that are not wanted.
+        values: Values that the test runs with when slow tests run.
+        wanted: Values that it always runs with: a collection, or a predicate that takes the
+            test's arguments.
+        others: Marks for the other values.
     """
     chosen = []
     for value in values:

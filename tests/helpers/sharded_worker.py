@@ -1,7 +1,7 @@
-"""Trains under `keras.distribution` on 8 devices of JAX: `sharded_worker.py RESULTS`.
+"""Train under `keras.distribution` on 8 devices of JAX: `sharded_worker.py RESULTS`.
 
-The names of the results are `layout/configuration`; those of what is spread as it should be,
-`spread/layout/configuration`; and those of a resumed run, `resumed/file/configuration`.
+Weights are saved as `layout/configuration`, or `resumed/file/configuration` for a resumed run. How
+variables and slots are sharded is saved under the same name with the prefix `spread/`.
 """
 
 import sys
@@ -30,7 +30,7 @@ RESUMED = ["adam", "schedule_free"]
 
 
 def distribution(layout: str) -> keras.distribution.DataParallel | keras.distribution.ModelParallel:
-    """What spreads data, and in a `model` layout variables too, over devices."""
+    """Return a distribution that shards the data, and in a `model` layout also the variables."""
     kind, _, number = layout.partition("_")
     devices = keras.distribution.list_devices("cpu")
     if kind == "data":
@@ -48,10 +48,10 @@ def distribution(layout: str) -> keras.distribution.DataParallel | keras.distrib
 
 
 def spread(model: keras.Model) -> list[np.ndarray]:
-    """On how many devices each variable has its parts, of which size, and whether slots do too.
+    """Return how each trainable variable and its slots are sharded.
 
-    An array for each trainable variable: devices, elements of the variable, elements of its part
-    on one device, number of slots of its shape, and how many of them are spread as it is.
+    Each variable has an array: number of devices, elements of the variable, elements of its shard
+    on one device, number of slots of its shape, and how many of them are sharded like it.
     """
     found = []
     for number, variable in enumerate(model.trainable_variables):
@@ -66,7 +66,7 @@ def spread(model: keras.Model) -> list[np.ndarray]:
 
 
 def resume(name: str, file: str, folder: str) -> keras.Model:
-    """Train on 4 devices to the middle, save, and go on from the file under another layout."""
+    """Train halfway on 4 devices, save, and resume from the file under another layout."""
     path = Path(folder) / f"{name}.{file}"
     keras.distribution.set_distribution(distribution("data_4"))
     model = compiled_model(name)

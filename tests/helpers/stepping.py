@@ -1,4 +1,4 @@
-"""The steps that are made in every context, and what the equations in NumPy give for them."""
+"""Steps to take in every context, and the results that the equations in NumPy give."""
 
 import inspect
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from formulas import DECAY_BY_THEMSELVES, FORMULAS
 from keras_optlab import optimizers
 
 # A table above TensorFlow's limit for compiled updates (65,536 elements), ten small variables that
-# are updated together, and one of each other number of dimensions.
+# are updated together, and single variables of several ranks.
 SHAPES = {
     "scalar": (),
     "vector": (7,),
@@ -25,7 +25,7 @@ SHAPES = {
 FEW_SHAPES = {name: SHAPES[name] for name in ("scalar", "matrix", "table", "small_0")}
 
 # Constructor arguments, and what is set after the second of four steps. The learning rate rises,
-# since schedule-free averages, whose weights follow the largest rate so far, would ignore less.
+# because schedule-free averages weight by the largest rate so far and would ignore a lower one.
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "SGD": {"learning_rate": 0.01, "momentum": 0.9},
     "RMSprop": {"learning_rate": 0.001, "momentum": 0.5},
@@ -33,13 +33,13 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 CHANGES = {"learning_rate": 0.02, "momentum": 0.6, "beta_1": 0.7}
 BEFORE, AFTER = 2, 2
 
-# Newton and Schulz' iteration multiplies a rounding error by up to `muon_a` each time.
+# Each Newton-Schulz iteration multiplies a rounding error by up to `muon_a`.
 TOLERANCES = {"Muon": 2e-5}
 TOLERANCE = 1e-5
 
 
 class Problem:
-    """An algorithm, where its variables start, and the gradients of each step.
+    """An algorithm, the start of its variables, and the gradients of each step.
 
     Args:
         name: Name of the algorithm.
@@ -60,7 +60,7 @@ class Problem:
         ]
 
     def make(self) -> tuple[Any, list[keras.Variable]]:
-        """A new optimizer, built, and its variables."""
+        """Return a new, built optimizer and its variables."""
         pairs = zip(self.shapes, self.start, strict=True)
         variables = [keras.Variable(value.copy(), name=name) for name, value in pairs]
         optimizer = getattr(optimizers, self.name)(**self.arguments)
@@ -69,27 +69,27 @@ class Problem:
 
     @property
     def changes(self) -> dict[str, float]:
-        """The hyperparameters that are set in the middle."""
+        """The hyperparameters to set after half of the steps."""
         parameters = inspect.signature(getattr(optimizers, self.name)).parameters
         names = set(CHANGES) & set(parameters)
         if self.name == "ScheduleFreeAdamW":
-            # Its state says where training is for one beta_1 only.
+            # Its state determines the training point for one beta_1 only.
             names.remove("beta_1")
         return {name: CHANGES[name] for name in sorted(names)}
 
     def run(self, step: Callable[[list[np.ndarray]], None], optimizer: Any) -> None:
-        """Make all steps, and set the hyperparameters in between."""
+        """Take all steps, and set the hyperparameters in between."""
         self.run_in_two(lambda gradients: [step(each) for each in gradients], optimizer)
 
     def run_in_two(self, steps: Callable[[list], Any], optimizer: Any) -> None:
-        """Make the steps in two calls of a function of several steps' gradients."""
+        """Take the steps in two calls of `steps`, a function of several steps' gradients."""
         steps(self.gradients[:BEFORE])
         for name, value in self.changes.items():
             setattr(optimizer, name, value)
         steps(self.gradients[BEFORE:])
 
     def expected(self) -> list[np.ndarray]:
-        """The weights after all steps, by the equations in float64."""
+        """Return the weights after all steps, by the equations in float64."""
         parameters = inspect.signature(getattr(optimizers, self.name)).parameters.values()
         h = {parameter.name: parameter.default for parameter in parameters} | self.arguments
         weights = [np.asarray(value, "float64") for value in self.start]
@@ -106,7 +106,7 @@ class Problem:
         return weights
 
     def check(self, weights: list[Any]) -> None:
-        """The weights are those of the equations, relative to the distance travelled."""
+        """Assert that weights match the equations, relative to the distance travelled."""
         for name, start, end, value in zip(
             self.shapes, self.start, self.expected(), weights, strict=True
         ):

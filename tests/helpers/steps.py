@@ -1,4 +1,4 @@
-"""Optimizer steps as a trainer makes them: in a compiled function where the backend has one."""
+"""Optimizer steps as a trainer takes them: in a compiled function where the backend has one."""
 
 import keras
 import numpy as np
@@ -7,7 +7,7 @@ BACKEND = keras.backend.backend()
 
 
 def compiled_step(optimizer, variables, jit_compile=False):
-    """A function of gradients (the backend's own, sparse ones too) that makes one step."""
+    """Return a function that takes one step on backend gradients, dense or sparse."""
     if BACKEND == "tensorflow":
         import tensorflow as tf
 
@@ -30,7 +30,7 @@ def compiled_step(optimizer, variables, jit_compile=False):
 
 
 def compiled(function):
-    """A function of one tensor compiled by XLA; on torch as it is."""
+    """Return a function of one tensor compiled by XLA; on torch, return it unchanged."""
     if BACKEND == "tensorflow":
         import tensorflow as tf
 
@@ -43,7 +43,7 @@ def compiled(function):
 
 
 def train(optimizer, start, gradients, jit_compile=False):
-    """The weights after a compiled step for each list of dense gradients."""
+    """Return the weights after a compiled step for each list of dense gradients."""
     variables = [keras.Variable(value.copy(), name="w") for value in start]
     optimizer.build(variables)
     step = compiled_step(optimizer, variables, jit_compile)
@@ -54,7 +54,7 @@ def train(optimizer, start, gradients, jit_compile=False):
 
 
 def lookup_gradient(rows, values, shape):
-    """What a layer that looks up rows of a table returns as the gradient of the table."""
+    """Return the gradient of a table as a layer that looks up some of its rows gives it."""
     values = keras.ops.convert_to_tensor(values)
     if BACKEND == "tensorflow":
         import tensorflow as tf

@@ -1,4 +1,4 @@
-"""How the tests of optimizers train: a few arrays, given gradients, step by step."""
+"""Training for the tests of optimizers: a few arrays and given gradients, step by step."""
 
 import keras
 import numpy as np
@@ -7,7 +7,7 @@ SHAPES = [(), (5,), (4, 3), (2, 5), (2, 2, 3, 4)]
 
 
 def problem(steps, seed=0, shapes=SHAPES, dtype="float64"):
-    """Start of each array, and the gradients of each step."""
+    """Return the start of each array, and the gradients of each step."""
     random = np.random.default_rng(seed)
 
     def arrays():
@@ -17,8 +17,8 @@ def problem(steps, seed=0, shapes=SHAPES, dtype="float64"):
 
 
 def train(optimizer, start, gradients):
-    """The weights after a step of the optimizer for each list of gradients."""
-    # Copies, because on torch variables share the memory of the array that they are made from.
+    """Return the weights after a step of the optimizer for each list of gradients."""
+    # Copies, because on torch variables share memory with the array that they are made from.
     variables = [keras.Variable(w.copy(), dtype=str(w.dtype), name="w") for w in start]
     for gradient in gradients:
         optimizer.apply([keras.ops.convert_to_tensor(g) for g in gradient], variables)
@@ -26,10 +26,10 @@ def train(optimizer, start, gradients):
 
 
 def flat(arrays):
-    """The numbers of all arrays, one after another."""
+    """Return all arrays concatenated as one vector."""
     return np.concatenate([np.ravel(array) for array in arrays])
 
 
 def largest_difference(ours, theirs):
-    """The largest difference between two lists of arrays."""
+    """Return the largest difference between two lists of arrays."""
     return max(np.max(np.abs(a - b)) for a, b in zip(ours, theirs, strict=True))

@@ -14,7 +14,7 @@ class Task:
         self.kernel = generator.normal(size=(4, 2)).astype("float32")
 
     def linear(self, optimizer, **compile_arguments) -> keras.Model:
-        """One matrix without bias, from the same start each time."""
+        """Return a model of one matrix without bias, from the same start each time."""
         layers = [keras.layers.Input((4,)), keras.layers.Dense(2, use_bias=False, name="only")]
         model = keras.Sequential(layers)
         model.set_weights([self.kernel.copy()])
@@ -22,7 +22,7 @@ class Task:
         return model
 
     def network(self, optimizer, **compile_arguments) -> keras.Model:
-        """Two dense layers, named `first` and `last`, from the same start each time."""
+        """Return a model of two dense layers, `first` and `last`, from the same start each time."""
         keras.utils.set_random_seed(3)
         layers = [
             keras.layers.Input((4,)),
@@ -34,13 +34,13 @@ class Task:
         return model
 
     def fit(self, model, epochs=1, **arguments) -> list[np.ndarray]:
-        """Train on the same four batches an epoch; the weights afterwards."""
+        """Train on the same four batches each epoch, and return the weights."""
         arguments = {"batch_size": 16, "shuffle": False, "verbose": 0, **arguments}
         model.fit(self.x, self.y, epochs=epochs, **arguments)
         return [np.array(weight) for weight in model.get_weights()]
 
     def gradient(self, kernel, batch) -> np.ndarray:
-        """Gradient of the linear model's loss on batch 0 to 3, in float64."""
+        """Return the gradient of the linear model's loss on batch 0 to 3, in float64."""
         rows = slice(16 * batch, 16 * batch + 16)
         x, y = self.x[rows].astype("float64"), self.y[rows].astype("float64")
         return 2 * x.T @ (x @ kernel - y) / y.size

@@ -1,7 +1,7 @@
 """A pytest plugin for Keras' own tests, loaded in each process that runs or schedules them.
 
-It supplies what Keras' `conftest.py` does, which its wheel lacks, swaps in our classes, and writes
-the outcome of each test to a JSON file.
+It replaces Keras' `conftest.py`, which the wheel lacks, swaps in our classes, and writes the
+outcome of each test to a JSON file.
 """
 
 import contextlib
@@ -22,19 +22,19 @@ MARKERS = ("requires_trainable_backend", "multi_device")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the process ready for Keras' tests."""
+    """Prepare the process for Keras' tests."""
     for marker in MARKERS:
         config.addinivalue_line("markers", f"{marker}: a marker of Keras' tests")
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Outcomes(Path(os.environ[OUTCOMES_FILE])))
-    # With pytest-xdist, the first process runs no tests.
+    # With pytest-xdist, the main process runs no tests.
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
         _prepare()
 
 
 def _prepare() -> None:
     with contextlib.suppress(ImportError):
-        # Where TensorFlow comes first, torch crashes.
+        # torch crashes if TensorFlow is imported first.
         import torch  # noqa: F401
     # Some tests import a function from the `conftest.py` at the root of Keras' repository.
     stand_in = types.ModuleType("conftest")
@@ -47,14 +47,14 @@ def _prepare() -> None:
 
 
 def skip_if_backend(backend: str, reason: str) -> pytest.MarkDecorator:
-    """What Keras' tests import from their `conftest.py`."""
+    """Return a mark that skips a test on `backend`, as in Keras' `conftest.py`."""
     import keras
 
     return pytest.mark.skipif(keras.backend.backend() == backend, reason=reason)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs several devices where there is one."""
+    """Skip tests that need several devices if there is only one."""
     if any("multi_device" in item.keywords for item in items) and not _has_several_devices():
         skip = pytest.mark.skip(reason="needs several devices")
         for item in items:
@@ -79,8 +79,8 @@ def _has_several_devices() -> bool:
 class Outcomes:
     """Collects the outcome of each test and writes them to a file at the end.
 
-    The file holds a dict from the name of a test to its `outcome`, which is "passed", "failed" or
-    "skipped", and to what `describe` says of a failure.
+    The file maps the name of each test to a dict: its `outcome` ("passed", "failed" or "skipped"),
+    and for a failure also the result of `describe`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -88,7 +88,7 @@ class Outcomes:
         self.found: dict[str, dict[str, str]] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Note one phase of a test; a failure of any of them is a failure."""
+        """Record one phase of a test; a failure in any phase fails the test."""
         before = self.found.get(report.nodeid, {}).get("outcome")
         if report.failed:
             if before != "failed":
@@ -97,7 +97,7 @@ class Outcomes:
             self.found[report.nodeid] = {"outcome": report.outcome}
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Note a file that could not be collected."""
+        """Record a file that could not be collected."""
         if report.failed:
             self.found[report.nodeid] = {"outcome": "failed", **describe(report.longrepr)}
 
@@ -107,7 +107,7 @@ class Outcomes:
 
 
 def describe(failure: Any) -> dict[str, str]:
-    """An error in one line, and the last line of this package that it came through.
+    """Return an error in one line, and the last line of this package in its traceback.
 
     Args:
         failure: The `longrepr` of a report.
@@ -115,10 +115,10 @@ def describe(failure: Any) -> dict[str, str]:
     crash = getattr(failure, "reprcrash", None)
     lines = [line.strip() for line in (crash.message if crash else str(failure)).splitlines()]
     if not crash:
-        # A file that cannot be imported: the error is what pytest marks.
+        # For a file that cannot be imported, pytest marks the lines of the error.
         lines = [line[2:].strip() for line in lines if line.startswith("E ")] or lines
     lines = [line for line in lines if line] or ["no message"]
-    # What NumPy and TensorFlow raise says what it is about in the second line.
+    # Errors of NumPy and TensorFlow say what they are about in the second line.
     error = " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
     described = {"error": error}
     entries = getattr(getattr(failure, "reprtraceback", None), "reprentries", [])

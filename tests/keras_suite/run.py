@@ -2,22 +2,22 @@
 
     KERAS_BACKEND=torch python tests/keras_suite/run.py
 
-runs what the wheel of the installed Keras has of tests of optimizers, schedules, training,
-callbacks, models, saving and distribution. A test that fails is run once more, in another process.
-The exit status is 0 where every failure that stays
+runs the tests of optimizers, schedules, training, callbacks, models, saving and distribution that
+the wheel of the installed Keras contains. A test that fails runs once more, in another process. The
+exit status is 0 if every remaining failure is
 
-- is recorded in `failures_with_built_ins.json`, since the built-ins have it too, or
-- stands in `exceptions.toml`, with a reason,
+- recorded in `failures_with_built_ins.json`, because it also fails with the built-ins, or
+- listed in `exceptions.toml`, with a reason,
 
 and all exceptions still fail. `--record` runs all other failures with the built-ins too, and
-records those that they have; it is needed once for each version of Keras and backend.
+records those that fail again; it is needed once for each version of Keras and backend.
 
     python tests/keras_suite/run.py trainers callbacks/tensorboard_test.py -x --durations=10
 
-runs some folders or files only; options that are not this command's are pytest's. Exceptions that
-did not run are then no error, nor is a small number of tests.
+runs only some folders or files; other options than those of this command go to pytest. Then,
+exceptions that did not run are not errors, and neither is a small number of tests.
 
-Few wheels of Keras have the tests in them: those of 3.12.4 and 3.15.1 do.
+Few wheels of Keras contain the tests: those of 3.12.4 and 3.15.1 do.
 """
 
 import argparse
@@ -39,7 +39,7 @@ from keras_suite import verdict  # noqa: E402
 from keras_suite.plugin import BUILT_INS, OUTCOMES_FILE  # noqa: E402
 
 FOLDERS = ("optimizers", "trainers", "callbacks", "models", "saving", "distribution")
-# As many tests pass or fail, at the least, on any backend and version of Keras.
+# At least this many tests pass or fail on any backend and version of Keras.
 MINIMUM = 600
 
 
@@ -47,7 +47,7 @@ class KerasTests:
     """The tests of the installed Keras."""
 
     def __init__(self, processes: str, options: Sequence[str]) -> None:
-        # Not imported, since this process needs no backend.
+        # Found without importing it, because this process needs no backend.
         spec = importlib.util.find_spec("keras")
         if spec is None or not spec.submodule_search_locations:
             raise SystemExit("Keras is not installed.")
@@ -65,7 +65,7 @@ class KerasTests:
     def run(
         self, tests: Sequence[str], built_ins: bool = False, tracebacks: bool = False
     ) -> tuple[verdict.Outcomes, int]:
-        """Run tests or folders, by their paths from where Keras is installed.
+        """Run tests or folders, given by paths relative to where Keras is installed.
 
         Returns:
             The outcomes, and the exit status of pytest.
@@ -91,7 +91,7 @@ class KerasTests:
     def _environment(self, built_ins: bool, outcomes: Path) -> dict[str, str]:
         paths = [str(TESTS.parent), str(TESTS), os.environ.get("PYTHONPATH", "")]
         return {
-            # Tests run in as many processes as there are cores; threads would wait for each other.
+            # Tests run in one process per core; more threads would wait for each other.
             "OMP_NUM_THREADS": "1",
             "TF_CPP_MIN_LOG_LEVEL": "3",
             **os.environ,
@@ -103,7 +103,7 @@ class KerasTests:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit status."""
+    """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -135,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if stay:
             print(f"{len(stay)} failures are run with the built-ins:", flush=True)
             theirs, _ = keras_tests.run(stay, built_ins=True)
-        # The same on any machine.
+        # Without the path of the installation, the record is the same on any machine.
         site = f"{keras_tests.package.parent}{os.sep}"
         recorded = {
             test: theirs[test]["error"].replace(site, "") for test in verdict.failures(theirs)

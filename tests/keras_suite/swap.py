@@ -1,4 +1,4 @@
-"""Puts the classes of this package where Keras has its own."""
+"""Replace the built-ins of Keras by the classes of this package."""
 
 import importlib
 import pkgutil
@@ -12,9 +12,9 @@ from keras_optlab.conversion import built_in
 
 
 def counterparts() -> dict[type, type]:
-    """Our class for each built-in optimizer and schedule that we have a drop-in of.
+    """Return our class for each built-in optimizer and schedule that it can replace.
 
-    `built_in` leaves out what only has the name in common, such as the `Muon` of Keras 3.12.
+    `built_in` leaves out classes that only share a name, such as the `Muon` of Keras 3.12.
     """
     optimizers = [
         getattr(keras_optlab.optimizers, name) for name in keras_optlab.optimizers.__all__
@@ -28,16 +28,16 @@ def counterparts() -> dict[type, type]:
 
 
 def swap() -> dict[type, type]:
-    """Replace the built-ins in every module of Keras; returns what was replaced by what.
+    """Replace the built-ins in every module of Keras, and return the pairs of classes.
 
-    A built-in is found by identity, so that a module which imported it under any name gets ours.
-    The registries by name, which strings and configs are looked up in, are replaced too.
+    Built-ins are found by identity, so a module that imported one under any name gets ours. The
+    registries that look up strings and configs by name are updated too.
 
-    `keras_optlab` is imported before. What it looks up in `keras.optimizers` later, in
-    `from_keras` and the lab, finds our classes from then on; no test of Keras calls these.
+    `keras_optlab` is imported before. Its later lookups in `keras.optimizers`, in `from_keras` and
+    the lab, find our classes; no test of Keras calls these.
 
     Raises:
-        RuntimeError: If the built-in is still found where Keras looks for an optimizer.
+        RuntimeError: If Keras still finds the built-in when it looks up an optimizer.
     """
     pairs = counterparts()
     if keras.backend.backend() == "torch":
@@ -72,10 +72,11 @@ def _modules_of_keras() -> list[types.ModuleType]:
 
 
 def _keep_torch_variants() -> None:
-    """Leave the built-ins their variants for torch.
+    """Restrict the torch variants to the built-ins.
 
-    On torch, Keras' base class makes a variant of its own of each class that stands in
-    `keras.src.optimizers`, and would make one of ours: this only ever concerns built-ins.
+    On torch, Keras' base class makes torch variants of the classes in `keras.src.optimizers`, and
+    would do so for ours after the swap. The modules that do this get a stand-in for
+    `keras.src.optimizers`, which still holds the built-ins.
     """
     package = importlib.import_module("keras.src.backend.torch.optimizers")
     built_ins = types.SimpleNamespace(**vars(keras.src.optimizers))

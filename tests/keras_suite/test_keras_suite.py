@@ -1,4 +1,4 @@
-"""How the run of Keras' own tests decides, and that it runs them with our classes."""
+"""The run of Keras' own tests: its verdict, and that it runs them with our classes."""
 
 import os
 import subprocess

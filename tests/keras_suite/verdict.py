@@ -1,4 +1,4 @@
-"""Which failures of Keras' tests count, and the report."""
+"""The verdict on a run of Keras' tests: which failures count, and the report."""
 
 import json
 import tomllib
@@ -11,17 +11,17 @@ HERE = Path(__file__).parent
 RECORDS = HERE / "failures_with_built_ins.json"
 EXCEPTIONS = HERE / "exceptions.toml"
 
-# From the name of a test, relative to where Keras is installed, to what the plugin noted of it.
+# The plugin's record of each test, by name relative to where Keras is installed.
 Outcomes = Mapping[str, Mapping[str, str]]
 
 
 def failures(outcomes: Outcomes) -> list[str]:
-    """The tests that failed."""
+    """Return the tests that failed."""
     return [test for test, found in outcomes.items() if found["outcome"] == "failed"]
 
 
 def read_record(version: str, backend: str, path: Path = RECORDS) -> dict[str, str] | None:
-    """What fails with the built-ins, with the error; None where nobody has recorded it."""
+    """Return the tests that fail with the built-ins, with the error, or None if not recorded."""
     records = json.loads(path.read_text()) if path.exists() else {}
     return records.get(version, {}).get(backend)
 
@@ -36,10 +36,10 @@ def write_record(
 
 
 def read_exceptions(version: str, backend: str, path: Path = EXCEPTIONS) -> dict[str, str]:
-    """The tests that may fail with this version of Keras on this backend, with the reason.
+    """Return the tests that may fail with this version of Keras and backend, with the reason.
 
     Raises:
-        ValueError: If an exception has no reason, or a test stands there twice.
+        ValueError: If an exception has no reason, or a test is listed twice.
     """
     applying: dict[str, str] = {}
     for entry in tomllib.loads(path.read_text()).get("exception", []):
@@ -58,16 +58,16 @@ def read_exceptions(version: str, backend: str, path: Path = EXCEPTIONS) -> dict
 
 @dataclass
 class Verdict:
-    """What a run comes to.
+    """The result of a run.
 
     Attributes:
-        outcomes: How the tests came out.
-        new: The failures that nothing allows, with the error and where ours it was.
+        outcomes: Outcome of each test.
+        new: Failures that nothing allows, with the error and the last line of ours.
         recorded: Failures that the built-ins have too.
         excepted: Failures that the list of exceptions allows.
         flaky: Tests that failed and then passed in another process.
         stale: Exceptions that no longer fail.
-        problems: What else is wrong with the run.
+        problems: Other problems with the run.
     """
 
     outcomes: Outcomes
@@ -80,11 +80,11 @@ class Verdict:
 
     @property
     def passed(self) -> bool:
-        """Whether the built-ins can do nothing in these tests that ours cannot."""
+        """Whether the run has no new failures, stale exceptions or other problems."""
         return not (self.new or self.stale or self.problems)
 
     def report(self, seconds: float) -> str:
-        """The verdict in lines, the last like the one that pytest ends with."""
+        """Return the verdict as lines, the last of them like the last line of pytest."""
         lines = []
         if self.flaky:
             lines += ["passed when run again:", *(f"  {test}" for test in self.flaky)]
@@ -115,15 +115,15 @@ def judge(
     exceptions: Iterable[str],
     minimum: int | None = None,
 ) -> Verdict:
-    """Decide on a run.
+    """Judge a run.
 
     Args:
-        outcomes: How the tests came out.
-        reruns: How those came out that were run again.
+        outcomes: Outcome of each test.
+        reruns: Outcomes of the tests that were run again.
         recorded: The tests that fail with the built-ins.
         exceptions: The tests that may fail.
-        minimum: How many tests have to pass or fail. None where only some were asked for, which
-            says nothing about exceptions that did not run either.
+        minimum: How many tests must pass or fail. None if only some were requested; then
+            exceptions that did not run do not count as stale either.
     """
     verdict = Verdict(outcomes)
     recorded, exceptions = set(recorded), set(exceptions)
@@ -146,7 +146,7 @@ def judge(
 
 
 def _table(failed: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """Two lines a failure: the test, then its error and the last line of ours that it came by."""
+    """Return two lines per failure: the test, then its error and the last line of ours."""
     lines = []
     for test, found in failed.items():
         place = f" ({found['at']})" if "at" in found else ""
