@@ -16,7 +16,7 @@ from keras_optlab.loops.training_hooks import install_for  # noqa: E402
 if keras.backend.backend() == "torch":
     from keras_optlab.optimizers import fused_on_torch  # noqa: F401
 
-# Nothing in Keras is patched until an optimizer that needs it is created.
+# Nothing in Keras is patched until an optimizer or callback that needs it is created.
 Optimizer.when_made.append(install_for)
 
 __all__ = [

@@ -1,6 +1,5 @@
 """1cycle: the learning rate rises and falls once during training, momentum does the reverse."""
 
-import functools
 from typing import Any, final
 
 import keras
@@ -21,6 +20,7 @@ from keras_optlab.callbacks.counterpart import counterpart, suggestion
 from keras_optlab.engine.optimizer import Optimizer
 from keras_optlab.keras_glue.hooks import watch_fit
 from keras_optlab.keras_glue.types import Callback, to_numpy
+from keras_optlab.loops import training_hooks
 from keras_optlab.schedules.one_cycle import ANNEAL, OneCycleLearningRate, OneCycleMomentum
 
 # Hyperparameters cycled as momentum: the first of these that an optimizer has.
@@ -128,7 +128,7 @@ class OneCycle(Declared, Callback):
         self.own: dict[str, float] = {}
         self.used: dict[str, float] = {}
         self.batches = 0
-        hook_into_fit()
+        training_hooks.install("fit", lambda: watch_fit(give_back_after_fit))
 
     # The callback
 
@@ -217,9 +217,10 @@ class OneCycle(Declared, Callback):
             return self.total_steps
         if not self.params.get("steps"):
             raise ValueError(
-                "OneCycle has to know how many steps the cycle has, and `fit` does not know how "
-                f"many an epoch has. Received: total_steps=None, epochs={self.params['epochs']}. "
-                "Give `total_steps` to OneCycle, or `steps_per_epoch` to `fit`."
+                "OneCycle needs the number of steps in the cycle, but `fit` does not know how many "
+                "steps an epoch has. Received: total_steps=None, "
+                f"epochs={self.params['epochs']}. Give `total_steps` to OneCycle, or "
+                "`steps_per_epoch` to `fit`."
             )
         return max(1, self.params["epochs"] * self.params["steps"] // accumulation(optimizer))
 
@@ -227,8 +228,8 @@ class OneCycle(Declared, Callback):
         """Find the position in the cycle of a `fit` call that starts with `epoch`."""
         if epoch and not self.params.get("steps"):
             raise ValueError(
-                "OneCycle cannot tell how many steps were taken before an epoch if `fit` does "
-                f"not know how many an epoch has. Received: initial epoch {epoch}. Give "
+                "OneCycle cannot tell how many steps precede the initial epoch, since `fit` does "
+                f"not know how many steps an epoch has. Received: initial epoch {epoch}. Give "
                 "`steps_per_epoch` to `fit`."
             )
         every = accumulation(self.optimizer)
@@ -251,12 +252,6 @@ def give_back_after_fit(model: keras.Model) -> None:
         running[id(model)].give_back()
 
 
-@functools.cache
-def hook_into_fit() -> None:
-    """Watch for the end of every `fit`; done once per process, with the first callback."""
-    watch_fit(give_back_after_fit)
-
-
 def inner_optimizer(model: keras.Model) -> Any:
     """Return the optimizer of a model, without any `LossScaleOptimizer` around it."""
     return getattr(model.optimizer, "inner_optimizer", model.optimizer)
@@ -276,6 +271,11 @@ def value_of(optimizer: Any, name: str) -> Any:
 
 def check_learning_rate(optimizer: Any) -> None:
     """Raise a `ValueError` if the learning rate cannot be set to a number."""
+    if optimizer is None:
+        raise ValueError(
+            "OneCycle needs an optimizer. Received: a model compiled with optimizer=None. Compile "
+            "it with an optimizer, or leave OneCycle out."
+        )
     if hasattr(optimizer, "optimizers"):
         raise ValueError(
             "OneCycle needs an optimizer with one learning rate. Received: "
@@ -298,13 +298,13 @@ def momentum_name(optimizer: Any) -> str:
     name = next((name for name in MOMENTUM_NAMES if name in names), None)
     if name is None:
         raise ValueError(
-            f"{kind} has neither `momentum` nor `beta_1`, so that OneCycle cannot cycle its "
+            f"{kind} has neither `momentum` nor `beta_1`, so OneCycle cannot cycle its "
             "momentum. Received: cycle_momentum=True. Give `cycle_momentum=False` to OneCycle."
         )
     if not isinstance(optimizer, Optimizer):
         raise ValueError(
             f"Keras compiles the momentum of its {kind} into the training step as a constant, so "
-            "that a cycle of it would be ignored without a word. Received: cycle_momentum=True. "
+            "cycling it would be silently ignored. Received: cycle_momentum=True. "
             f"Use {suggestion(optimizer)}, or give `cycle_momentum=False` to OneCycle."
         )
     if isinstance(getattr(optimizer, name), LearningRateSchedule):

@@ -158,6 +158,11 @@ def adjustable(optimizer: Any) -> Any:
         ValueError: If the learning rate cannot be set.
     """
     optimizer = inner(optimizer)
+    if optimizer is None:
+        raise ValueError(
+            "PerformanceScheduling needs an optimizer. Received: a model compiled with "
+            "optimizer=None. Compile it with an optimizer, or leave PerformanceScheduling out."
+        )
     if hasattr(optimizer, "optimizers"):
         return SimpleNamespace(optimizers=[adjustable(each) for each in optimizer.optimizers])
     if isinstance(optimizer.learning_rate, keras.Variable):

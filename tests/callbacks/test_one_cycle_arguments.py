@@ -9,18 +9,18 @@ from keras_versions import needs_multi_optimizer
 from linear_training import X, Y, assert_reached, fit, linear_model, pytorch_cycle, sgd
 
 import keras_optlab
-from keras_optlab.callbacks import OneCycle
+from keras_optlab.callbacks import OneCycle, PerformanceScheduling
 from keras_optlab.optimizers import SGD, Adagrad, RMSprop
 
 
 @pytest.mark.parametrize("name", ["SGD", "RMSprop", "Adam", "AdamW", "Nadam", "Lion", "Muon"])
-def test_a_built_in_optimizer_is_told_of_ours(name):
+def test_error_for_a_built_in_optimizer_names_ours(name):
     optimizer = getattr(keras.optimizers, name)()
     with pytest.raises(ValueError, match=rf"keras_optlab\.optimizers\.{name}, or .*=False"):
         fit(linear_model(optimizer), 1, [OneCycle(0.1)])
 
 
-def test_a_subclass_of_a_built_in_optimizer_is_told_of_ours():
+def test_error_for_a_subclass_of_a_built_in_names_ours():
     class Mine(keras.optimizers.Adam):
         pass
 
@@ -47,7 +47,7 @@ def test_a_subclass_of_a_built_in_optimizer_is_told_of_ours():
         ),
     ],
 )
-def test_what_cannot_be_cycled_is_an_error_that_says_what_to_do(optimizer, message):
+def test_optimizers_that_cannot_be_cycled_are_refused(optimizer, message):
     with pytest.raises(ValueError, match=f"(?s){message}"):
         fit(linear_model(optimizer()), 1, [OneCycle(0.1)])
 
@@ -62,6 +62,15 @@ def test_momentum_that_may_be_set_can_be_cycled_from_zero():
 def batches_without_end():
     while True:
         yield X, Y
+
+
+@pytest.mark.parametrize("callback", [OneCycle(0.1, 10), PerformanceScheduling("loss")])
+def test_a_model_without_an_optimizer_is_refused(callback):
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile(optimizer=None, loss="mse")
+    callback.set_model(model)
+    with pytest.raises(ValueError, match=r"needs an optimizer\. Received: .*optimizer=None"):
+        callback.on_train_begin()
 
 
 @pytest.mark.filterwarnings("ignore:`shuffle=True` was passed")
