@@ -1,6 +1,7 @@
 """Checks that involve several arguments of an optimizer."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from keras_optlab.engine.clipping import CLIPPING
 from keras_optlab.engine.storage import SLOT_STORAGES
@@ -18,12 +19,13 @@ def check_together(optimizer: "Optimizer") -> None:
     """
     if optimizer.scalars and not optimizer.advance:
         raise TypeError(
-            "Expected `advance(state, sums, h)`, which gives the scalars after a step. Received: "
-            f"{type(optimizer).__name__}, which has `scalars` and no `advance`. Define it."
+            "An algorithm with `scalars` needs `advance(state, sums, h)`, which returns the "
+            f"scalars after a step. Received: {type(optimizer).__name__}, which has no `advance`. "
+            "Define it."
         )
     takes_rows = optimizer.scope.is_within_rows and not optimizer.periodic
     not_lazy = (
-        "it has periodic work, which takes the whole table"
+        "it has periodic work, which needs the whole table"
         if optimizer.periodic
         else "its formula may depend on the whole table (`scope` is `Scope.VARIABLE`)"
     )
@@ -35,18 +37,18 @@ def check_together(optimizer: "Optimizer") -> None:
     for refused, reason in refusals.items():
         if reason:
             raise ValueError(
-                f"{type(optimizer).__name__} cannot have `{refused}`: {reason}. Received: "
+                f"{type(optimizer).__name__} does not support `{refused}`: {reason}. Received: "
                 f"{refused}={getattr(optimizer, refused)!r}. Leave it out."
             )
     around = [each.transform for each in optimizer.engine.transforms]
     if optimizer.lazy and any(each.acts_on_variables for each in around):
         raise ValueError(
-            "`lazy` and `transforms` exclude each other, since such a transform acts on all rows. "
+            "`lazy` cannot be combined with transforms that act on all rows of a variable. "
             f"Received: lazy=True and transforms={optimizer.transforms!r}. Leave one of them out."
         )
     if optimizer.lazy and slots and not slots.is_elementwise:
         raise ValueError(
-            "`lazy` needs slots of which single rows can be stored. Received: lazy=True and "
+            "`lazy` needs slots whose rows can be stored one by one. Received: lazy=True and "
             f"slot_dtype={optimizer.slot_dtype!r}. Leave one of them out."
         )
     optimizer.engine.points.check()
@@ -61,4 +63,17 @@ def check_together(optimizer: "Optimizer") -> None:
         raise ValueError(
             "Only one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set. Received: "
             + ", ".join(f"{name}={limit}" for name, limit in limits.items())
+        )
+
+
+def check_lengths(gradients: Sequence[Any], variables: Sequence[Any]) -> None:
+    """Check that there is a gradient, or None, for each variable, or no gradients at all.
+
+    Raises:
+        ValueError: If their numbers differ. A built-in would leave out the surplus silently.
+    """
+    if len(gradients) not in (0, len(variables)):
+        raise ValueError(
+            "`grads` must have one gradient, or None, for each of `trainable_variables`. "
+            f"Received: {len(gradients)} gradients for {len(variables)} variables."
         )

@@ -28,9 +28,9 @@ class GroupList(Argument):
         super().write(instance, value)
 
     def configuration(self, instance: Any) -> Any:
-        """Return the groups, serialized."""
-        groups = self.read(instance)
-        return groups and [keras.saving.serialize_keras_object(group) for group in groups]
+        """Return the groups, serialized, or None if there are none."""
+        groups = self.read(instance) or ()
+        return [keras.saving.serialize_keras_object(group) for group in groups] or None
 
 
 @final
@@ -41,9 +41,9 @@ class TransformList(Fixed):
         super().__init__(Optional(Listing(Instance(Transform))), None, Section.KEYWORD_ONLY)
 
     def configuration(self, instance: Any) -> Any:
-        """Return the transforms, serialized."""
-        transforms = self.read(instance)
-        return transforms and [keras.saving.serialize_keras_object(each) for each in transforms]
+        """Return the transforms, serialized, or None if there are none."""
+        transforms = self.read(instance) or ()
+        return [keras.saving.serialize_keras_object(each) for each in transforms] or None
 
 
 @final
@@ -70,8 +70,8 @@ class SettableNames(Option):
         allowed = [name for name, each in declared.items() if each.off is not None]
         if not set(self.normalize(value) or ()) <= set(allowed):
             raise ValueError(
-                f"`settable` names hyperparameters of {type(instance).__name__} that 0 switches "
-                f"off, which are {allowed}. Received: settable={shown(value)}."
+                f"`settable` may only name hyperparameters of {type(instance).__name__} that a "
+                f"value of 0 switches off: {allowed}. Received: settable={shown(value)}."
             )
         super().write(instance, value)
 

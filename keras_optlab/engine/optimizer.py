@@ -13,7 +13,7 @@ from keras_optlab.arguments.hyperparameter import LearningRateSchedule
 from keras_optlab.backends import backend
 from keras_optlab.engine import building, sparse
 from keras_optlab.engine.algorithm import Algorithm
-from keras_optlab.engine.argument_checks import check_together
+from keras_optlab.engine.argument_checks import check_lengths, check_together
 from keras_optlab.engine.description import describe
 from keras_optlab.engine.engine import Engine
 from keras_optlab.engine.exclusions import Exclusions
@@ -36,9 +36,11 @@ class Optimizer(SharedArguments, Algorithm, TwoPoints):
 
     for gradient g, parameter p and slots s. The step is subtracted from the parameter. `s` and `h`
     are namespaces. `h` holds the hyperparameters of this step by name, the step number `h.t`
-    (counted from 1), `h.one_minus_<name>` for decay rates, and whatever `derive` adds. If the class
-    sets `draws = True`, `h.random` generates random numbers (see `RandomStream`). All other values
-    are tensors of at least float32. The formula does not cast, look up or assign anything.
+    (counted from 1), `h.one_minus_<name>` for decay rates, and whatever `derive` adds: tensors of
+    at least float32, as are g, p and the slots. It also has the tuple `h.shape`, the variable's
+    shape; `h.decay`, the rate of a weight decay that acts on the parameter, or None; and, if the
+    class sets `draws = True`, `h.random`, which generates random numbers (see `RandomStream`). The
+    formula does not cast, look up or assign anything.
     """
 
     # The engine does all the work. Keras' savers find `extra_state`, which built-ins do not have.
@@ -173,7 +175,9 @@ class Optimizer(SharedArguments, Algorithm, TwoPoints):
         if trainable_variables is not None:
             trainable_variables = list(trainable_variables)
         variables = trainable_variables or (self.built_on if self.built else [])
-        # Lengths that differ are left to `super().apply`.
+        if trainable_variables:
+            check_lengths(grads, variables)
+        # Otherwise Keras raises, or has nothing to do.
         if len(variables) == len(grads):
             grads = sparse.as_applied(grads, variables, bool(self.gradient_accumulation_steps))
         guards = self.nonfinite != "apply" and not all(gradient is None for gradient in grads)

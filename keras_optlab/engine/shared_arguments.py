@@ -21,7 +21,7 @@ from keras_optlab.arguments.hyperparameter import (
 )
 from keras_optlab.engine.clipping import CLIPPING
 from keras_optlab.engine.groups import ParameterGroup
-from keras_optlab.engine.own_arguments import group_list, settable_names, transform_list
+from keras_optlab.engine.list_arguments import group_list, settable_names, transform_list
 from keras_optlab.engine.storage import SLOT_STORAGES
 from keras_optlab.engine.transform import Transform
 

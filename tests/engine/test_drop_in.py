@@ -345,3 +345,23 @@ def test_gradients_of_unknown_shape(name, jit_compile):
     step(*gradients)
     for a, b in zip(known[1], unknown[1], strict=True):
         np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_empty_lists_are_left_out_of_a_config():
+    config = optimizers.Adam(name="one", groups=[], transforms=[]).get_config()
+    assert config == optimizers.Adam(name="one").get_config()
+    keras.optimizers.Adam.from_config(config)
+
+
+def test_another_number_of_gradients_than_variables_is_refused():
+    variables = [keras.Variable([1.0, 2.0]), keras.Variable(3.0)]
+    gradient = keras.ops.ones(2)
+    optimizer = optimizers.SGD(0.5)
+    with pytest.raises(ValueError, match=r"one gradient.* 1 gradients for 2 variables"):
+        optimizer.apply([gradient], variables)
+    with pytest.raises(ValueError, match=r"one gradient.* 3 gradients for 2 variables"):
+        optimizer.apply([gradient, None, None], variables)
+    assert not optimizer.built
+    optimizer.apply([], variables)
+    optimizer.apply([gradient, keras.ops.ones(())], variables)
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(variables[0]), [0.5, 1.5])
