@@ -156,6 +156,7 @@ class SavedState:
             ValueError: If the state does not match this optimizer, which is then left unchanged.
         """
         optimizer = self.optimizer
+        self.before_load = None
         state = [np.asarray(store[str(n)]) for n in range(len(store.keys()))]
         # A file with only weights, such as pretrained ones, has no optimizer state.
         if not state:
@@ -185,25 +186,25 @@ class SavedState:
             # with another optimizer.
             self._warn_of_skipped(
                 f"it has {len(expected)} variables whereas the saved optimizer has {len(found)} "
-                "variables. One that was saved before any training has none but its step count"
+                "variables. An optimizer that is saved before its first step may have no slots yet"
             )
             return False
         if found != expected:
             raise ValueError(
-                f"The saved state is not that of this {type(optimizer).__name__} and these "
+                f"The saved state does not match this {type(optimizer).__name__} and its "
                 f"variables, so nothing was loaded. Expected {len(expected)} arrays of shapes "
-                f"{expected}. Received: {len(found)} of shapes {found}. Load it into the "
-                "optimizer, with the arguments and the model, that it was saved from."
+                f"{expected}. Received: {len(found)} of shapes {found}. Load it into an optimizer "
+                "with the arguments and the model that it was saved with."
             )
         self.assign(state)
         self._start_what_built_ins_lack()
         return True
 
-    def reject(self, whose: str) -> None:
+    def reject(self, found: str) -> None:
         """Undo the preceding load: its state is not for this optimizer.
 
         Args:
-            whose: Description of whose state it is.
+            found: Description of the loaded state, such as "the state of `Adam.update`".
 
         Raises:
             ValueError: If the optimizer is built, and so might have accepted the wrong state.
@@ -214,13 +215,13 @@ class SavedState:
             self.before_load = None
         if not optimizer.built:
             # A built-in that is not built yet also skips whatever was saved.
-            self._warn_of_skipped(f"the saved state is {whose}")
+            self._warn_of_skipped(f"the file has {found}")
             return
         raise ValueError(
             "Expected the state of an optimizer whose formula is "
-            f"`{optimizer.extra_state.formula}`. Received: a file with {whose}. The optimizer's "
-            "state is as it was; load the file into a model with the optimizer, and the version of "
-            "keras-optlab, that it was saved from."
+            f"`{optimizer.extra_state.formula}`. Received: a file with {found}. The optimizer's "
+            "state is unchanged. Load the file into a model with the optimizer and the "
+            "keras-optlab version that it was saved with."
         )
 
     def _warn_of_skipped(self, reason: str) -> None:

@@ -30,12 +30,12 @@ class ExtraState(Saveable):
     Args:
         formula: Name of the formula that the whole state belongs to. It is saved too, since slots
             of two algorithms may have the same shapes. "" for an optimizer that is not ours.
-        reject: Function that undoes the optimizer's preceding load; its argument describes whose
-            state was loaded.
+        reject: Function that undoes the optimizer's preceding load; its argument describes the
+            state that was loaded.
     """
 
     def __init__(
-        self, formula: str = "", reject: Callable[[str], None] = lambda whose: None
+        self, formula: str = "", reject: Callable[[str], None] = lambda found: None
     ) -> None:
         self.formula = formula
         self.reject = reject
@@ -155,8 +155,8 @@ class ExtraState(Saveable):
         if self.skips:
             self.skips = False
         elif formula != self.formula:
-            self.reject(f"that of `{formula}`")
+            self.reject(f"the state of `{formula}`")
         elif version > NEWEST_FORMAT:
-            self.reject(f"that in format {version}, of a later version of keras-optlab")
+            self.reject(f"state in format {version}, written by a later version of keras-optlab")
         elif contents:
             self.restore(contents)
