@@ -141,7 +141,7 @@ def compare(
             optimizers, schedules, epochs, batch_size, seed, seeds, sweep, target, built_in, tune
         )
         if (x is None) != (y is None):
-            raise InputError("`x` and `y` belong together. Received: only one of them")
+            raise InputError("expected both `x` and `y`, or neither. Received: only one of them")
         if x is None and validation_data is None:
             dataset = data.digits(seed, task)
         else:
@@ -163,17 +163,22 @@ def compare(
 
 def typed_call(given: dict[str, Any], settings: results.Settings) -> str:
     """Return the call that repeats the comparison, with names for values that cannot be typed."""
-    typed = []
+    arguments = []
     for name, value in given.items():
-        shown = (
-            repr(value) if isinstance(value, (str, bool)) else getattr(value, "__qualname__", name)
-        )
-        typed += [] if value is None else [f"{name}={shown}"]
+        if value is None:
+            continue
+        shown = getattr(value, "__qualname__", name)
+        if isinstance(value, (str, bool)):
+            shown = repr(value)
+        elif "<" in shown:  # `<lambda>`, or a function within a function
+            shown = name
+        arguments.append(f"{name}={shown}")
     defaults = vars(results.Settings((), ()))
     for name, value in vars(settings).items():
-        shown = list(value) if isinstance(value, tuple) else value
-        typed += [] if value == defaults[name] else [f"{name}={shown!r}"]
-    return f"keras_optlab.lab.compare({', '.join(typed)})"
+        if value != defaults[name]:
+            shown = list(value) if isinstance(value, tuple) else value
+            arguments.append(f"{name}={shown!r}")
+    return f"keras_optlab.lab.compare({', '.join(arguments)})"
 
 
 @final
@@ -246,8 +251,8 @@ class Plan:
         """Return all runs, seed by seed, so that every row soon has enough for a report."""
         points: dict[Row, list[tuple[float, results.Arguments]]] = {}
         for row in self.rows():
-            usual = contenders.usual_rate(*row)
-            rates = {float(f"{usual * factor:.6g}") for factor in self.settings.sweep}
+            standard = contenders.standard_rate(*row)
+            rates = {float(f"{standard * factor:.6g}") for factor in self.settings.sweep}
             points[row] = [(rate, ()) for rate in sorted(rates)]
         for row, tuning in tuned.items():
             points[row] = [(tuning.best_trial.rate, tuning.best_trial.arguments)]
@@ -312,7 +317,7 @@ def compared(
         results.RatePoint(rate, tuple(duel for duel in of_row if duel.run.rate == rate))
         for rate in sorted({duel.run.rate for duel in of_row})
     )
-    best = best_point(points, contenders.usual_rate(*row), metric)
+    best = best_point(points, contenders.standard_rate(*row), metric)
     contender = task.contender(points[best].duels[0].run)
     return results.Comparison(
         *row,
@@ -325,11 +330,11 @@ def compared(
     )
 
 
-def best_point(points: Sequence[results.RatePoint], usual: float, metric: results.Metric) -> int:
-    """Return the index of the best rate; among equals, the one nearest to `usual`."""
+def best_point(points: Sequence[results.RatePoint], standard: float, metric: results.Metric) -> int:
+    """Return the index of the best rate; among equals, the one nearest to `standard`."""
 
     def key(number: int) -> tuple:
-        return points[number].worth(metric), -abs(math.log(points[number].rate / usual))
+        return points[number].worth(metric), -abs(math.log(points[number].rate / standard))
 
     return max(range(len(points)), key=key)
 

@@ -77,7 +77,7 @@ def schedule_names() -> list[str]:
     return [*schedules.__all__, ONE_CYCLE]
 
 
-def usual_rate(kind: str, name: str) -> float:
+def standard_rate(kind: str, name: str) -> float:
     """Return a contender's learning rate without a sweep; for a schedule, its highest."""
     return LEARNING_RATES[name] if kind == "optimizer" else SCHEDULED_RATE
 

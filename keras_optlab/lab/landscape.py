@@ -138,8 +138,8 @@ def _walk(optimizer: Any, surface: Surface, noise: np.ndarray) -> np.ndarray:
             break
         optimizer.apply([keras.ops.convert_to_tensor(gradient[:, None])], [variable])
         points[step] = place()
-        if isinstance(optimizer, optimizers.ScheduleFreeAdamW):
-            # Ours trains at one point, and models are evaluated at another.
+        if getattr(optimizer, "evaluates_elsewhere", False):
+            # Ours; a built-in leaves the model at the training point.
             optimizer.to_evaluation_point()
             points[step] = place()
             optimizer.to_training_point()

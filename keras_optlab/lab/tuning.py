@@ -62,7 +62,7 @@ def space(kind: str, name: str) -> list[Range]:
     that is not off by default. A number from 0 to 1 is a decay rate, searched by its distance from
     1; any other non-negative number is searched around its default. Schedules only have a rate.
     """
-    rate = contenders.usual_rate(kind, name)
+    rate = contenders.standard_rate(kind, name)
     found = [Range(RATE, rate, rate / RATE_SPAN, rate * RATE_SPAN)]
     declared = getattr(optimizers, name).declared_arguments if kind == "optimizer" else {}
     given = contenders.OTHER_SETTINGS.get(name, {})

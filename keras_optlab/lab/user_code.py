@@ -43,11 +43,12 @@ def load_function(spec: str, what: str) -> Callable[..., Any]:
 
 def load_file(path: Path) -> types.ModuleType:
     """Load a module from a file; a file that was loaded before is not run again."""
-    loaded = sys.modules.get(path.stem)
-    if loaded is not None and getattr(loaded, "__file__", None) == str(path):
-        return loaded
     # A file may share its name with a module that others still need, such as `keras.py`.
-    name = f"_user_code_{path.stem}" if loaded is not None else path.stem
+    names = path.stem, f"_user_code_{path.stem}"
+    for loaded in filter(None, map(sys.modules.get, names)):
+        if getattr(loaded, "__file__", None) == str(path):
+            return loaded
+    name = names[path.stem in sys.modules]
     specification: Any = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(specification)
     sys.modules[name] = module

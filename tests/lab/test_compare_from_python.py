@@ -1,4 +1,4 @@
-"""`keras_optlab.lab.compare`, and models and data of the user's own."""
+"""`keras_optlab.lab.compare`, with the user's models and data."""
 
 import json
 import random
@@ -14,9 +14,10 @@ from keras_optlab.lab.errors import InputError
 from keras_optlab.lab.objective import Objective
 from keras_optlab.lab.results import Run
 from keras_optlab.lab.training import Examiner, Task
+from keras_optlab.lab.user_code import load_function
 from optlab import command
 
-# Whole comparisons and pictures: for those who work on the lab, and CI.
+# Full comparisons and pictures, for CI and for work on the lab.
 pytestmark = pytest.mark.slow
 
 RANDOM = np.random.default_rng(3)
@@ -42,7 +43,7 @@ def flat(**compiled):
 
 @pytest.fixture(scope="module")
 def results():
-    """A sweep over two seeds on images with words as labels, by a model of the user's."""
+    """A sweep over two seeds of a user's model, on images with words as labels."""
     random.seed(5)
     np.random.seed(5)
     results = keras_optlab.lab.compare(
@@ -78,7 +79,7 @@ def test_every_rate_and_seed_is_trained_and_the_best_is_shown(results):
     assert f"learning_rate={comparison.rate:g}" in comparison.setting
     assert results.target == 0.6
     assert results.data["shape"] == [4, 4, 1]
-    assert results.data["preparation"] == "features as they are"
+    assert results.data["preparation"] == "features unscaled"
     assert results.data["classes"] == ["bright above", "bright below"]
     assert "flat, with " in results.model
 
@@ -90,7 +91,7 @@ def test_both_sides_have_the_same_dropout(results):
     duel = training.duel(task.contender(run), task, run, Examiner(task))
     assert duel.weight_difference <= 1e-4
     np.testing.assert_allclose(duel.ours.training_loss, duel.built_in.training_loss, rtol=1e-4)
-    # And it is what `compare` has found, in which Keras' own was not trained between.
+    # `compare` found the same, although it did not train the built-in in between.
     (found,) = (
         one.ours
         for point in results.comparisons[0].points
@@ -158,7 +159,7 @@ def wrong_shape():
 
 
 def not_built():
-    """Layers without an `Input`, as many write them."""
+    """Return layers without an `Input`, as many users write them."""
     return keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(2)])
 
 
@@ -172,12 +173,12 @@ def untrainable():
         (lambda: 1 / 0, "that builds the model failed: ZeroDivisionError"),
         (lambda: "model", "must return a keras.Model. Received: str"),
         (lambda size: None, "that builds the model failed: TypeError"),
-        (one_model, "must build a new one each time"),
-        (unseeded, "gives other initial weights each time"),
+        (one_model, "must build a new one on every call"),
+        (unseeded, "gives different initial weights each time"),
         (one_output, r"one output for each of the 2 classes.*Received: outputs of shape \(18, 1\)"),
         (wrong_shape, r"does not take examples of shape \(4, 4, 1\)"),
         (untrainable, "has no weights to train"),
-        (lambda: flat(loss="mse"), "loss='mse'; return it without compiling it"),
+        (lambda: flat(loss="mse"), "loss='mse'; return the model uncompiled"),
         (
             lambda: flat(loss=keras.losses.SparseCategoricalCrossentropy(True)),
             "outputs are probabilities, but it is compiled with from_logits=True",
@@ -250,15 +251,15 @@ def test_a_model_may_be_unbuilt_or_compiled(model):
             TypeError,
             "`optimizers` must be a list in which each item",
         ),
-        ({"y": None}, ValueError, "`x` and `y` belong together"),
-        ({"y": KINDS[:-1]}, ValueError, r"labels \(89,\)"),
+        ({"y": None}, ValueError, "expected both `x` and `y`, or neither"),
+        ({"y": KINDS[:-1]}, ValueError, r"labels of shape \(89,\)"),
         (
             {"validation_data": IMAGES},
             ValueError,
             r"x_validation, y_validation\)\. Received: tuple of 92",
         ),
         ({"validation_data": (IMAGES[:, :2], KINDS)}, ValueError, "must have the same shape"),
-        ({"jobs": 2, "dask": "tcp://x:1"}, ValueError, "take one of them"),
+        ({"jobs": 2, "dask": "tcp://x:1"}, ValueError, "dask for a cluster: choose one"),
         ({"fresh": True}, ValueError, "`fresh` deletes the runs in `folder`"),
         ({"batch_size": 73}, ValueError, "at most the number of training rows, 72"),
     ],
@@ -300,7 +301,7 @@ def build():
 
 @pytest.fixture
 def user(tmp_path, monkeypatch):
-    """A file of the user's with data and a model."""
+    """A user's file with data and a model."""
     monkeypatch.setattr("sys.path", list(sys.path))
     (tmp_path / "mine.py").write_text(USER)
     monkeypatch.chdir(tmp_path)
@@ -315,16 +316,25 @@ def test_the_command_takes_functions_for_data_and_model(user, capsys):
     assert "Report: report/report.html" in capsys.readouterr().out
     results = json.loads((user / "report" / "results.json").read_text())
     assert results["data"]["training_rows"] == 30
-    assert results["data"]["preparation"] == "features as they are"
+    assert results["data"]["preparation"] == "features unscaled"
     assert results["model"] == "The model of mine.py:build, with 14 weights"
     rates = [point["rate"] for point in results["comparisons"][0]["points"]]
     assert rates == pytest.approx([0.05, 0.15])
     assert results["again"].endswith(f"--without-built-in --backend {keras.backend.backend()}")
     assert command.main(given) == 0
-    assert "2 finished runs were there already" in capsys.readouterr().out
+    assert "Finished runs reused: 2" in capsys.readouterr().out
     assert command.main([*given, "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed["comparisons"] == results["comparisons"]
+
+
+def test_a_file_is_run_once_even_if_named_like_a_module(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.path", list(sys.path))
+    path = tmp_path / "json.py"
+    path.write_text("def build():\n    pass\n")
+    functions = [load_function(f"{path}:build", "--model") for _ in range(2)]
+    assert functions[0] is functions[1]
+    assert not hasattr(json, "build")
 
 
 @pytest.mark.parametrize(
@@ -337,7 +347,7 @@ def test_the_command_takes_functions_for_data_and_model(user, capsys):
         (["--model", "mine.py:build"], "does not take examples of shape (64,)"),
     ],
 )
-def test_what_goes_wrong_in_functions_of_the_user_is_one_line(arguments, message, user, capsys):
+def test_errors_in_user_functions_are_one_line(arguments, message, user, capsys):
     assert command.main(["compare", "--optimizers", "SGD", "--epochs", "1", *arguments]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""

@@ -1,4 +1,4 @@
-"""Where a comparison's runs are trained, that they go on where they stopped, and what is chosen."""
+"""The runs of a comparison: where they are trained, how they resume, which rate is chosen."""
 
 import json
 import math
@@ -23,10 +23,10 @@ from keras_optlab.lab.results import (
     summary,
 )
 
-# Whole comparisons and pictures: for those who work on the lab, and CI.
+# Full comparisons and pictures, for CI and for work on the lab.
 pytestmark = pytest.mark.slow
 
-# Worker processes start slowly, and what sends runs to them does not depend on the backend.
+# Worker processes start slowly, and sending runs to them does not depend on the backend.
 WORKER_BACKEND = "torch"
 one_backend = pytest.mark.skipif(
     keras.backend.backend() != WORKER_BACKEND, reason=f"workers are tested on {WORKER_BACKEND}"
@@ -37,17 +37,17 @@ Y = (X[:, 0] > 0) * 1 + (X[:, 1] > 0)
 
 
 def plan(folder=None, settings=None, x=X, **others):
-    """Two algorithms and two seeds: four runs of two steps."""
+    """Return a plan of two algorithms and two seeds: four runs of two steps."""
     settings = settings or Settings(("SGD", "Adam"), (), epochs=1, batch_size=20, seeds=2)
     return Plan(data.from_arrays("x", (x, Y), 0, True), settings, runs_folder=folder, **others)
 
 
 def quiet(name, done, to_do):
-    """No progress."""
+    """Report no progress."""
 
 
 def numbers(results):
-    """All that must be the same wherever the runs are trained: everything but times."""
+    """Return everything except times, which must be the same wherever the runs are trained."""
 
     def of(training):
         if training is None:
@@ -76,7 +76,7 @@ def training(accuracies, losses=None, stopped="", step_seconds=0.01):
 
 @pytest.fixture
 def without_training(monkeypatch):
-    """What is kept and found again does not depend on what training does: numbers of a seed."""
+    """Replace training with seeded random numbers: storing runs does not depend on it."""
 
     def numbers_of(task, run, examiner):
         random = np.random.default_rng([len(run.name), run.seed])
@@ -91,7 +91,7 @@ def without_training(monkeypatch):
 
 
 def counting(monkeypatch, stop_at=math.inf):
-    """The runs that are trained in this process; Ctrl-C is pressed in one of them."""
+    """Record the runs trained in this process, and simulate Ctrl-C after `stop_at` of them."""
     trained, train = [], farm.work_on
 
     def counted(task, run, examiner):
@@ -236,7 +236,7 @@ def build():
 
 @pytest.fixture
 def model(tmp_path, monkeypatch):
-    """The name of a function in a module of the current folder, and the file that arms it."""
+    """The name of a function that builds a model; if the file `once` exists, it kills a worker."""
     (tmp_path / "fragile.py").write_text(MODEL.format(folder=str(tmp_path), parent=os.getpid()))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.path", [*os.sys.path])
@@ -262,14 +262,14 @@ def test_a_killed_worker_costs_a_run_and_no_number(where, model, tmp_path):
     assert numbers(results) == expected
 
 
-def test_a_cluster_that_is_not_there_is_named(monkeypatch):
+def test_an_unreachable_cluster_is_named(monkeypatch):
     pytest.importorskip("distributed", reason="the extra `dask` is missing")
     monkeypatch.setattr(farm, "DASK_TIMEOUT", 0.2)
     with pytest.raises(farm.InputError, match="no Dask scheduler answers"):
         plan(farm=Farm(dask="tcp://127.0.0.1:9")).carry_out(quiet)
 
 
-# What is chosen
+# Choosing the best
 
 
 def point(rate, *trainings):
@@ -292,12 +292,12 @@ def test_the_best_rate_has_most_seeds_then_accuracy_then_loss():
     assert best(point(0.1, better, better), point(1.0, ended, better)) == 0.1
     assert best(point(0.1, good, good), point(1.0, ended, better)) == 0.1
     assert best(point(0.1, better), point(1.0, better), point(10.0, lower_loss)) == 10.0
-    # Where nothing tells them apart, the usual rate, or the one nearest to it.
+    # On a tie, the default rate or the one nearest to it.
     assert best(point(0.1, ended), point(1.0, ended), point(10.0, ended)) == 1.0
     assert best(point(0.01, good), point(2.0, good), point(10.0, good)) == 2.0
 
 
-def test_of_an_error_the_lowest_is_best():
+def test_lower_is_better_for_an_error():
     error = Metric("mean_absolute_error", higher_is_better=False)
     points = [point(0.1, training([3, 2])), point(1.0, training([3, 1]))]
     assert comparison.best_point(points, 0.1, error) == 1
@@ -306,15 +306,15 @@ def test_of_an_error_the_lowest_is_best():
     assert error.shown(0.12346, 0.0123) == "0.1235 ± 0.012"
 
 
-def test_a_sweep_multiplies_the_usual_rates():
+def test_a_sweep_multiplies_the_standard_rates():
     settings = Settings(("SGD", "Lion"), ("CosineDecay",), sweep=(0.1, 1.0, 10.0))
     tried = {}
     for run in plan(settings=settings).runs({}):
         tried.setdefault(run.name, []).append(run.rate)
     rates = {"SGD": 0.05, "Lion": 0.002, "constant rate": 0.2, "CosineDecay": 0.2}
     assert set(tried) == set(rates)
-    for name, usual in rates.items():
-        assert tried[name] == pytest.approx([0.1 * usual, usual, 10 * usual])
+    for name, standard in rates.items():
+        assert tried[name] == pytest.approx([0.1 * standard, standard, 10 * standard])
 
 
 def test_a_summary_is_over_the_seeds_that_have_the_figure():
@@ -356,7 +356,7 @@ def test_steps_and_seconds_to_the_target_and_the_default_target():
     final = duel.ours.validation_metric[-1]
     assert results.target == pytest.approx(0.95 * final)
     epochs = next(n for n, value in enumerate(duel.ours.validation_metric) if value >= 0.95 * final)
-    # 48 rows to train on make two batches of 20.
+    # 48 training rows make two batches of 20.
     steps, seconds = results.to_target(comparison)
     assert steps.mean == 2 * epochs
     assert seconds.mean == pytest.approx(2 * epochs * duel.ours.step_seconds)

@@ -1,4 +1,4 @@
-"""`optlab landscape`: the surfaces, the ways down, and the page in a browser."""
+"""`optlab landscape`: the surfaces, the paths down, and the page in a browser."""
 
 import json
 import re
@@ -11,14 +11,14 @@ from keras_optlab.lab import landscape
 from keras_optlab.lab.surfaces import SURFACES, Surface
 from optlab import command
 
-# Whole comparisons and pictures: for those who work on the lab, and CI.
+# Full comparisons and pictures, for CI and for work on the lab.
 pytestmark = pytest.mark.slow
 
 BACKEND = keras.backend.backend()
 
 
 def explore(names, surfaces=("bowl",), **changed):
-    """Few steps on one surface."""
+    """Take a few steps, by default on one surface."""
     settings = {"built_in": False, "learning_rates": {}, "steps": 5, "seed": 0, **changed}
     chosen = [SURFACES[name] for name in surfaces]
     return landscape.explore(
@@ -53,10 +53,10 @@ def test_minima_are_minima_in_the_picture_and_below_the_start(surface):
         assert surface.value(x, y) < surface.value(*surface.start)
 
 
-# Ways
+# Paths
 
 
-def test_the_ways_are_those_of_the_formulas():
+def test_paths_are_those_of_the_formulas():
     rates = {"SGD": 0.01, "Momentum": 0.01, "Nesterov": 0.01, "Adagrad": 0.5}
     (result,) = explore(rates, learning_rates=rates)
     curvature = np.array([1.0, 30.0])
@@ -86,7 +86,7 @@ def test_the_ways_are_those_of_the_formulas():
     assert result.trajectories[1].setting == "learning_rate=0.01, momentum=0.9"
 
 
-def test_built_ins_stand_beside_ours_and_go_the_same_way():
+def test_built_ins_follow_the_same_paths():
     names = ["Adam", "RMSprop", "Muon"]
     (result,) = explore(names, ("noisy-valley",), built_in=True)
     ours, theirs = result.trajectories[::2], result.trajectories[1::2]
@@ -108,7 +108,7 @@ def test_the_noise_is_the_seeds_and_the_same_for_all():
     np.testing.assert_allclose(felt - np.transpose(surface.gradient(*way[:-1].T)), noise, atol=1e-4)
 
 
-def test_what_diverges_ends_there():
+def test_a_diverging_path_ends():
     (result,) = explore(["SGD"], ("rosenbrock",), learning_rates={"SGD": 1.0}, steps=20)
     (way,) = result.trajectories
     assert way.diverged
@@ -119,8 +119,17 @@ def test_schedule_free_is_shown_where_it_is_evaluated():
     (result,) = explore(["ScheduleFreeAdamW"], steps=1)
     (way,) = result.trajectories
     rate = landscape.default_learning_rate(SURFACES["bowl"], "ScheduleFreeAdamW")
-    # After one step the average x is z, a whole step of Adam away; y stands at a tenth of it.
+    # After one step the average x equals z, one full Adam step away.
     np.testing.assert_allclose(way.points[1], [-9.0 + rate, 2.0 - rate], rtol=1e-5)
+
+
+def test_schedule_free_sgd_shows_the_mean_of_its_iterates():
+    (result,) = explore(["ScheduleFreeSGD"], steps=2)
+    rate = landscape.default_learning_rate(SURFACES["bowl"], "ScheduleFreeSGD")
+    first = np.array([-9.0, 2.0]) - rate * np.array([-9.0, 60.0])
+    second = first - rate * first * [1.0, 30.0]
+    shown = result.trajectories[0].points
+    np.testing.assert_allclose(shown[1:], [first, (first + second) / 2], rtol=1e-5)
 
 
 @pytest.mark.slow
@@ -135,7 +144,7 @@ def test_default_rates_get_every_algorithm_down_every_surface():
 
 
 @pytest.mark.skipif(BACKEND != "torch", reason="rates do not depend on the backend")
-def test_what_the_page_says_of_two_surfaces_is_there_to_see():
+def test_surface_descriptions_match_the_paths():
     names = ["SGD", "Momentum", "Adam"]
     plateau, himmelblau = explore(names, ("plateau", "himmelblau"), steps=200)
     plain, heavy, _ = plateau.trajectories
@@ -151,7 +160,7 @@ def test_what_the_page_says_of_two_surfaces_is_there_to_see():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """What the command writes."""
+    """The folder that the command writes."""
     folder = tmp_path_factory.mktemp("landscape")
     arguments = ["--optimizers", "SGD,Momentum,adam", "--surfaces", "bowl,Rosenbrock"]
     rates = ["--learning-rate", "SGD=0.05,ADAM=0.3"]
@@ -168,17 +177,17 @@ def test_pictures_and_a_page_are_written(folder):
     text = re.search(r'<script type="application/json" id="data">(.+?)</script>', page)[1]
     bowl, rosenbrock = json.loads(text)["surfaces"]
     assert (bowl["name"], rosenbrock["name"]) == ("bowl", "rosenbrock")
-    # Built-ins lie beneath ours.
+    # Built-ins are drawn beneath ours.
     assert list(ways(bowl))[:2] == ["Keras SGD", "Keras Momentum"]
     assert ways(bowl)["Adam"]["meta"]["setting"] == "learning_rate=0.3"
     assert len(ways(bowl)["Adam"]["x"]) == len(ways(bowl)["Adam"]["customdata"]) == 31
-    # At 0.05 gradient descent on Rosenbrock overflows; its way in the page is finite and short.
+    # At a rate of 0.05, gradient descent on Rosenbrock overflows; the page keeps the finite part.
     assert len(ways(rosenbrock)["SGD"]["x"]) < 31
     assert f"--backend {BACKEND}</code>" in page
 
 
 def ways(surface):
-    """The ways of a surface, by name, as the page has them."""
+    """Return the paths of a surface as the page holds them, by name."""
     return {trace["name"]: trace for trace in surface["chart"]["data"] if "name" in trace}
 
 
@@ -189,11 +198,11 @@ def ways(surface):
         (["--optimizers", "Adamm"], "unknown optimizer 'Adamm': did you mean Adam?"),
         (
             ["--learning-rate", "SGD"],
-            "expected NAME=RATE with RATE >= 0, several with commas between them. Received: SGD",
+            "expected NAME=RATE with RATE >= 0; separate several with commas. Received: SGD",
         ),
         (["--learning-rate", "SGD=-1"], "Received: SGD=-1"),
         (["--learning-rate", "SGD=nan"], "Received: SGD=nan"),
-        (["--learning-rate", "Lion=0.1"], "--learning-rate names Lion, which --optimizers leaves"),
+        (["--learning-rate", "Lion=0.1"], "RMSprop, Adam. Received: Lion"),
         (["--learning-rate", "Leon=0.1"], "did you mean Lion?"),
         (["--steps", "0"], "Invalid value for '--steps'"),
         (
@@ -235,7 +244,7 @@ def page(folder, browser_page):
     assert len(browser_page.requests) == 1
 
 
-# Each way that Plotly has drawn, and the picture's scale: a point in units of the surface.
+# For each path that Plotly drew: its name, its end in units of the surface, and its length.
 DRAWN = """() => {
   const chart = document.getElementById("ways");
   const { xaxis, yaxis } = chart._fullLayout;
@@ -249,7 +258,7 @@ DRAWN = """() => {
 
 
 def drawn(page):
-    """The names of the ways in the picture, and where each ends."""
+    """Return the end of each path in the picture, by name."""
     return {name: end for name, end, _ in page.evaluate(DRAWN)}
 
 
@@ -261,11 +270,11 @@ def count(page):
     return page.locator("#count").text_content()
 
 
-def test_the_slider_moves_the_ways_and_their_dots(page):
+def test_the_slider_moves_paths_and_dots(page):
     surface: Surface = SURFACES["bowl"]
     for step in (1, 2, 30):
         move(page, step)
-        # Gradient descent at 0.05 on the bowl, as one computes it by hand.
+        # Gradient descent at a rate of 0.05 on the bowl, computed by hand.
         x, y = surface.start
         expected = (x * 0.95**step, y * (1 - 1.5) ** step)
         np.testing.assert_allclose(drawn(page)["SGD"], expected, atol=0.02)
@@ -280,7 +289,7 @@ def test_the_slider_moves_the_ways_and_their_dots(page):
     assert page.get_by_role("slider").get_attribute("aria-valuetext") == "step 29 of 30"
 
 
-def test_the_levels_of_the_surface_lie_under_the_ways(page):
+def test_contours_lie_under_the_paths(page):
     levels = page.locator("#ways .contourlayer .contourlevel")
     assert levels.count() > 10
     assert page.locator("#ways .contourlayer ~ .scatterlayer").count() == 1
@@ -292,7 +301,7 @@ def test_toggles_hide_and_surfaces_change_by_keyboard(page):
     toggle.focus()
     toggle.press("Space")
     assert "Momentum" not in drawn(page)
-    # What is hidden stays so on another surface.
+    # A hidden path stays hidden on another surface.
     page.get_by_role("radio", name="Elongated bowl").press("ArrowRight")
     assert page.locator("#title").text_content() == "Rosenbrock"
     assert "Momentum" not in drawn(page)
@@ -319,7 +328,7 @@ def test_hyperparameters_show_on_hover_and_focus(page):
     assert "learning_rate=0.3" in label.text_content()
     page.get_by_role("slider").focus()
     label.wait_for(state="detached")
-    # Over the dot itself.
+    # Hovering over the dot itself.
     x, y = page.evaluate(
         "[chart._fullLayout.xaxis.d2p(-9 * 0.95), chart._fullLayout.yaxis.d2p(-1)]"
     )
@@ -342,7 +351,7 @@ def test_dragging_over_the_picture_zooms(page):
     sizes = box["width"], box["height"]
     for found, whole, pixels in zip(axes, (horizontal, vertical), sizes, strict=True):
         expected = whole + np.array([1, -1]) * np.ptp(whole) / 4
-        # The chart knows the mouse to a pixel.
+        # The chart knows the position of the mouse to within a pixel.
         np.testing.assert_allclose(found, expected, rtol=0, atol=np.ptp(whole) / pixels)
 
 
@@ -368,7 +377,7 @@ def test_play_runs_to_the_end_and_can_be_paused(folder, browser_page):
 
 
 @pytest.mark.parametrize("width", [360, 1200])
-def test_nothing_sticks_out_of_the_window(width, folder, browser_page):
+def test_nothing_overflows_the_window(width, folder, browser_page):
     browser_page.page.set_viewport_size({"width": width, "height": 800})
     page = browser_page.open(folder / "landscape.html")
     assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -29,7 +29,7 @@ DATASET = data.from_arrays("x", (X, Y), 0, standardize=True)
 EPOCHS, TRIALS = 9, 24
 
 
-# Where values are looked for
+# Search ranges
 
 
 def labels(name, kind="optimizer"):
@@ -40,7 +40,7 @@ def test_ranges_follow_from_the_declared_arguments():
     assert labels("SGD") == ["learning_rate", "1 - momentum"]
     assert labels("Adam") == ["learning_rate", "1 - beta_1", "1 - beta_2", "epsilon"]
     assert "weight_decay" in labels("AdamW")
-    # What is off by default stays off, and a schedule has a rate alone.
+    # Arguments that are off by default stay off, and schedules have only a rate.
     assert labels("Ftrl") == labels("CosineDecay", "schedule") == ["learning_rate"]
 
 
@@ -54,11 +54,11 @@ def test_ranges_hold_the_untuned_value_and_only_allowed_ones():
                 arguments[one.name].normalize(one.value(number))
 
 
-# What a search does: metrics of a formula, so that no model is trained
+# Searches, with metrics from a formula so that no model is trained
 
 
 class Formula:
-    """A trainee whose error falls with each epoch, the more the nearer its rate is to the best."""
+    """A trainee whose error falls with each epoch, and is lower for a rate closer to the best."""
 
     def __init__(self, side, task, seed, examiner):
         rate = float(keras.ops.convert_to_numpy(side.optimizer().learning_rate))
@@ -136,10 +136,10 @@ def test_trials_that_all_fail_leave_the_first(by_formula, monkeypatch):
     found = searched("SGD", trials=3)
     assert (found.best, found.finals, found.cost["trials_median"]) == (None, [], None)
     assert found.cost["trials_failed"] == 3
-    assert found.best_trial.rate == contenders.usual_rate("optimizer", "SGD")
+    assert found.best_trial.rate == contenders.standard_rate("optimizer", "SGD")
 
 
-def test_what_optuna_logs_is_not_shown(by_formula, capsys):
+def test_optuna_logs_are_not_shown(by_formula, capsys):
     import optuna
 
     before = optuna.logging.get_verbosity()
@@ -148,7 +148,7 @@ def test_what_optuna_logs_is_not_shown(by_formula, capsys):
     assert optuna.logging.get_verbosity() == before
 
 
-def test_a_missing_optuna_is_named_with_what_installs_it(monkeypatch):
+def test_a_missing_optuna_is_named_with_the_install_command(monkeypatch):
     found = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: name != "optuna" and found(name))
     with pytest.raises(
@@ -168,7 +168,7 @@ def plan(folder=None, **others):
 
 
 def quiet(name, done, to_do):
-    """No progress."""
+    """Report no progress."""
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +178,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def results(folder):
-    """Three algorithms, three trials of each, and two seeds with what was found."""
+    """Three algorithms with three trials each, and two seeds with the best trial's values."""
     return plan(folder).carry_out(quiet)
 
 
@@ -190,7 +190,7 @@ def test_the_best_arguments_are_trained_from_all_seeds(results):
         assert all(duel.run.arguments == best.arguments for duel in comparison.duels)
         assert comparison.rate == best.rate
         assert f"learning_rate={best.rate:g}" in comparison.setting
-        # The first seed is that of the trials, and starts and ends as the best of them did.
+        # The first seed is that of the trials, so its run starts and ends like the best trial.
         final = comparison.duels[0].ours.validation_metric[-1]
         assert final == pytest.approx(best.validation_metric[-1], rel=1e-5)
         assert comparison.final().deviation > 0
@@ -208,9 +208,9 @@ def test_a_finished_search_is_not_repeated(results, folder, monkeypatch):
 
 
 @pytest.mark.slow
-def test_the_report_says_what_tuning_took(results, tmp_path):
+def test_the_report_shows_the_cost_of_tuning(results, tmp_path):
     page = results.report(tmp_path).read_text(encoding="utf-8")
-    assert "What tuning found and took" in page and "3 trials for each row" in page
+    assert "What tuning found and cost" in page and "3 trials for each row" in page
     assert "best mean absolute error by tuning steps" in page
     table = pandas.read_csv(tmp_path / "results.csv").set_index("name")
     trials = pandas.read_csv(tmp_path / "trials.csv")
@@ -225,20 +225,20 @@ def test_the_report_says_what_tuning_took(results, tmp_path):
     assert "beta_1" in trials
     numbers = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
     assert [len(one["tuning"]["trials"]) for one in numbers["comparisons"]] == [3, 3, 3]
-    # A report without tuning leaves no file of trials behind.
+    # It is listed there, so that a later report without tuning removes it.
     assert "trials.csv" in report.FILES
 
 
 @pytest.mark.processes
 @pytest.mark.skipif(keras.backend.backend() != "torch", reason="workers are tested on torch")
-def test_workers_find_what_one_process_finds():
+def test_workers_give_the_results_of_one_process():
     one, several = plan().carry_out(quiet), plan(farm=Farm(jobs=2)).carry_out(quiet)
     for here, there in zip(one.comparisons, several.comparisons, strict=True):
         assert without_times(here.tuning) == without_times(there.tuning)
 
 
 @pytest.mark.slow
-def test_the_command_prints_what_tuning_took(tmp_path, capsys):
+def test_the_command_prints_the_cost_of_tuning(tmp_path, capsys):
     np.savez(tmp_path / "table.npz", x=X, y=Y)
     given = ["compare", "--data", str(tmp_path / "table.npz"), "--optimizers", "SGD,Lion"]
     given += ["--tune", "2", "--epochs", "1", "--without-built-in", "--seeds", "2"]
