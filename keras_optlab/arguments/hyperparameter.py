@@ -221,7 +221,7 @@ class LearningRate(Hyperparameter):
         if isinstance(value, LearningRateSchedule) or (
             callable(value) and not isinstance(value, keras.Variable)
         ):
-            if instance.engine.compiled:
+            if instance.engine.traced:
                 raise TypeError(
                     "The learning rate cannot become a schedule in a step that is compiled "
                     f"already. Received: learning_rate={value!r}. Make a new optimizer with it."

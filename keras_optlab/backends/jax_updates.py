@@ -74,7 +74,7 @@ def measure(
         old = {name: slot.value for name, slot in update.plan.slots.items()}
         run_one = partial(formula.measured, number)
         if _is_worth_it(update, jit_compile):
-            run_one = formula.compiled.setdefault(("measured", number), jax.jit(run_one))
+            run_one = formula.cache.setdefault(("measured", number), jax.jit(run_one))
         sums, new_slots = run_one(update.variable.value, update.gradient, old, update.h)
         for name, new_slot in new_slots.items():
             update.plan.slots[name].assign(new_slot)
@@ -84,10 +84,10 @@ def measure(
 
 def _compiled(formula: "Formula") -> Callable[..., xla.State]:
     """Return the compiled formula; it is compiled only once."""
-    if "called" not in formula.compiled:
+    if "called" not in formula.cache:
         function = partial(xla.in_order, formula) if _on_one_cpu() else formula
-        formula.compiled["called"] = jax.jit(function)
-    return formula.compiled["called"]
+        formula.cache["called"] = jax.jit(function)
+    return formula.cache["called"]
 
 
 def _is_worth_it(update: "Update", jit_compile: str | bool) -> bool:

@@ -86,11 +86,11 @@ def measure(
         resources = _resources(update)
         if not in_xla and (jit_compile is True or (jit_compile == "auto" and large)):
             key = ("measured", number)
-            if key not in formula.compiled:
-                formula.compiled[key] = tf.function(
+            if key not in formula.cache:
+                formula.cache[key] = tf.function(
                     partial(_measure, formula, number), jit_compile=True, autograph=False
                 )
-            found.append(formula.compiled[key](resources, update.h))
+            found.append(formula.cache[key](resources, update.h))
         else:
             found.append(_measure(formula, number, resources, update.h))
     return found
@@ -122,14 +122,14 @@ def _resources(update: "Update") -> tuple[tf.Variable, tf.Tensor, dict[str, tf.V
 
 def _call(formula: "Formula") -> Any:
     """Return a formula as an XLA call that updates the variables it is given."""
-    if "call" not in formula.compiled:
+    if "call" not in formula.cache:
 
         @tf.function(jit_compile=True, autograph=False)
         def call(resources: list, h: dict[str, Any]) -> None:
             _run_in_xla(formula, resources, h)
 
-        formula.compiled["call"] = call
-    return formula.compiled["call"]
+        formula.cache["call"] = call
+    return formula.cache["call"]
 
 
 def _run_in_xla(formula: "Formula", resources: list, h: dict[str, Any]) -> None:

@@ -147,7 +147,7 @@ def _program(
         for name, x in tensors.items()
     ]
     key = (use, *kinds, *h, *constants.items())
-    if key not in formula.compiled:
+    if key not in formula.cache:
         names = [name for name in h if name not in constants]
 
         def flat(*given: torch.Tensor) -> dict[str, Any]:
@@ -158,8 +158,8 @@ def _program(
         # With fake tensors, since tracing with real ones would take the step.
         graph = make_fx(flat, tracing_mode="fake")(*tensors.values(), *_numbers(h))
         graph.graph.eliminate_dead_code()
-        formula.compiled[key] = Program(_without_repeats(graph))
-    return formula.compiled[key]
+        formula.cache[key] = Program(_without_repeats(graph))
+    return formula.cache[key]
 
 
 def _without_repeats(graph: fx.GraphModule) -> fx.GraphModule:

@@ -79,13 +79,13 @@ def takes_list_of(formula: "Formula", device: torch.device) -> bool:
 
 def _kernel_for(formula: "Formula") -> Kernel | None:
     """Return the kernel that computes a formula, or None if the table has none."""
-    if "kernel" not in formula.compiled:
+    if "kernel" not in formula.cache:
         kernel = KERNELS.get(type(formula.algorithm))
         decays = formula.weight_decay and formula.is_decoupled
         # No kernel supports transforms.
         fits = kernel and not formula.transforms and (kernel.decays_before or not decays)
-        formula.compiled["kernel"] = kernel if fits else None
-    return formula.compiled["kernel"]
+        formula.cache["kernel"] = kernel if fits else None
+    return formula.cache["kernel"]
 
 
 def _takes(kernel: Kernel, job: Job) -> bool:

@@ -70,7 +70,7 @@ def _run_stacked(formula: "Formula", jobs: list[Job]) -> bool:
         Whether it was done. `torch.vmap` refuses what it cannot vectorize, such as a branch on a
         tensor.
     """
-    if not formula.compiled.get("stacked", formula.may_be_stacked):
+    if not formula.cache.get("stacked", formula.may_be_stacked):
         return False
     lists = {name: [job.slots[name] for job in jobs] for name in jobs[0].slots}
     stacked = {name: torch.stack(tensors) for name, tensors in lists.items()}
@@ -83,7 +83,7 @@ def _run_stacked(formula: "Formula", jobs: list[Job]) -> bool:
     try:
         new, new_slots = torch.vmap(update)(torch.stack(values), torch.stack(gradients), stacked)
     except RuntimeError:
-        formula.compiled["stacked"] = False
+        formula.cache["stacked"] = False
         return False
     torch_bundles.copy_all(values, list(new))
     for name, new_slot in new_slots.items():

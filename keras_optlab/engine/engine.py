@@ -38,7 +38,7 @@ class Engine:
         # Dtype of the numbers: the widest dtype of the variables' arithmetic.
         self.dtype = widest([keras.config.floatx()])
         # Whether a step has been traced, and whether the optimizer was built in a trace.
-        self.compiled = False
+        self.traced = False
         self.built_in_trace = False
         # Created in `build` if needed.
         self.evaluating: keras.Variable

@@ -74,7 +74,7 @@ class Formula:
         # Whether it can run on some of the rows.
         self.takes_rows = is_apart and algorithm.scope.is_within_rows
         # Cache for backends: compiled programs, and what they find out about the formula.
-        self.compiled: dict[Any, Any] = {}
+        self.cache: dict[Any, Any] = {}
 
     def __call__(
         self, parameter: Any, gradient: Any, slots: dict[str, Any], h: dict[str, Any]
@@ -149,13 +149,13 @@ class Formula:
 
     def order(self, block: Block) -> Order:
         """Return the order that XLA must keep in `step`; computed once."""
-        if "order" not in self.compiled:
+        if "order" not in self.cache:
             (_, p, s, h), _ = self._given(block)
             order = order_of(self.algorithm, p, vars(s), vars(h))
             # A transform may read old values of the slots that it writes.
             around = bool(self.transforms)
-            self.compiled["order"] = order._replace(parameter_first=order.parameter_first or around)
-        return self.compiled["order"]
+            self.cache["order"] = order._replace(parameter_first=order.parameter_first or around)
+        return self.cache["order"]
 
     @functools.cached_property
     def undecayed(self) -> "Formula":

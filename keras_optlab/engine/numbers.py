@@ -101,7 +101,7 @@ class Numbers:
         """
         optimizer = self.optimizer
         if backend.to_host(optimizer.step_count) is None:
-            optimizer.engine.compiled = True
+            optimizer.engine.traced = True
         used = {plan.key: plan for plan in plans if not plan.frozen}
         ages = {name: self._next_age(name) for name in self.ages}
         values = {}

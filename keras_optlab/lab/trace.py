@@ -75,7 +75,7 @@ def _note_state(undo: ExitStack, model: Any) -> None:
     for optimizer in optimizers:
         # Ours record whether a step was compiled, after which a number cannot become a schedule.
         if isinstance(optimizer, Optimizer):
-            undo.callback(setattr, optimizer.engine, "compiled", optimizer.engine.compiled)
+            undo.callback(setattr, optimizer.engine, "traced", optimizer.engine.traced)
         if hasattr(optimizer, "extra_state"):
             state = optimizer.extra_state
             # Last first, so that they are restored in their original order.

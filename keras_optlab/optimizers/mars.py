@@ -86,7 +86,7 @@ class MARS(Optimizer):
     @cached_property
     def others(self) -> Algorithm:
         """The algorithm for all variables that are not matrices."""
-        return AdamWOfOthers(self.amsgrad)
+        return FallbackAdamW(self.amsgrad)
 
     def slots(self, variable: Any) -> dict[str, Slot]:
         return {**slots_of_adamw(self.amsgrad), "previous_gradient": Slot(block=2)}
@@ -116,7 +116,7 @@ class MARS(Optimizer):
 
 
 @final
-class AdamWOfOthers(Algorithm):
+class FallbackAdamW(Algorithm):
     """AdamW as MARS applies it to all variables that are not matrices.
 
     Args:

@@ -104,7 +104,7 @@ class MARS(Optimizer):
     def step(self, g: Any, p: Any, s: Values, h: Values) -> tuple[Any, dict[str, Any]]: ...
 
 @final
-class AdamWOfOthers(Algorithm):
+class FallbackAdamW(Algorithm):
     amsgrad: Any
 
     def __init__(self, amsgrad: bool) -> None: ...

@@ -109,7 +109,7 @@ class Muon(Optimizer):
     rms_rate: float | None = hyperparameter(0.2, POSITIVE, Section.TRAILING, optional=True)
     form: str = option("keras", Choice(("keras", "authors")), Section.KEYWORD_ONLY)
 
-    not_lazy = "its matrices are made orthogonal as a whole"
+    not_lazy = "it orthogonalizes whole matrices"
 
     def route(self, variable: Any) -> Algorithm:
         if not self.is_orthogonalized(variable):
@@ -119,7 +119,7 @@ class Muon(Optimizer):
     @cached_property
     def others(self) -> Algorithm:
         """The algorithm for all variables that are not orthogonalized."""
-        return AdamOfOthers()
+        return FallbackAdam()
 
     @cached_property
     def tables(self) -> Algorithm:
@@ -197,7 +197,7 @@ def is_embedding(variable: Any) -> bool:
 
 
 @final
-class AdamOfOthers(Algorithm):
+class FallbackAdam(Algorithm):
     """Adam as Muon applies it to the variables that it does not orthogonalize."""
 
     scope = Scope.ELEMENT
