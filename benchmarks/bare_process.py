@@ -40,7 +40,7 @@ def main() -> None:
     options.add_batch_seconds(parser)
     chosen = options.parse(parser)
     if backend.NAME != "tensorflow":
-        parser.error(f"the bare process is TensorFlow's. Received: {backend.NAME}")
+        parser.error(f"--backend must be tensorflow. Received: {backend.NAME}")
     shapes = [problem.matrix(chosen.size)]
     stream = bandwidth.fastest()
     data, rows = {}, []

@@ -58,7 +58,9 @@ class Report:
         text = json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False)
         path = self.file(options.out, ".json")
         path.write_text(text + "\n", encoding="utf-8")
-        console.print(f"Written: {path}, {self.file(options.out, '.png').name}", soft_wrap=True)
+        plot = self.file(options.out, ".png")
+        written = f"{path}, {plot.name}" if plot.exists() else str(path)
+        console.print(f"Written: {written}", soft_wrap=True)
 
 
 def milliseconds(seconds: float | None) -> str:

@@ -1,4 +1,4 @@
-"""What differs between TensorFlow, JAX and torch: one module each, with the same names in it."""
+"""The parts that differ between TensorFlow, JAX and torch: a module each, with the same names."""
 
 from importlib import import_module
 
@@ -7,11 +7,11 @@ import keras
 _module = import_module(f"{__name__}.{keras.backend.backend()}")
 
 NAME = keras.backend.backend()
-# How a step can be run, the usual way first, and the arguments that ours takes for it.
+# The ways to run a step, the default first, with the arguments that our optimizers need for each.
 MODES = _module.MODES
-# A library with optimizers of its own, None where there is none.
+# Another library of optimizers for this backend, or None.
 RIVAL = _module.RIVAL
-# What an optimizer raises that cannot take a sparse gradient: the exceptions, and a word of theirs.
+# How an optimizer refuses a sparse gradient: the exceptions, and a word that their message has.
 SPARSE_REFUSAL = _module.SPARSE_REFUSAL
 STREAM_NAME = _module.STREAM_NAME
 Memory = _module.Memory

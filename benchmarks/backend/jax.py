@@ -1,4 +1,4 @@
-"""JAX: a step is a pure function, jitted, that may overwrite the old weights and slots."""
+"""JAX: a step is a jitted pure function, which may overwrite the old weights and slots."""
 
 import importlib.util
 from collections.abc import Sequence
@@ -22,12 +22,12 @@ STREAM_NAME = "JAX"
 
 @final
 class Step:
-    """Update steps of an optimizer.
+    """Runs update steps of an optimizer.
 
     Args:
         optimizer: Optimizer that is not built yet.
-        variables: Variables to update; their values move into the step.
-        gradients: What `held` has made of their gradients, the same in each step.
+        variables: Variables to update. Their values move into the step's state.
+        gradients: Their gradients, as `held` returns them, the same in each step.
         mode: One of `MODES`.
     """
 
@@ -49,18 +49,18 @@ class Step:
         self.step = jax.jit(step, donate_argnums=0)
 
     def run(self, repeats: int) -> None:
-        """Take a number of steps, and wait until the last is done."""
+        """Run a number of steps, and wait until the last is done."""
         for _ in range(repeats):
             self.state = self.step(self.state, self.gradients)
         jax.block_until_ready(self.state)
 
     def weights(self) -> list[np.ndarray]:
-        """The weights at present."""
+        """Return the current weights."""
         return [np.array(weight) for weight in self.state[0]]
 
 
 def held(gradients: Sequence[Gradient], mode: str) -> list[Any]:
-    """Gradients in memory, where a step reads them, of any mode."""
+    """Return gradients in memory, in the form that a step of any mode reads."""
     return [_tensor(gradient) for gradient in gradients]
 
 
@@ -72,7 +72,7 @@ def _tensor(gradient: Gradient) -> Any:
 
 
 def _take(lists: list[list[keras.Variable]]) -> list[list[jax.Array]]:
-    """Values out of variables: copies, since two may share a buffer that can be donated once."""
+    """Move values out of variables, as copies: a buffer that two share can be donated only once."""
     old = [[variable.value for variable in variables] for variables in lists]
     new = jax.block_until_ready(jax.tree.map(jnp.copy, old))
     for value in jax.tree.leaves(old):
@@ -81,7 +81,7 @@ def _take(lists: list[list[keras.Variable]]) -> list[list[jax.Array]]:
 
 
 class _RivalStep:
-    """Update steps of an optax transformation."""
+    """Runs update steps of an optax transformation."""
 
     def __init__(self, transformation: Any, shapes: list[tuple[int, ...]]) -> None:
         import optax
@@ -98,14 +98,14 @@ class _RivalStep:
         self.step = jax.jit(step, donate_argnums=0)
 
     def run(self, repeats: int) -> None:
-        """Take a number of steps, and wait until the last is done."""
+        """Run a number of steps, and wait until the last is done."""
         for _ in range(repeats):
             self.state = self.step(self.state, self.gradients)
         jax.block_until_ready(self.state)
 
 
 def rival(name: str, shapes: list[tuple[int, ...]]) -> _RivalStep | None:
-    """Steps of optax's optimizer for a case, None where it has none or is not installed."""
+    """Return steps of optax's optimizer for a case; None if it has none or is not installed."""
     if not importlib.util.find_spec("optax"):
         return None
     import optax
@@ -129,7 +129,7 @@ def rival(name: str, shapes: list[tuple[int, ...]]) -> _RivalStep | None:
 
 
 def stream(size: int) -> Runner:
-    """x += y over a number of float32."""
+    """Return a runner of x += y on vectors of `size` float32 numbers."""
     add = jax.jit(lambda x, y: x + y, donate_argnums=0)
     held = {"x": jnp.ones(size), "y": jnp.ones(size)}
 
@@ -142,29 +142,29 @@ def stream(size: int) -> Runner:
 
 
 def gpu() -> str | None:
-    """Name of the GPU that is used, or None."""
+    """Return the name of the GPU in use, or None."""
     device = jax.devices()[0]
     return None if device.platform == "cpu" else device.device_kind
 
 
 def fresh_start() -> None:
-    """Forget what is compiled."""
+    """Discard everything compiled so far."""
     keras.utils.clear_session()
 
 
 def compiled(step: Step) -> jax.stages.Compiled:
-    """The program that XLA makes of a step."""
+    """Return the program that XLA compiles for a step."""
     return step.step.lower(step.state, step.gradients).compile()
 
 
 @final
 class Memory:
-    """The GPU's memory, as the backend accounts for it."""
+    """GPU memory, as the backend accounts for it."""
 
     def used(self) -> int:
-        """Bytes in use now; JAX counts the peak from the start of the process."""
+        """Return the bytes in use; JAX counts the peak from the start of the process."""
         return jax.devices()[0].memory_stats()["bytes_in_use"]
 
     def peak(self) -> int:
-        """Most bytes that were in use at once."""
+        """Return the largest number of bytes in use at once."""
         return jax.devices()[0].memory_stats()["peak_bytes_in_use"]

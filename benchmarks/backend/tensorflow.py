@@ -12,19 +12,19 @@ from benchmarks.problem import Gradient, SparseGradient
 
 MODES = {"graph": {}, "jit": {}}
 RIVAL = None
-# Whatever it is given it takes.
+# No optimizer refuses a sparse gradient.
 SPARSE_REFUSAL = (), ""
 STREAM_NAME = "TensorFlow with XLA"
 
 
 @final
 class Step:
-    """Update steps of an optimizer.
+    """Runs update steps of an optimizer.
 
     Args:
         optimizer: Optimizer that is not built yet.
         variables: Variables to update.
-        gradients: Their gradients, the same in each step.
+        gradients: Their gradients, as `held` returns them, the same in each step.
         mode: One of `MODES`.
     """
 
@@ -45,22 +45,23 @@ class Step:
         self.step = step
 
     def run(self, repeats: int) -> None:
-        """Take a number of steps, and wait until the last is done."""
+        """Run a number of steps, and wait until the last is done."""
         for _ in range(repeats):
             self.step()
         _wait_for(self.variables[-1].value)
 
     def weights(self) -> list[np.ndarray]:
-        """The weights at present."""
+        """Return the current weights."""
         return [variable.numpy() for variable in self.variables]
 
 
 @final
 class Held:
-    """Gradients in memory, where a step reads them.
+    """Gradients in memory, in the form that a step reads.
 
-    In a graph, those of one shape stand in one variable: in training, a gradient is a result in the
-    step, and no variable that takes time to be brought into it. XLA would compile a slice for each.
+    In graph mode, gradients of the same shape are stacked in one variable: in training, gradients
+    are computed within the step, so reading a variable for each would add time. With XLA, each has
+    its own variable, because XLA would compile a slice for each gradient of a stack.
     """
 
     def __init__(self, gradients: Sequence[Gradient], mode: str) -> None:
@@ -74,18 +75,18 @@ class Held:
         self.readers = {kind: _reader(own) for kind, own in alike.items()}
 
     def read(self) -> list[tf.Tensor | tf.IndexedSlices]:
-        """The gradients, in order."""
+        """Return the gradients, in order."""
         read = {kind: iter(reader()) for kind, reader in self.readers.items()}
         return [next(read[kind]) for kind in self.kinds]
 
 
 def held(gradients: Sequence[Gradient], mode: str) -> Held:
-    """Gradients in memory, where a step of a mode reads them."""
+    """Return gradients in memory, in the form that a step of this mode reads."""
     return Held(gradients, mode)
 
 
 def _reader(gradients: list[Gradient]) -> Callable[[], list[tf.Tensor | tf.IndexedSlices]]:
-    # Variables, since a constant might be folded into the graph.
+    # Variables, because constants might be folded into the graph.
     if isinstance(gradients[0], SparseGradient):
         (gradient,) = gradients
         rows, indices = tf.Variable(gradient.rows), tf.Variable(gradient.indices)
@@ -99,16 +100,16 @@ def _reader(gradients: list[Gradient]) -> Callable[[], list[tf.Tensor | tf.Index
 
 
 def _wait_for(variable: tf.Variable) -> None:
-    # A row, not the whole: that would copy a variable that is updated by rows.
+    # Read a single row: reading it all would copy a variable that is updated by rows.
     tf.gather(variable, [0]).numpy()
 
 
 def rival(name: str, shapes: list[tuple[int, ...]]) -> None:
-    """None: there is no other library of optimizers."""
+    """Return None: TensorFlow has no other library of optimizers."""
 
 
 def stream(size: int) -> Runner:
-    """x += y over a number of float32."""
+    """Return a runner of x += y on vectors of `size` float32 numbers."""
     x, y = tf.Variable(tf.ones([size])), tf.Variable(tf.ones([size]))
 
     @tf.function(jit_compile=True)
@@ -124,7 +125,7 @@ def stream(size: int) -> Runner:
 
 
 def gpu() -> str | None:
-    """Name of the GPU that is used, or None."""
+    """Return the name of the GPU in use, or None."""
     devices = tf.config.list_physical_devices("GPU")
     if not devices:
         return None
@@ -132,23 +133,23 @@ def gpu() -> str | None:
 
 
 def fresh_start() -> None:
-    """Forget what is compiled."""
+    """Discard everything compiled so far."""
     keras.utils.clear_session()
 
 
 def compiled(step: Step) -> None:
-    """None: TensorFlow does not say what a compiled step needs."""
+    """Return None: TensorFlow does not report how much memory a compiled step needs."""
 
 
 @final
 class Memory:
-    """The GPU's memory, as the backend accounts for it."""
+    """GPU memory, as the backend accounts for it."""
 
     def used(self) -> int:
-        """Bytes in use now; the peak counts from here."""
+        """Return the bytes in use, and count the peak from now on."""
         tf.config.experimental.reset_memory_stats("GPU:0")
         return tf.config.experimental.get_memory_info("GPU:0")["current"]
 
     def peak(self) -> int:
-        """Most bytes that were in use at once."""
+        """Return the largest number of bytes in use at once."""
         return tf.config.experimental.get_memory_info("GPU:0")["peak"]

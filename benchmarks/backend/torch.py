@@ -1,4 +1,4 @@
-"""torch: a step runs eagerly, ours also compiled."""
+"""torch: a step runs eagerly; ours may also be compiled."""
 
 from collections.abc import Sequence
 from typing import Any, final
@@ -19,12 +19,12 @@ STREAM_NAME = "torch"
 
 @final
 class Step:
-    """Update steps of an optimizer.
+    """Runs update steps of an optimizer.
 
     Args:
-        optimizer: Optimizer that is not built yet; it compiles its steps itself if at all.
+        optimizer: Optimizer that is not built yet. If its steps are compiled, it does so itself.
         variables: Variables to update.
-        gradients: What `held` has made of their gradients, the same in each step.
+        gradients: Their gradients, as `held` returns them, the same in each step.
         mode: One of `MODES`.
     """
 
@@ -41,19 +41,19 @@ class Step:
         self.gradients = gradients
 
     def run(self, repeats: int) -> None:
-        """Take a number of steps, and wait until the last is done."""
+        """Run a number of steps, and wait until the last is done."""
         with torch.no_grad():
             for _ in range(repeats):
                 self.optimizer.apply(self.gradients, self.variables)
         _wait()
 
     def weights(self) -> list[np.ndarray]:
-        """The weights at present."""
+        """Return the current weights."""
         return [np.array(variable.numpy()) for variable in self.variables]
 
 
 def held(gradients: Sequence[Gradient], mode: str) -> list[Any]:
-    """Gradients in memory, where a step reads them, of any mode."""
+    """Return gradients in memory, in the form that a step of any mode reads."""
     return [_tensor(gradient) for gradient in gradients]
 
 
@@ -71,7 +71,7 @@ def _wait() -> None:
 
 
 class _RivalStep:
-    """Update steps of an optimizer of `torch.optim`."""
+    """Runs update steps of an optimizer of `torch.optim`."""
 
     def __init__(self, make: Any, shapes: list[tuple[int, ...]]) -> None:
         weights = [variable.value for variable in problem.variables(shapes)]
@@ -80,14 +80,14 @@ class _RivalStep:
         self.optimizer = make(weights)
 
     def run(self, repeats: int) -> None:
-        """Take a number of steps, and wait until the last is done."""
+        """Run a number of steps, and wait until the last is done."""
         for _ in range(repeats):
             self.optimizer.step()
         _wait()
 
 
 def rival(name: str, shapes: list[tuple[int, ...]]) -> _RivalStep | None:
-    """Steps of torch's own fused optimizer for a case, None where it has none."""
+    """Return steps of torch's fused optimizer for a case; None if it has none."""
     makers = {
         "SGD momentum": lambda p: torch.optim.SGD(p, 0.01, momentum=0.9, fused=True),
         "SGD Nesterov": lambda p: torch.optim.SGD(p, 0.01, momentum=0.9, nesterov=True, fused=True),
@@ -100,7 +100,7 @@ def rival(name: str, shapes: list[tuple[int, ...]]) -> _RivalStep | None:
 
 
 def stream(size: int) -> Runner:
-    """x += y over a number of float32."""
+    """Return a runner of x += y on vectors of `size` float32 numbers."""
     x, y = (keras.ops.ones((size,)) for _ in range(2))
 
     def run(repeats: int) -> None:
@@ -112,30 +112,30 @@ def stream(size: int) -> Runner:
 
 
 def gpu() -> str | None:
-    """Name of the GPU that is used, or None."""
+    """Return the name of the GPU in use, or None."""
     return torch.cuda.get_device_name() if torch.cuda.is_available() else None
 
 
 def fresh_start() -> None:
-    """Forget what is compiled, in memory and on disk."""
+    """Discard everything compiled in memory, and disable the caches on disk."""
     keras.utils.clear_session()
     torch.compiler.reset()
     torch.compiler.config.force_disable_caches = True
 
 
 def compiled(step: Step) -> None:
-    """None: nothing is compiled that could be asked."""
+    """Return None: there is no compiled program to inspect."""
 
 
 @final
 class Memory:
-    """The GPU's memory, as the backend accounts for it."""
+    """GPU memory, as the backend accounts for it."""
 
     def used(self) -> int:
-        """Bytes in use now; the peak counts from here."""
+        """Return the bytes in use, and count the peak from now on."""
         torch.cuda.reset_peak_memory_stats()
         return torch.cuda.memory_allocated()
 
     def peak(self) -> int:
-        """Most bytes that were in use at once."""
+        """Return the largest number of bytes in use at once."""
         return torch.cuda.max_memory_allocated()

@@ -53,7 +53,7 @@ def verdicts(found: Sequence["Evidence"]) -> str:
 def section(evidence: "Evidence") -> str:
     """Return the section of a claim, with its figures and picture."""
     rows = [
-        [one.name, f"{one.value:.4g}", one.threshold, "kept" if one.passed else "not kept"]
+        [one.name, f"{one.value:.4g}", one.threshold, "met" if one.passed else "not met"]
         for one in evidence.measurements
     ]
     return f"""\
@@ -108,7 +108,7 @@ class Measurement:
             return NOT_MEASURED
         _, errors = self.process.communicate()
         if self.process.returncode:
-            raise SphinxError(f"the claims: {errors}")
+            raise SphinxError(f"measuring the claims failed: {errors}")
         return (FOLDER / "claims.txt").read_text()
 
 

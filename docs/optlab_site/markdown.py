@@ -21,10 +21,14 @@ def code(text: str) -> str:
 
 
 def call(arguments: dict[str, object]) -> str:
-    """Return arguments as a user types them."""
+    """Return arguments as a user types them, a class by its name."""
     if not arguments:
         return "defaults"
-    return code(", ".join(f"{name}={value!r}" for name, value in arguments.items()))
+    shown = {
+        name: value.__name__ if isinstance(value, type) else repr(value)
+        for name, value in arguments.items()
+    }
+    return code(", ".join(f"{name}={text}" for name, text in shown.items()))
 
 
 def bullets(sentences: Iterable[str]) -> str:

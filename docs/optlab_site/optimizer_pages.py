@@ -80,7 +80,7 @@ def page(cls: type[Optimizer]) -> str:
         f"**State:** {state(cls)}",
         f"```{{eval-rst}}\n.. autoclass:: keras_optlab.optimizers.{name}\n```",
         "## What differs",
-        "**From Keras**\n\n" + bullets(described["beside_keras"]),
+        "**From Keras**\n\n" + bullets(described["compared_with_keras"]),
     ]
     if PROSE[name]["elsewhere"]:
         parts.append("**From other packages**\n\n" + bullets(PROSE[name]["elsewhere"]))

@@ -34,7 +34,7 @@ def draw_all(folder: Path) -> None:
     """
     missing = set(schedules.__all__) - set(DRAWN)
     if missing:
-        raise LookupError(f"no picture of {', '.join(sorted(missing))}: name it in DRAWN")
+        raise LookupError(f"no picture of {', '.join(sorted(missing))}: add it to DRAWN")
     folder.mkdir(parents=True, exist_ok=True)
     for name, schedule in DRAWN.items():
         schedule.plot(STEPS, folder / f"{name}.svg")
