@@ -73,15 +73,16 @@ def from_keras(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimi
         None,
     )
     if name not in ours:
+        convertible = sorted(name for name, cls in ours.items() if built_in(cls))
         raise TypeError(
-            "`from_keras` converts instances of keras.optimizers."
-            f"{{{', '.join(sorted(ours))}}}. Received: optimizer={optimizer!r}."
+            "`from_keras` converts these optimizers of keras.optimizers: "
+            f"{', '.join(convertible)}. Received: optimizer={optimizer!r}."
         )
     if built_in(ours[name]) is None:
         raise ValueError(
-            f"`{name}` of Keras {keras.__version__} is another algorithm than that of later "
-            f"versions and of this package. Received: optimizer={optimizer!r}. Make a "
-            f"keras_optlab.optimizers.{name} with the arguments that you want."
+            f"`{name}` in Keras {keras.__version__} is a different algorithm from `{name}` in this "
+            f"package, so it cannot be converted. Received: optimizer={optimizer!r}. Create a "
+            f"keras_optlab.optimizers.{name} with the arguments you want."
         )
     parts = built_in_parts(optimizer)
     converted = ours[name].from_config(optimizer.get_config())

@@ -13,7 +13,7 @@ WIDTH = 6.4
 CURVE = LINES[0]
 MISSING = (
     "A plot needs matplotlib, which is not installed. "
-    'Install it by `pip install "keras-optlab[lab]"` or `pip install matplotlib`.'
+    'Install it with `pip install "keras-optlab[lab]"` or `pip install matplotlib`.'
 )
 
 

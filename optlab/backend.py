@@ -36,13 +36,15 @@ def start_keras(wanted: str | None) -> str:
         if isinstance(error, ModuleNotFoundError) and name in BACKENDS:
             installed = " or ".join(filter(importlib.util.find_spec, BACKENDS))
             message = f'the backend {name} is not installed: pip install "keras-optlab[{name}]"'
-            message += f", or take --backend {installed}" if installed else ""
+            message += f", or use --backend {installed}" if installed else ""
         elif not message.startswith("keras-optlab needs"):
             raise
         raise typer.TyperException(message) from error
     if running not in BACKENDS or wanted not in (running, None):
-        expected = wanted or f"{', '.join(BACKENDS)}: take --backend"
-        raise typer.TyperException(f"Keras runs on {running} in this process, not on {expected}")
+        expected = wanted or f"one of {', '.join(BACKENDS)} (choose it with --backend)"
+        raise typer.TyperException(
+            f"Keras uses the backend {running} in this process; expected {expected}"
+        )
     return running
 
 
@@ -50,7 +52,7 @@ def start_lab(wanted: str | None) -> str:
     """Check that the packages of the extra `lab` are installed, then run `start_keras`."""
     missing = [name for name in LAB_MODULES if not importlib.util.find_spec(name)]
     if missing:
-        needed = 'pip install "keras-optlab[lab]" brings what this command needs'
+        needed = 'pip install "keras-optlab[lab]" installs what this command needs'
         raise typer.TyperException(f"{', '.join(missing)} not installed: {needed}")
     return start_keras(wanted)
 

@@ -16,7 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         import typer
     except ModuleNotFoundError:
-        needed = 'pip install "keras-optlab[lab]" brings what `optlab` needs'
+        needed = 'pip install "keras-optlab[lab]" installs what `optlab` needs'
         return complain(f"typer is not installed: {needed}")
     from optlab.app import app
 
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not message or context is None:
             return complain(message) if message else WRONG_INPUT
         if "unexpected extra argument" in message:
-            message += "; a list is written with commas and no spaces, as in SGD,Adam"
+            message += "; separate list items with commas and no spaces, as in SGD,Adam"
         command = context.command_path
         return complain(f"{message} (see {command} --help)", command)
     except (BrokenPipeError, SystemExit) as error:

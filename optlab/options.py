@@ -12,7 +12,7 @@ Value = TypeVar("Value")
 
 Backend = Annotated[
     Literal["tensorflow", "jax", "torch"] | None,
-    typer.Option(envvar="KERAS_BACKEND", help="Backend of Keras."),
+    typer.Option(envvar="KERAS_BACKEND", help="Keras backend."),
 ]
 Json = Annotated[
     bool, typer.Option("--json", help="Print the result as JSON, and nothing else, to stdout.")
@@ -21,31 +21,31 @@ Optimizers = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAMES",
-        help="Algorithms, as `optlab list` names them, with commas between them: SGD,Adam.",
+        help="Algorithms, named as in `optlab list`, separated by commas: SGD,Adam.",
     ),
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Random seed.")]
-BatchSize = Annotated[int, typer.Option(min=1, help="Training examples in a batch.")]
-OutFolder = Annotated[Path, typer.Option(help="Folder to write to. It is made if need be.")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Training examples per batch.")]
+OutFolder = Annotated[Path, typer.Option(help="Folder to write to; created if it does not exist.")]
 
-users = functools.partial(typer.Option, rich_help_panel="Your own data and model")
+users = functools.partial(typer.Option, rich_help_panel="Your data and model")
 Data = Annotated[
     str | None,
     users(
         metavar="FILE|MODULE:FUNCTION",
         help="A .npz file with `x` and `y`; a .csv file, with the labels in its last column or in "
         "one called `label`, `target` or `y`; or a function that returns `(x, y)` or "
-        "`(x_train, y_train, x_validation, y_validation)`, as in my_code.py:load.",
+        "`(x_train, y_train, x_validation, y_validation)`, such as my_code.py:load.",
         show_default="scikit-learn's digits",
     ),
 ]
-Label = Annotated[str | None, users(help="Column or array of the file that holds the labels.")]
+Label = Annotated[str | None, users(help="Column or array of the file with the labels.")]
 Model = Annotated[
     str | None,
     users(
         metavar="MODULE:FUNCTION",
-        help="A function that builds a new Keras model with one output for each class, as in "
-        "my_code.py:build. With it, the features are used as they are.",
+        help="A function that builds a new Keras model with one output for each class or target, "
+        "such as my_code.py:build. Features that a function loads are then not standardized.",
         show_default="one hidden layer of 32 units",
     ),
 ]
@@ -60,7 +60,7 @@ def parse_list(
         try:
             values.append(parse(word))
         except ValueError:
-            message = f"expected {expected}, several with commas between them. Received: {word}"
+            message = f"expected {expected}; separate several with commas. Received: {word}"
             raise typer.BadParameter(message, param_hint=option) from None
     return values
 

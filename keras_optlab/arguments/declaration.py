@@ -105,8 +105,9 @@ class Fixed(Argument):
         if self.name in vars(instance) and value != self.read(instance):
             kind = type(instance).__name__
             raise ValueError(
-                f"`{self.name}` of a {kind} cannot be changed. Received: {self.name}="
-                f"{shown(value)} where it is {shown(self.read(instance))}. Make a new {kind}."
+                f"`{self.name}` of this {kind} cannot be changed. Received: {self.name}="
+                f"{shown(value)}; the current value is {shown(self.read(instance))}. Make a new "
+                f"{kind}."
             )
         super().write(instance, value)
 
@@ -155,7 +156,7 @@ class Declared:
             raise TypeError(
                 f"{cls.__name__}: {error}. Its arguments are "
                 f"{', '.join(cls.declared_arguments)}. Received: {len(args)} positional "
-                f"argument(s) and {sorted(kwargs)}."
+                f"argument(s) and keyword arguments {sorted(kwargs)}."
             ) from None
         bound.apply_defaults()
         return {

@@ -46,7 +46,7 @@ class TensorBoardFile:
         if importlib.util.find_spec("tensorboard") is None:
             raise ImportError(
                 "`log_dir` needs TensorBoard, which is not installed. Received: "
-                f"log_dir={str(folder)!r}. Install it by `pip install tensorboard`, or leave "
+                f"log_dir={str(folder)!r}. Install it with `pip install tensorboard`, or leave "
                 "`log_dir` out."
             )
         from tensorboard.summary import Writer

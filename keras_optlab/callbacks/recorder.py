@@ -173,9 +173,9 @@ class Recorder(Declared, Callback):
         logs, after_state = result if before_state is not None else (result, None)
         if "gradient_norm" not in seen:
             raise ValueError(
-                "Recorder looks at the gradients that a step applies by the model's optimizer. "
+                "Recorder reads the gradients that a step passes to the model's optimizer. "
                 f"Received: model={self.recorded_model.name!r}, whose `train_step` calls neither "
-                "`apply` nor `stateless_apply` of `self.optimizer`. Have it do so, or leave "
+                "`apply` nor `stateless_apply` of `self.optimizer`. Call one of them, or leave "
                 "Recorder out."
             )
         values["loss"] = number(seen.get("loss", logs.get("loss", np.nan)))
@@ -269,12 +269,12 @@ def check(model: keras.Model) -> None:
     if optimizer is None or hasattr(optimizer, "optimizers"):
         raise ValueError(
             "Recorder needs an optimizer with one learning rate. Received: "
-            f"optimizer={optimizer!r}. Use an optimizer of keras_optlab.optimizers, where "
-            "needed with `groups=[ParameterGroup(...)]`."
+            f"optimizer={optimizer!r}. Use an optimizer of keras_optlab.optimizers, with "
+            "`groups=[ParameterGroup(...)]` if needed."
         )
     if model.steps_per_execution != 1:
         raise ValueError(
-            "Recorder sees nothing of the steps within an execution. Received: "
+            "Recorder cannot see individual steps within an execution. Received: "
             f"steps_per_execution={model.steps_per_execution}. Compile the model with "
             "`steps_per_execution=1`."
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 from keras import ops
 
+from keras_optlab.arguments.domain import shown
 from keras_optlab.engine import sparse
 from keras_optlab.engine.clipping import CLIPPING
 from keras_optlab.engine.transform import Transform
@@ -51,10 +52,14 @@ def _as_given(values: list[Any], changed: Any, transform: Transform) -> list[Any
     is_list = isinstance(changed, list) and len(changed) == len(values)
     if not (is_list and all(map(_fits, values, changed))):
         shapes = [tuple(each.shape) for each in values]
-        found = [tuple(each.shape) for each in changed] if isinstance(changed, list) else changed
+        if isinstance(changed, list):
+            found = f"shapes {[tuple(each.shape) for each in changed]}"
+        else:
+            found = shown(changed)
         raise ValueError(
-            "`all_gradients` must return a list with a gradient for each that it gets, of the same "
-            f"shape. Received: from {transform!r}, shapes {found!r} for {shapes}."
+            "`all_gradients` must return a list with one gradient of the same shape for each "
+            f"gradient that it gets. Received: {found} from {transform!r}, for gradients of shapes "
+            f"{shapes}."
         )
     return changed
 

@@ -99,17 +99,20 @@ class Faults:
         self.unreported.assign(0.0)
         message = (
             "Expected finite gradients. Received: a NaN or an infinity in the gradient of "
-            f"`{path_of(variables[number - 1])}`; `skipped_steps` is {self.count()}, variables and "
-            "slots are as before the first."
+            f"`{path_of(variables[number - 1])}`. Steps skipped so far: {self.count()} "
+            "(`skipped_steps`). A skipped step leaves trainable variables and slots unchanged."
         )
         if stops:
             raise ValueError(
                 f"{message} Look for the cause in the data or the loss, lower the learning rate, "
-                "or take `nonfinite='skip'` to go on without such steps."
+                "or set `nonfinite='skip'` to skip such steps and continue."
             )
         if not self.warned:
             self.warned = True
-            warnings.warn(f"{message} Further ones are counted in `skipped_steps`.", stacklevel=2)
+            warnings.warn(
+                f"{message} Further skipped steps are only counted, in `skipped_steps`.",
+                stacklevel=2,
+            )
 
 
 def all_finite(gradients: Sequence[Any]) -> Any:

@@ -57,8 +57,9 @@ class ParameterGroup:
     ) -> None:
         if "learning_rate" in overrides:
             raise ValueError(
-                "A group's `learning_rate` follows the optimizer's. Received: learning_rate="
-                f"{shown(overrides['learning_rate'])}. Use `learning_rate_multiplier`."
+                "A group cannot override `learning_rate`, which follows the optimizer's. "
+                f"Received: learning_rate={shown(overrides['learning_rate'])}. Use "
+                "`learning_rate_multiplier`."
             )
         vars(self).update(
             match=PatternOrFunction().check("match", match),
@@ -78,7 +79,7 @@ class ParameterGroup:
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise TypeError(
-            f"`{name}` of a ParameterGroup cannot be changed, since an optimizer is built with it. "
+            f"`{name}` of a ParameterGroup cannot be changed: its optimizer would not notice. "
             f"Received: {name}={shown(value)}. Make a new ParameterGroup."
         )
 

@@ -45,7 +45,7 @@ def sums(over: Scope = Scope.VARIABLE) -> Callable[[Measure], Measure]:
     if over not in (Scope.VARIABLE, Scope.MODEL):
         raise ValueError(
             "Sums are taken over `Scope.VARIABLE` or `Scope.MODEL`. Received: "
-            f"over={over!r}. What an element alone needs belongs into `step`."
+            f"over={over!r}. Compute anything that needs only one element or row in `step`."
         )
 
     def mark(method: Any) -> Any:

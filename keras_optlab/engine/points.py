@@ -52,7 +52,8 @@ class Points:
         if len(owners) > 1:
             raise ValueError(
                 "A model can be evaluated at one point only. Received: "
-                f"{' and '.join(owners)}, each with one of its own. Keep one of them."
+                f"{' and '.join(owners)}, each of which defines an evaluation point. Keep one of "
+                "them."
             )
 
     @property

@@ -117,10 +117,10 @@ def check_scope(cls: type) -> None:
     """
     if cls.draws and cls.scope.is_within_rows:
         raise ValueError(
-            "A formula that draws random numbers needs each variable whole, since they depend on "
-            f"an element's place in it. Expected `scope = Scope.VARIABLE` in {cls.__name__}, with "
-            f"`draws = True`. Received: scope={cls.scope}. Leave `scope` out, or say "
-            "`scope = Scope.VARIABLE` where a base class says otherwise."
+            "A formula that draws random numbers needs whole variables, since the numbers depend "
+            f"on an element's position. Expected `scope = Scope.VARIABLE` in {cls.__name__}, which "
+            f"has `draws = True`. Received: scope={cls.scope}. Remove `scope`, or set "
+            "`scope = Scope.VARIABLE` if a base class sets another."
         )
 
 

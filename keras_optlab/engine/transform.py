@@ -75,9 +75,8 @@ class Transform(Declared, metaclass=ABCMeta):
         cls.periodic = periodic_of(cls)
         if any(each.is_over_model for each in cls.passes) or (cls.passes and not cls.step):
             raise ValueError(
-                "A transform takes sums of a step, over a variable: `@sums()` goes with a hook "
-                f"`step`. Received: {cls.__name__}, where it is `@sums(over=Scope.MODEL)` or "
-                "there is no `step`."
+                "A transform with `@sums()` needs a `step` hook, and can sum only over a variable. "
+                f"Received: {cls.__name__}, which has no `step` or uses `@sums(over=Scope.MODEL)`."
             )
         package = cls.__module__.partition(".")[0]
         keras.saving.register_keras_serializable(package=package)(cls)

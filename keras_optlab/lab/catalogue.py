@@ -59,7 +59,7 @@ def describe(cls: type) -> dict[str, Any]:
         "path": f"{cls.__module__.rpartition('.')[0]}.{cls.__name__}",
         "body": body.partition("\n")[2].strip("\n"),
         "meanings": {name: meanings[name] for name in cls.declared_arguments},
-        "beside_keras": [*compared(cls), *said_of_keras(body), *said_of_keras(source)],
+        "compared_with_keras": [*compared(cls), *said_of_keras(body), *said_of_keras(source)],
         "source": source,
     }
 

@@ -111,7 +111,7 @@ def from_arrays(
             "expected (x, y) or (x_train, y_train, x_validation, y_validation). "
             f"Received: {type(arrays).__name__}{size}"
         )
-    parts = call(lambda: [np.asarray(array) for array in arrays], "making arrays of the data")
+    parts = call(lambda: [np.asarray(array) for array in arrays], "converting the data to arrays")
     features, labels = parts[0::2], parts[1::2]
     check_shapes(features, labels)
     targets = as_targets(labels, task)
@@ -122,14 +122,14 @@ def from_arrays(
         targets = [targets[train], targets[validation]]
     else:
         targets = np.split(targets, [len(labels[0])])
-    preparation = "each feature standardized" if standardize else "features as they are"
+    preparation = "each feature standardized" if standardize else "features unscaled"
     classes: tuple[str, ...] = ()
     if targets[0].dtype == np.float64:
         if (targets[0] == targets[0][0]).all():
             raise InputError(f"the targets must differ. Received: {targets[0][0]} in every row")
         scale_targets = standardize if scale_targets is None else scale_targets
         targets = (standardized if scale_targets else in_32_bits)(targets, "targets")
-        preparation += f", targets {'standardized' if scale_targets else 'as they are'}"
+        preparation += f", targets {'standardized' if scale_targets else 'unscaled'}"
     else:
         classes, targets = numbered(targets, task)
     features = (standardized if standardize else in_32_bits)(features, "features")
@@ -147,8 +147,9 @@ def check_shapes(features: Sequence[np.ndarray], labels: Sequence[np.ndarray]) -
             or 0 in x.shape[1:]
         ):
             raise InputError(
-                "expected numbers of shape (rows, columns) as features, and as many labels. "
-                f"Received: features {x.shape} of {x.dtype} and labels {y.shape}"
+                "expected numeric features of shape (rows, columns, ...) and one label per row. "
+                f"Received: features of shape {x.shape} and type {x.dtype}, labels of shape "
+                f"{y.shape}"
             )
         least, needed = (10, "10 rows are") if len(features) == 1 else (1, "one row is")
         if len(x) < least:
@@ -158,7 +159,7 @@ def check_shapes(features: Sequence[np.ndarray], labels: Sequence[np.ndarray]) -
         if parts[0].shape[1:] != parts[-1].shape[1:]:
             raise InputError(
                 f"all {what} must have the same shape. Received: "
-                f"{parts[0].shape[1:]} to train and {parts[-1].shape[1:]} to validate"
+                f"{parts[0].shape[1:]} for training and {parts[-1].shape[1:]} for validation"
             )
 
 
@@ -180,8 +181,8 @@ def as_targets(labels: Sequence[np.ndarray], task: str | None) -> np.ndarray:
         return numbers
     if together.ndim != 1:
         raise InputError(
-            f"expected one label a row. Received: labels {together.shape}; if they are numbers to "
-            "predict, the task is regression"
+            f"expected one label per row. Received: labels of shape {together.shape}; to predict "
+            "numbers, set the task to regression"
         )
     if together.dtype.kind == "U" and not all(together):
         raise InputError(f"row {together.tolist().index('') + 1} has no label")
@@ -213,9 +214,9 @@ def numbered(
     rows_each = FEW if task is None and both.dtype.kind in "iu" else 2
     if len(classes) > len(both) // rows_each:
         raise InputError(
-            f"there are {len(classes)} different labels in {len(both)} rows: say by the task "
-            "whether they are classes of several rows (classification) or numbers to predict "
-            "(regression)"
+            f"found {len(classes)} different labels in {len(both)} rows: set the task to "
+            "regression if they are numbers to predict, or to classification if they are classes, "
+            "with at least two rows each on average"
         )
     return tuple(str(value) for value in classes), [train, validation]
 

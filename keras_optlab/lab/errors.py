@@ -17,12 +17,13 @@ def pick(names: Iterable[str], there: Iterable[str], what: str) -> list[str]:
     """
     by_lower_case = {name.lower(): name for name in there}
     words = list(filter(None, map(str.strip, ",".join(names).split(","))))
+    choices = f"choose from {', '.join(by_lower_case.values())}"
     if not words:
-        raise InputError(f"no {what} named: see `optlab list`")
+        raise InputError(f"expected at least one {what}: {choices}")
     for word in words:
         if word.lower() not in by_lower_case:
             close = difflib.get_close_matches(word.lower(), by_lower_case, 1)
-            hint = f"did you mean {by_lower_case[close[0]]}?" if close else "see `optlab list`"
+            hint = f"did you mean {by_lower_case[close[0]]}?" if close else choices
             raise InputError(f"unknown {what} {word!r}: {hint}")
     return list(dict.fromkeys(by_lower_case[word.lower()] for word in words))
 
@@ -31,5 +32,5 @@ def pick_one(name: str, there: Iterable[str], what: str) -> str:
     """Resolve a single name, as `pick` does."""
     names = pick([name], there, what)
     if len(names) > 1:
-        raise InputError(f"one name at a time. Received: {name}")
+        raise InputError(f"expected a single name. Received: {name}")
     return names[0]

@@ -38,7 +38,7 @@ class Farm:
 
     def __post_init__(self) -> None:
         if self.dask is not None and self.jobs != 1:
-            raise InputError("jobs are for this machine, dask for a cluster: take one of them")
+            raise InputError("jobs is for this machine, dask for a cluster: choose one")
 
     def train(self, task: Task, runs: Sequence[Work]) -> Iterator[Outcome]:
         """Do all runs and searches, and yield each result as it finishes, in any order."""
@@ -64,7 +64,7 @@ class Farm:
                 if failures == PATIENCE:
                     raise InputError(
                         f"worker processes were killed {PATIENCE} times in a row before any run "
-                        f"was finished: is there memory enough for --jobs {self.jobs}?"
+                        f"finished: is there enough memory for --jobs {self.jobs}?"
                     ) from error
 
     def in_parallel(self, task: Task, runs: Sequence[Work]) -> Iterator[Outcome]:
@@ -143,8 +143,8 @@ def work_off(run: bytes, pickled: bytes, arrays: dict, origin: dict[str, str]) -
     for name in SAME:
         if here[name] != origin[name]:
             raise InputError(
-                f"a worker has {name} {here[name]}, not {origin[name]}: start it anew, in the same "
-                "environment"
+                f"a worker has {name} {here[name]}, not {origin[name]}: restart it in the same "
+                "environment as this process"
             )
     with _one_at_a_time:
         task = pickle.loads(pickled)

@@ -92,7 +92,7 @@ def find_learning_rate(
 
     Raises:
         ValueError: For an argument outside its range, a model that is not compiled, an optimizer
-            without a single learning rate, a generator, data without a batch, or a loss that is
+            without a single learning rate, a generator, data without batches, or a loss that is
             not finite at the first step.
         TypeError: For an argument of another type.
 

@@ -49,9 +49,9 @@ class LearningRateRange:
         """
         if self.valley is None:
             raise ValueError(
-                "No learning rate can be suggested, since the loss fell at none of those tried. "
-                f"Received: {self.tried()}. Look at `.plot()`, and try a smaller `start`, a "
-                "greater `end`, more `steps` or less `smoothing`."
+                "No learning rate can be suggested, since the loss did not fall at any of the "
+                f"rates tried. Received: {self.tried()}. Look at `.plot()`, and try a smaller "
+                "`start`, a larger `end`, more `steps` or less `smoothing`."
             )
         return self.valley
 
@@ -70,7 +70,7 @@ class LearningRateRange:
     def __str__(self) -> str:
         lines = [f"{len(self.losses)} steps at {self.tried()}"]
         lines += [f"    {name:20}{rate:.3g}" for name, rate in self.suggestions().items()]
-        last = "none: the loss fell at no rate" if self.valley is None else f"{self.valley:.3g}"
+        last = "none, since the loss did not fall" if self.valley is None else f"{self.valley:.3g}"
         return "\n".join([*lines, f"suggestion: {last}"])
 
     def plot(self, path: str | PathLike | None = None) -> "Figure":

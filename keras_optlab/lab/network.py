@@ -41,14 +41,14 @@ def build(source: ModelSource, dataset: Dataset, seed: int) -> keras.Model:
         state = [to_numpy(variable) for variable in model.variables]
         if model is before:
             raise InputError(
-                "the function that builds the model must build a new one each time it is called. "
-                "Received: the same one twice"
+                "the function that builds the model must build a new one on every call. "
+                "Received: the same model twice"
             )
         if len(state) == len(state_before) and all(map(np.array_equal, state, state_before)):
             return model
     raise InputError(
-        "the function that builds the model gives other initial weights each time, though the "
-        "random seed is the same: its initializers must take their seeds from Keras"
+        "the function that builds the model gives different initial weights each time, even with "
+        "the same random seed: its initializers must take their seeds from Keras"
     )
 
 

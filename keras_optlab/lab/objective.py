@@ -45,7 +45,7 @@ class Objective:
         self.from_logits = not dataset.is_regression and is_from_logits(outputs)
         self.check(outputs)
         name = self.compile(choice.name, outputs)
-        self.metric = Metric(name, self.is_better_higher(name, choice.higher_is_better))
+        self.metric = Metric(name, self.is_higher_better(name, choice.higher_is_better))
         # Class accuracy, and cross-entropy if it is the plain mean over all rows, are computed here
         # in float64. The type counts, because a user's metric may be called accuracy too.
         options, plain = cross_entropy_options(model.loss) or {}, CrossEntropy().get_config()
@@ -76,13 +76,14 @@ class Objective:
             raise InputError(
                 f"the model's outputs are {'logits' if self.from_logits else 'probabilities'}, but "
                 f"it is compiled with from_logits={options['from_logits']}, which would train it "
-                "wrongly; return it without compiling it"
+                f"wrongly; compile it with from_logits={self.from_logits}, or return it uncompiled"
             )
         given = keras.losses.get(loss) if isinstance(loss, str) else loss
         if options is None and getattr(given, "__module__", "").startswith("keras."):
             raise InputError(
-                "the loss of Keras for numbered classes is sparse categorical cross-entropy. "
-                f"Received: a model compiled with loss={loss!r}; return it without compiling it"
+                "for integer class labels, the Keras loss must be sparse categorical "
+                f"cross-entropy. Received: a model compiled with loss={loss!r}; return the model "
+                "uncompiled"
             )
 
     def loss_of(self, model: keras.Model) -> Any:
@@ -110,7 +111,7 @@ class Objective:
         except Exception as error:
             raise InputError(
                 f"the metric must be one that `compile` takes for outputs of shape "
-                f"{outputs.shape[1:]}. Received: {wanted}, of which Keras says "
+                f"{outputs.shape[1:]}. Received: {wanted}, for which Keras raises "
                 f"{type(error).__name__}: {error}"
             ) from error
         # Keras 3.12 returns them in alphabetical order.
@@ -129,7 +130,7 @@ class Objective:
         values = self.model.compute_metrics(None, y, y_pred)
         return {name: float(np.mean(to_numpy(value))) for name, value in values.items()}
 
-    def is_better_higher(self, name: str, asked: bool | None) -> bool:
+    def is_higher_better(self, name: str, asked: bool | None) -> bool:
         """Whether higher is better, as the user says or as callbacks with `mode="auto"` find."""
         says = [getattr(one, "_direction", None) for one in self.metrics() if one.name == name]
         says = ["down"] if name == "loss" else list(filter(None, says))

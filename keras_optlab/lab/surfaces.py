@@ -51,8 +51,8 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {
         "Rosenbrock",
         "(1 − x)² + 100 (y − x²)²",
         lambda x, y: (1 - x) ** 2 + 100 * (y - x**2) ** 2,
-        "A bent valley: its walls are steep, and along its floor there is hardly a slope. All get "
-        "into it at once; who gets along it?",
+        "A bent valley with steep walls and an almost flat floor. All get into it at once; which "
+        "one makes it along the floor?",
     ),
     "beale": (
         "Beale",
@@ -68,7 +68,7 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {
         "(x² + y − 11)² + (x + y² − 7)²",
         lambda x, y: (x**2 + y - 11) ** 2 + (x + y**2 - 7) ** 2,
         "Four minima, all of them 0. From a start near a watershed, algorithms that scale each "
-        "coordinate come to another one than gradient descent.",
+        "coordinate end in a different one than gradient descent.",
     ),
     "bowl": (
         "Elongated bowl",
@@ -81,22 +81,22 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {
         "Plateau",
         "ln(1 + e^(−2(x + 3))) − 2 e^(−((x − 3)² + y²)/2) + y²/20 − x/50",
         plateau,
-        "A slope, then next to none, then a hollow. Momentum carries across what stops gradient "
-        "descent.",
+        "A slope, then an almost flat stretch, then a hollow. Momentum carries across the flat "
+        "stretch, on which gradient descent stalls.",
     ),
     "saddle": (
         "Saddle",
         "x² − y² + y⁴/4",
         lambda x, y: x**2 - y**2 + y**4 / 4,
-        "Started next to the ridge: the way down begins with a tiny slope, which algorithms that "
-        "scale each coordinate take at full speed.",
+        "The start is next to the ridge, so the way down begins with a tiny slope. Algorithms that "
+        "scale each coordinate take it at full speed.",
     ),
     "noisy-valley": (
         "Noisy valley",
         "x²/10 + 2 y², noise of 2 on each derivative",
         lambda x, y: x**2 / 10 + 2 * y**2,
-        "As with small batches, each gradient is off at random. Near the minimum a constant rate "
-        "does not come to rest; a larger one rests farther away.",
+        "As with small batches, each gradient is perturbed at random. Near the minimum, a constant "
+        "rate never settles; a larger rate stays farther away.",
     ),
 }
 HIMMELBLAU = ((3.0, 2.0), (-2.8051181, 3.1313125), (-3.7793103, -3.283186), (3.5844283, -1.8481265))

@@ -129,7 +129,7 @@ class Sweep(Callback):
         """Return the result of the range test."""
         if not self.has_seen_a_batch:
             raise ValueError(
-                "find_learning_rate needs data to train on. Received: data without a batch."
+                "find_learning_rate needs data to train on. Received: data without any batches."
             )
         if not self.losses:
             raise ValueError(

@@ -86,7 +86,9 @@ def read_csv(path: Path, label: str | None) -> tuple[np.ndarray, np.ndarray]:
     position = columns.index(name) if label_names else len(columns) - 1
     features, labels = np.delete(cells, position, axis=1), cells[:, position]
     if max(map(len, labels), default=0) > LABEL_LIMIT:
-        raise InputError(f"a label has more than {LABEL_LIMIT} characters, which is no class")
+        raise InputError(
+            f"a label has more than {LABEL_LIMIT} characters, too long for a class name"
+        )
     check_numbers(features, "feature")
     return features.astype(np.float64), labels.astype(str)
 
@@ -110,8 +112,8 @@ def check_size(size: int, limit: int) -> None:
     """Refuse data that is too large."""
     if size > limit:
         raise InputError(
-            f"at most {limit / 2**20:,.0f} MB are read. Received: {size / 2**20:,.0f} MB; give "
-            "larger data by --data module:function"
+            f"data from a file may have at most {limit / 2**20:,.0f} MB. Received: "
+            f"{size / 2**20:,.0f} MB; load larger data with --data module:function"
         )
 
 

@@ -29,7 +29,7 @@ def whole_or_not_at_all(model: keras.Model) -> Iterator[None]:
             yield
     except BaseException as error:
         put_back()
-        error.add_note("Nothing was loaded: the model and its optimizer are as they were.")
+        error.add_note("Nothing was loaded: the model and its optimizer are unchanged.")
         raise
 
 

@@ -46,7 +46,8 @@ class Adam(Optimizer):
         epsilon: Float >= 0 or a schedule. Defaults to `1e-7`, as in Keras; the paper and
             PyTorch use 1e-8.
         amsgrad: Boolean. Defaults to `False`.
-        bias_correction: `"epsilon_hat"`, `"algorithm_1"` (PyTorch, optax) or `"none"`.
+        bias_correction: `"epsilon_hat"`, `"algorithm_1"` (PyTorch, optax) or `"none"`. Defaults to
+            `"epsilon_hat"`.
 
     Sources: Kingma & Ba, 2014; Reddi et al., 2018 (AMSGrad).
 

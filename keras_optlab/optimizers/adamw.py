@@ -35,7 +35,7 @@ class AdamW(Optimizer):
         beta_2: Float in [0, 1) or a schedule, decay rate of v. Defaults to `0.999`.
         epsilon: Float >= 0 or a schedule. Defaults to `1e-7`.
         amsgrad: Boolean. Defaults to `False`.
-        bias_correction: As in `Adam`.
+        bias_correction: As in `Adam`. Defaults to `"epsilon_hat"`.
 
     Source: Loshchilov & Hutter, 2019.
 

@@ -42,8 +42,9 @@ class RMSprop(Optimizer):
         learning_rate: Float >= 0, a `LearningRateSchedule`, or a callable without arguments.
             Defaults to `0.001`, as in the lecture.
         rho: Float in [0, 1] or a schedule, decay rate of v. Defaults to `0.9`.
-        momentum: Float in [0, 1] or a schedule. With 0 there is no slot, and the momentum
-            cannot be raised once the optimizer is built. Defaults to `0.0`.
+        momentum: Float in [0, 1] or a schedule. With 0 there is no slot for it, and the momentum
+            cannot be raised once the optimizer is built, unless `settable=["momentum"]` is given.
+            Defaults to `0.0`.
         epsilon: Float >= 0 or a schedule. Defaults to `1e-7`.
         centered: Boolean. Defaults to `False`.
         epsilon_inside_root: Boolean. Defaults to `True`.

@@ -76,7 +76,7 @@ class ScheduleFreeAdamW(Optimizer):
 
     scope = Scope.ELEMENT
     decays_in_update = True
-    not_lazy = "the average that it evaluates takes in all weights in every step"
+    not_lazy = "averaging changes all weights in every step"
 
     def slots(self, variable: Any) -> dict[str, Slot]:
         return {

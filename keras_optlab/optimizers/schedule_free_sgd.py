@@ -59,7 +59,7 @@ class ScheduleFreeSGD(Optimizer):
 
     scope = Scope.ELEMENT
     decays_in_update = True
-    not_lazy = "the average that it evaluates takes in all weights in every step"
+    not_lazy = "averaging changes all weights in every step"
 
     def slots(self, variable: Any) -> dict[str, Slot]:
         return {"base_point": Slot(initial=lambda variable: variable, exact=True)}

@@ -36,8 +36,9 @@ class SGD(Optimizer):
     Args:
         learning_rate: Float >= 0, a `LearningRateSchedule`, or a callable without arguments.
             Defaults to `0.01`, as in Keras.
-        momentum: Float in [0, 1] or a schedule. With 0 there is no velocity, and the
-            momentum cannot be raised once the optimizer is built. Defaults to `0.0`.
+        momentum: Float in [0, 1] or a schedule. With 0 there is no velocity, and the momentum
+            cannot be raised once the optimizer is built, unless `settable=["momentum"]` is given.
+            Defaults to `0.0`.
         nesterov: Boolean. Defaults to `False`.
         learning_rate_in_velocity: Boolean, whether η is part of the velocity (Keras) or applied
             to it (PyTorch). Defaults to `True`.

@@ -78,7 +78,7 @@ class SOAP(Optimizer):
     correct_bias: bool = option(True, Boolean(), Section.KEYWORD_ONLY)
 
     decays_in_update = True
-    not_lazy = "its bases are those of the whole table"
+    not_lazy = "its bases depend on the whole table"
 
     def axes(self, shape: tuple[int, ...]) -> list[int]:
         """Return the axes that have a basis."""

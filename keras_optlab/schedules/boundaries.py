@@ -16,7 +16,7 @@ def check_boundaries(boundaries: list, name: str, pieces: list) -> None:
     """
     if len(pieces) != len(boundaries) + 1:
         raise ValueError(
-            f"`{name}` must have one item more than `boundaries`: one for each interval. "
+            f"`{name}` must have one more item than `boundaries`, one per interval. "
             f"Received: {len(pieces)} {name} and {len(boundaries)} boundaries ({boundaries})."
         )
     if any(left >= right for left, right in pairwise(boundaries)):

@@ -129,8 +129,7 @@ def transform_checks(cls: type, **arguments: Any) -> list[tuple[str, Callable[[]
     """
     if not (isinstance(cls, type) and issubclass(cls, Transform)):
         raise TypeError(
-            "`check_transform` takes a class that is a subclass of keras_optlab's `Transform`. "
-            f"Received: {cls!r}"
+            f"`cls` must be a subclass of keras_optlab's `Transform`. Received: {cls!r}"
         )
     # Steps of SGD are linear in the gradients, while those of Adam would amplify rounding errors.
     problem = Problem(SGD, {"momentum": 0.9, "transforms": [cls(**arguments)]})

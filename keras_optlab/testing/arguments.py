@@ -17,7 +17,8 @@ def configuration(problem: Problem) -> None:
         optimizer = problem.optimizer(**change)
         if problem.cls.__name__ not in repr(optimizer):
             raise problem.fault(
-                f"its `repr` does not have its name. Received: {optimizer!r}. Do not override it."
+                f"its `repr` does not contain the class name. Received: {optimizer!r}. Do not "
+                "override `__repr__`."
             )
         clones = {
             "`from_config(get_config())`": _through_config,
@@ -28,15 +29,17 @@ def configuration(problem: Problem) -> None:
                 other = clone(optimizer)
             except Exception as error:
                 raise problem.fault(
-                    f"it cannot be made again by {how}: {first_line(error)}. Declare each argument "
-                    "in the class (`hyperparameter`, `option`) and let the base class do the rest."
+                    f"it cannot be recreated with {how}: {first_line(error)}. Declare each "
+                    "argument in the class (`hyperparameter`, `option`) and leave the rest to the "
+                    "base class."
                 ) from error
             ours, theirs = optimizer.configuration(), other.configuration()
             lost = [name for name in ours if not _same(ours[name], theirs.get(name))]
             if lost:
                 raise problem.fault(
-                    f"{how} loses `{lost[0]}`: it is {theirs.get(lost[0])!r}, not "
-                    f"{ours[lost[0]]!r}. Leave `get_config` and `from_config` to the base class."
+                    f"{how} does not preserve `{lost[0]}`: expected {ours[lost[0]]!r}, got "
+                    f"{theirs.get(lost[0])!r}. Leave `get_config` and `from_config` to the base "
+                    "class."
                 )
 
 
@@ -46,9 +49,10 @@ def _check_constructor(problem: Problem) -> None:
     for parameter in list(taken)[1:]:
         if parameter.kind in named and parameter.name not in problem.cls.declared_arguments:
             raise problem.fault(
-                f"`__init__` takes `{parameter.name}`, which is not declared, so no saved file "
-                f"has it. Declare it in the class: `{parameter.name}: float = hyperparameter(...)` "
-                "for a number of the formula, `option(...)` for anything else."
+                f"`__init__` takes `{parameter.name}`, which is not declared, so saved files do "
+                "not contain it. Declare it in the class: "
+                f"`{parameter.name}: float = hyperparameter(...)` for a number in the formula, "
+                "`option(...)` for anything else."
             )
 
 
@@ -80,10 +84,10 @@ def refused_values(problem: Problem) -> None:
                 if name in str(error):
                     continue
                 raise problem.fault(
-                    f"`{name}={value!r}` is refused by an error that does not name it: "
-                    f"{first_line(error)}. Let the domain of the declaration refuse it."
+                    f"the error for `{name}={value!r}` does not name `{name}`: "
+                    f"{first_line(error)}. Let the domain in its declaration reject the value."
                 ) from error
             raise problem.fault(
-                f"`{name}={value!r}` is not refused. Declare it with a domain, such as "
-                f"`hyperparameter(0.9, DECAY_RATE)`."
+                f"`{name}={value!r}` is accepted. Declare `{name}` with a domain that rejects it, "
+                "as in `hyperparameter(0.9, DECAY_RATE)`."
             )

@@ -62,7 +62,7 @@ def unknown_shapes(problem: Problem) -> None:
         problem,
         "with gradients of unknown static shape",
         _tf_function(input_signature=[specs]),
-        "Use `h.shape`, the shape of the whole variable, not `g.shape`.",
+        "Use `h.shape`, the shape of the whole variable, instead of `g.shape`.",
     )
 
 
@@ -104,10 +104,10 @@ def set_while_compiled(problem: Problem) -> None:
         difference = problem.difference(arrays(variables), expected)
         if difference:
             raise problem.fault(
-                f"`{name}` was set to {value} after the step was compiled, and the weights are not "
-                f"those of an optimizer made with it: {difference}. The formula does not read "
-                f"`h.{name}` but a number that was computed from it once: compute in `derive` what "
-                "is needed once a step."
+                f"setting `{name}` to {value} on a built optimizer gives other weights than "
+                f"constructing one with it: {difference}. The formula uses a number computed from "
+                f"it once, on build or in a trace, instead of reading `h.{name}`: compute per-step "
+                "values in `derive`."
             )
 
 
@@ -127,7 +127,7 @@ def _with_effect(
 def compiled_fit(problem: Problem) -> None:
     """Check `fit` of a model compiled with `jit_compile=True`; on torch, by dynamo."""
     if BACKEND == "torch" and not (shutil.which("c++") or shutil.which("g++")):
-        raise NotApplicable("torch's compiler needs a C++ compiler")
+        raise NotApplicable("`torch.compile` needs a C++ compiler")
     if BACKEND == "torch":
         import torch
 
@@ -139,7 +139,10 @@ def compiled_fit(problem: Problem) -> None:
         found = _fitted(problem, problem.optimizer(), jit_compile=True)
         difference = problem.difference(found, plain)
         if difference:
-            raise problem.fault(f"`fit` with `jit_compile=True` gives other weights: {difference}.")
+            raise problem.fault(
+                f"`fit` with `jit_compile=True` gives other weights than the plain formula: "
+                f"{difference}."
+            )
 
 
 def _fitted(problem: Problem, optimizer: Any, **how: bool) -> list[np.ndarray]:
@@ -221,8 +224,8 @@ def _running(problem: Problem, where: str, hint: str = "") -> Iterator[None]:
         raise
     except Exception as error:
         hint = hint or (
-            "A compiled step has no values yet while it is traced: write `ops.where(x > 0, a, b)` "
-            "for `if x > 0`, and neither `float(x)` nor `x.numpy()`."
+            "Tensors have no values while a step is traced: write `ops.where(x > 0, a, b)` instead "
+            "of `if x > 0`, and do not call `float(x)` or `x.numpy()`."
         )
         raise problem.fault(f"a step fails {where}: {first_line(error)}. {hint}") from error
 
@@ -231,8 +234,8 @@ def _compare(problem: Problem, variables: list[Any]) -> None:
     difference = problem.difference(arrays(variables))
     if difference:
         raise problem.fault(
-            f"the weights are not those of the plain formula: {difference}. The formula does "
-            "something once a trace or once a call, not once a variable and step: it may only "
+            f"the weights differ from those of the plain formula: {difference}. The formula does "
+            "something once per trace or call instead of once per variable and step: it may only "
             "compute from `g`, `p`, `s` and `h`."
         )
 
@@ -240,4 +243,6 @@ def _compare(problem: Problem, variables: list[Any]) -> None:
 def _only_on(problem: Problem, backend: str, what: str) -> None:
     if backend != BACKEND:
         names = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "torch"}
-        raise NotApplicable(f"{what} is {names[backend]}'s, and this is {names[BACKEND]}")
+        raise NotApplicable(
+            f"{what} exists only on {names[backend]}, and the backend is {names[BACKEND]}"
+        )

@@ -44,8 +44,9 @@ def plain_steps(problem: Problem) -> None:
     pairs = zip(problem.start, problem.expected, strict=True)
     if all(np.array_equal(start, end) for start, end in pairs):
         raise problem.fault(
-            f"no variable moves in {problem.steps} steps, so nothing can be checked. `step` "
-            "returns what is subtracted from the parameter; is it zero, or the learning rate?"
+            f"no variable moves in {problem.steps} steps, so nothing can be checked. `step` must "
+            "return what to subtract from the parameter: check that neither it nor the learning "
+            "rate is zero."
         )
 
 
@@ -63,23 +64,23 @@ def _check_calls(problem: Problem) -> None:
     if failure is not None:
         where = "".join(f", for {note}" for note in getattr(failure, "__notes__", ()))
         raise problem.fault(
-            f"a step raises {first_line(failure)}{where}. Variables of all shapes occur, scalars "
-            "and empty ones too."
+            f"a step raises {first_line(failure)}{where}. It must work for variables of any shape, "
+            "including scalars and empty ones."
         ) from failure
 
 
 def pure_step(problem: Problem) -> None:
     """Check that `step` changes none of its inputs."""
     if BACKEND != "torch":
-        raise NotApplicable(f"tensors of {BACKEND} cannot be changed in place")
+        raise NotApplicable(f"{BACKEND} tensors cannot be modified in place")
     for call in problem.calls:
         after = numbers_of(call.given)
         for name, value in call.before.items():
             if not np.array_equal(value, after[name], equal_nan=True):
                 raise problem.fault(
-                    f"`step` changes {name} in place, for `{call.name}`. The engine reads what it "
-                    "has given to `step` again, and other backends' tensors cannot be changed: "
-                    "compute a new tensor (`x = x * 2`, not `x *= 2` or `x.mul_(2)`)."
+                    f"`step` modifies {name} in place, for `{call.name}`. The engine reads the "
+                    "inputs of `step` again, and tensors of other backends are immutable: compute "
+                    "a new tensor (`x = x * 2`, not `x *= 2` or `x.mul_(2)`)."
                 )
 
 
@@ -94,23 +95,23 @@ def _check_result(problem: Problem, call: Call) -> None:
     for what, (value, like) in results.items():
         if not ops.is_tensor(value):
             raise problem.fault(
-                f"{what} of `{call.name}` is {value!r}, not a tensor. Make it one of the shape "
-                "that it stands for, such as `ops.zeros_like(p)`."
+                f"{what} of `{call.name}` must be a tensor. Received: {value!r}. Return a tensor "
+                "of the expected shape, such as `ops.zeros_like(p)`."
             )
         found, expected = tuple(value.shape), tuple(like.shape)
         if found != expected:
             raise problem.fault(
-                f"{what} of `{call.name}` has the shape {found}, where {expected} is expected. "
-                "Sums and means have fewer dimensions than a variable: broadcast them, or keep the "
-                "result in a slot of its own shape, `Slot(shape=...)`."
+                f"{what} of `{call.name}` has shape {found}, expected {expected}. Sums and means "
+                "have fewer dimensions than the variable: broadcast them, or declare a slot of "
+                "their shape, `Slot(shape=...)`."
             )
         found = keras.backend.standardize_dtype(value.dtype)
         if found != dtype:
             raise problem.fault(
-                f"{what} of `{call.name}` is {found}, where the formula computes in {dtype}. Some "
-                "operation gives another dtype than it is given: a tensor made without "
-                "`dtype=p.dtype`, a cast, or a function such as `keras.ops.maximum`, which gives "
-                "float32 for float64 on torch."
+                f"{what} of `{call.name}` is {found}, but the formula computes in {dtype}. Some "
+                "operation changes the dtype: a tensor created without `dtype=p.dtype`, a cast, or "
+                "a function such as `keras.ops.maximum`, which returns float32 for float64 on "
+                "torch."
             )
 
 
@@ -141,8 +142,8 @@ def float64_variables(problem: Problem) -> None:
         difference = precise.difference(arrays(variables))
         if difference:
             raise problem.fault(
-                f"float64 variables get other weights in `apply` than from the plain formula: "
-                f"{difference}. Some number of the formula is float32."
+                f"`apply` updates float64 variables differently from the plain formula: "
+                f"{difference}. Part of the formula computes in float32."
             )
 
 
@@ -153,20 +154,20 @@ def double_precision() -> AbstractContextManager:
     import jax
 
     if not hasattr(jax, "enable_x64"):
-        raise NotApplicable("JAX before 0.8 has float64 only where JAX_ENABLE_X64=1 is set")
+        raise NotApplicable("JAX before 0.8 supports float64 only with JAX_ENABLE_X64=1")
     return jax.enable_x64(True)
 
 
 def zero_gradients(problem: Problem) -> None:
     """Check that zero gradients leave everything finite, even at zero weights."""
     zeros = [np.zeros_like(value) for value in problem.start]
-    for where in ("ordinary weights", "weights of zero", "weights that were trained before"):
+    for where in ("random weights", "zero weights", "trained weights"):
         optimizer, variables = problem.built()
-        if where == "weights of zero":
+        if where == "zero weights":
             for variable, value in zip(variables, zeros, strict=True):
                 variable.assign(value)
         run_plainly(optimizer)
-        if where == "weights that were trained before":
+        if where == "trained weights":
             take_steps(optimizer, variables, problem.gradients)
         take_steps(optimizer, variables, [zeros, zeros])
         for number, (name, variable) in enumerate(zip(problem.names, variables, strict=True)):
@@ -178,9 +179,9 @@ def zero_gradients(problem: Problem) -> None:
             for what, value in values.items():
                 if not np.all(np.isfinite(value.astype("float64"))):
                     raise problem.fault(
-                        f"after a gradient of zeros, {what} has a NaN or an infinity (at {where}). "
-                        "Some divisor is zero, as layers without input and variables that start "
-                        "from zero make it: add an epsilon, or divide by "
+                        f"after steps from {where} with zero gradients, {what} contains a NaN or "
+                        "an infinity. A divisor is zero, as happens when all inputs of a layer are "
+                        "zero or a variable is initialized to zero: add an epsilon, or divide by "
                         "`ops.where(x > 0, x, 1.0)`."
                     )
 
@@ -193,9 +194,9 @@ def repeatable(problem: Problem) -> None:
             raise problem.fault(
                 f"`{name}` differs between two runs from the same state with the same gradients. "
                 "The formula draws random numbers (`numpy.random`, or `keras.random` without a "
-                "seed), or reads what changes outside of the optimizer, so no run can be resumed "
-                "or compiled. Say `draws = True` and draw from `h.random`, or compute such numbers "
-                "from saved state: from `h.t`, or a `Scalar`."
+                "seed) or reads state from outside the optimizer, so training cannot be resumed or "
+                "compiled. Set `draws = True` and draw from `h.random`, or compute such numbers "
+                "from saved state: `h.t` or a `Scalar`."
             )
 
 
@@ -207,8 +208,9 @@ def clone(problem: Problem) -> None:
     difference = problem.difference(arrays(variables))
     if difference:
         raise problem.fault(
-            f"what `from_config(get_config())` makes trains to other weights: {difference}. Some "
-            "argument is not in the configuration: declare it (`hyperparameter`, `option`)."
+            f"the optimizer from `from_config(get_config())` trains to different weights: "
+            f"{difference}. An argument is missing from the configuration: declare it "
+            "(`hyperparameter`, `option`)."
         )
 
 
@@ -216,9 +218,12 @@ def claimed_scope(problem: Problem) -> None:
     """Check that parts of a variable, where `scope` allows them, give the results of the whole."""
     calls = [call for call in problem.last_calls if call.elementwise or call.takes_rows]
     if not calls:
-        claims = problem.cls.scope.is_within_rows
-        claim = f"{problem.cls.scope.name}, but needs each variable whole" if claims else "VARIABLE"
-        raise NotApplicable(f"its scope is {claim}: the engine never cuts or joins variables")
+        reason = (
+            "but other parts of the update need the whole variable"
+            if problem.cls.scope.is_within_rows
+            else "which claims nothing about parts of a variable"
+        )
+        raise NotApplicable(f"its scope is {problem.cls.scope.name}, {reason}")
     optimizer, _ = problem.built()
     for call in calls:
         _, parameter, slots, _ = call.given
@@ -228,8 +233,8 @@ def claimed_scope(problem: Problem) -> None:
             if (found[:1] != rows) if not call.elementwise else (found != expected):
                 raise problem.fault(
                     f"`scope = {problem.cls.scope}` is wrong: the slot `{name}` of `{call.name}` "
-                    f"has the shape {found}, which does not go with the variable's. Say `scope = "
-                    "Scope.VARIABLE`."
+                    f"has shape {found}, which does not match the variable's shape {expected}. Set "
+                    "`scope = Scope.VARIABLE`."
                 )
         size = int(np.prod(parameter.shape)) if call.elementwise else sum(rows)
         if size and call.elementwise:
@@ -244,6 +249,8 @@ def _check_parts(problem: Problem, optimizer: Any, call: Call, parts: list[slice
     shape = () if call.elementwise else h.shape
     numbers = SimpleNamespace(**{**vars(h), "shape": shape})
     how = "flattened" if call.elementwise else "by rows"
+    if len(parts) > 1:
+        how = f"in {len(parts)} parts, {how}"
     steps, new_slots = [], []
     for part in parts:
 
@@ -257,8 +264,8 @@ def _check_parts(problem: Problem, optimizer: Any, call: Call, parts: list[slice
                 step, new = optimizer.step(cut(gradient), cut(parameter), own, numbers)
         except Exception as error:
             raise problem.fault(
-                f"`scope = {problem.cls.scope}` is wrong: `step` fails for a part of "
-                f"`{call.name}`, {how}: {first_line(error)}. Say `scope = Scope.VARIABLE`."
+                f"`scope = {problem.cls.scope}` is wrong: `step` fails when it gets `{call.name}` "
+                f"{how}: {first_line(error)}. Set `scope = Scope.VARIABLE`."
             ) from error
         steps.append(numpy(step))
         new_slots.append({name: numpy(value) for name, value in new.items()})
@@ -272,8 +279,8 @@ def _check_parts(problem: Problem, optimizer: Any, call: Call, parts: list[slice
         limit = ROUNDING * np.max(np.abs(whole), initial=0.0) + rounding
         if whole.shape != found.shape or not np.all(np.abs(whole - found) <= limit):
             raise problem.fault(
-                f"`scope = {problem.cls.scope}` is wrong: {what} of `{call.name}` is another when "
-                f"the variable is given to `step` in {len(parts)} part(s), {how}, as the engine "
-                "may do. The formula has a norm, a mean, a product of matrices, `g.shape` or "
-                "`h.shape` in it: say `scope = Scope.VARIABLE`, or measure it in a pass (`sums`)."
+                f"`scope = {problem.cls.scope}` is wrong: {what} of `{call.name}` differs when "
+                f"`step` gets the variable {how}, as the engine may pass it. The formula uses a "
+                "norm, a mean, a matrix product, `g.shape` or `h.shape`: set `scope = "
+                "Scope.VARIABLE`, or compute sums in a method marked `@sums()`."
             )

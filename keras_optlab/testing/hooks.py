@@ -53,7 +53,7 @@ def hooks_of(problem: Problem) -> list[Hook]:
     """Return the hooks of the problem's transform for each variable, after two steps."""
     transform = transform_of(problem)
     if transform.all_gradients and not transform.acts_on_variables:
-        raise NotApplicable("the transform has `all_gradients`, and no hook for a variable")
+        raise NotApplicable("the transform has no hook for variables, only `all_gradients`")
     optimizer, variables = problem.built()
     try:
         take_steps(optimizer, variables, problem.gradients[:2])
@@ -99,19 +99,19 @@ def hook_of_all_gradients(problem: Problem) -> None:
         raise problem.fault(f"`all_gradients` raises {first_line(error)}.") from error
     if not isinstance(result, list) or len(result) != len(given):
         raise problem.fault(
-            f"`all_gradients` must return a list of {len(given)} gradients, one for each that it "
-            f"gets. Received: {result!r}"
+            f"`all_gradients` must return a list of {len(given)} gradients, one for each input. "
+            f"Received: {result!r}"
         )
     for n, (new, old) in enumerate(zip(result, before, strict=True)):
         found = tuple(new.shape), keras.backend.standardize_dtype(new.dtype)
         if found != (old.shape, dtype):
             raise problem.fault(
-                f"`all_gradients` returns {found[1]} of shape {found[0]} for gradient {n}, where "
-                f"{dtype} of shape {old.shape} is expected."
+                f"`all_gradients` returns {found[1]} of shape {found[0]} for gradient {n}, "
+                f"expected {dtype} of shape {old.shape}."
             )
         if not np.array_equal(old, numpy(given[n]), equal_nan=True):
             raise problem.fault(
-                f"`all_gradients` changes gradient {n} in place. Compute a new tensor."
+                f"`all_gradients` modifies gradient {n} in place. Compute a new tensor."
             )
 
 
@@ -125,8 +125,8 @@ def hook_results(problem: Problem) -> None:
             raise problem.fault(f"{what} raises {first_line(error)}.") from error
         if not (isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], dict)):
             raise problem.fault(
-                f"{what} must return a tuple: what it changes, and a dictionary of the new slots. "
-                f"Received: {result!r}"
+                f"{what} must return a tuple: the new {hook.name}, and a dictionary of the new "
+                f"slots. Received: {result!r}"
             )
         value, new_slots = result
         unknown = set(new_slots) - set(vars(hook.slots))
@@ -135,7 +135,7 @@ def hook_results(problem: Problem) -> None:
                 f"{what} returns the new slot {sorted(unknown)[0]!r}, which is not declared: "
                 f"`slots` has {sorted(vars(hook.slots))}."
             )
-        expected = {"its result": (value, hook.tensors[0])}
+        expected = {"the result": (value, hook.tensors[0])}
         for name, new in new_slots.items():
             expected[f"the new slot `{name}`"] = new, getattr(hook.slots, name)
         for part, (new, like) in expected.items():
@@ -143,15 +143,15 @@ def hook_results(problem: Problem) -> None:
             found = tuple(new.shape), dtype
             if found != (tuple(like.shape), arithmetic_dtype(problem.dtype)):
                 raise problem.fault(
-                    f"{part} of {what} is {dtype} of shape {found[0]}, where "
-                    f"{arithmetic_dtype(problem.dtype)} of shape {tuple(like.shape)} is expected."
+                    f"{part} of {what} is {dtype} of shape {found[0]}, expected "
+                    f"{arithmetic_dtype(problem.dtype)} of shape {tuple(like.shape)}."
                 )
 
 
 def pure_hooks(problem: Problem) -> None:
     """Check that no hook changes its inputs."""
     if BACKEND != "torch":
-        raise NotApplicable(f"tensors of {BACKEND} cannot be changed in place")
+        raise NotApplicable(f"{BACKEND} tensors cannot be modified in place")
     for hook in hooks_of(problem):
         given = [*hook.tensors, *vars(hook.slots).values()]
         before = [numpy(tensor) for tensor in given]
@@ -159,8 +159,8 @@ def pure_hooks(problem: Problem) -> None:
         for old, tensor in zip(before, given, strict=True):
             if not np.array_equal(old, numpy(tensor), equal_nan=True):
                 raise problem.fault(
-                    f"`{hook.name}` of `{hook.variable}` changes in place what it is given. Hooks "
-                    "are run again for passes and for XLA's order: compute a new tensor."
+                    f"`{hook.name}` of `{hook.variable}` modifies its inputs in place. The engine "
+                    "may run a hook more than once per step: compute a new tensor."
                 )
 
 
@@ -175,7 +175,7 @@ def claimed_scope_of_hooks(problem: Problem) -> None:
         if hook.transform.scope.is_within_rows or hook.transform.passes
     ]
     if not may_be_cut:
-        raise NotApplicable("its scope is VARIABLE: the engine never cuts what it gives to it")
+        raise NotApplicable("its scope is VARIABLE, which claims nothing about parts of a variable")
     for hook in may_be_cut:
         by_rows = hook.transform.scope is Scope.ROW
         shape = tuple(hook.tensors[0].shape)
@@ -198,9 +198,12 @@ def claimed_scope_of_hooks(problem: Problem) -> None:
             parts.append(numpy(hook(tuple(map(cut, hook.tensors)), slots, h)[0]).ravel())
         whole, found = numpy(whole).ravel(), np.concatenate(parts)
         if not np.all(np.abs(whole - found) <= ROUNDING * np.max(np.abs(whole))):
+            claim, remedy = "", "compute all sums"
+            if hook.transform.scope.is_within_rows:
+                claim = f"`scope = {hook.transform.scope}` is wrong: "
+                remedy = "set `scope = Scope.VARIABLE`, or compute sums"
             raise problem.fault(
-                f"`scope = {hook.transform.scope}` is wrong: `{hook.name}` of `{hook.variable}` "
-                "gives something else for the two halves of the variable. There is a norm, a "
-                "mean or a shape in it: say `scope = Scope.VARIABLE`, or take its sums in a method "
-                "that `sums` marks."
+                f"{claim}`{hook.name}` of `{hook.variable}` gives other results for the two halves "
+                "of the variable than for the whole, and the engine may split it. The hook uses a "
+                f"norm, a mean or a shape: {remedy} in a method marked `@sums()`."
             )

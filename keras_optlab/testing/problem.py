@@ -78,8 +78,7 @@ class Problem:
     ) -> None:
         if not (inspect.isclass(cls) and issubclass(cls, Optimizer)):
             raise TypeError(
-                "`check_optimizer` takes a class that is a subclass of keras_optlab's `Optimizer`. "
-                f"Received: {cls!r}"
+                f"`cls` must be a subclass of keras_optlab's `Optimizer`. Received: {cls!r}"
             )
         self.cls = cls
         self.arguments = arguments
@@ -104,7 +103,8 @@ class Problem:
         """
         if self.optimizer().slot_dtype == "bfloat16":
             raise NotApplicable(
-                "slots of bfloat16 are rounded at random, by the last bits of what is rounded"
+                "bfloat16 slots use stochastic rounding, which depends on the last bits of the "
+                "values"
             )
 
     @cached_property
@@ -211,7 +211,7 @@ class Problem:
             error = np.max(np.maximum(np.abs(value - end) - rounding, 0.0), initial=0.0)
             if not error <= TOLERANCES[self.dtype] * distance:
                 share = error / distance if distance else np.inf
-                return f"`{name}` is off by {share:.1e} of the distance that it travels"
+                return f"`{name}` is off by {share:.1e} of the distance it travels"
         return ""
 
     # Hyperparameters

@@ -13,9 +13,9 @@ from keras_optlab.testing.internals import run_plainly
 from keras_optlab.testing.problem import Problem, arrays, first_line, take_steps
 
 STATE = (
-    "The formula reads state that is not saved: an attribute, a variable that is made by hand, or "
-    "a random generator. Keep it in a `Slot` (one for each variable) or a `Scalar`, compute it "
-    "from `h.t`, or draw it from `h.random`."
+    "The formula reads state that is not saved: an attribute, a variable created by hand, or a "
+    "random generator. Keep it in a `Slot` (one per variable) or a `Scalar`, compute it from "
+    "`h.t`, or draw it from `h.random`."
 )
 
 
@@ -32,16 +32,17 @@ def saved_state(problem: Problem) -> None:
             resumed: Any = keras.saving.load_model(path, custom_objects={name: problem.cls})
         except Exception as error:
             raise problem.fault(
-                f"a model that it trains cannot be saved and loaded: {first_line(error)}. Let the "
-                "base class do `__init__`, `get_config`, `save_own_variables` and their opposites."
+                f"a model compiled with it cannot be saved and loaded: {first_line(error)}. Leave "
+                "`__init__`, `get_config`, `save_own_variables` and their counterparts to the base "
+                "class."
             ) from error
     variables = resumed.trainable_variables
     take_steps(run_plainly(resumed.optimizer), variables, problem.gradients[half:])
     difference = problem.difference(arrays(variables))
     if difference:
         raise problem.fault(
-            f"a training that is saved after {half} steps, loaded and goes on ends elsewhere than "
-            f"one that goes straight on: {difference}. {STATE}"
+            f"training saved after {half} steps and resumed ends with different weights than "
+            f"uninterrupted training: {difference}. {STATE}"
         )
 
 
@@ -54,8 +55,8 @@ def copied_state(problem: Problem) -> None:
         resumed = _copied(optimizer)
     except Exception as error:
         raise problem.fault(
-            f"it cannot be pickled or copied: {first_line(error)}. Give the constructor functions "
-            "and objects that can be."
+            f"it cannot be pickled or copied: {first_line(error)}. Pass only picklable functions "
+            "and objects to the constructor."
         ) from error
     copies = problem.variables()
     for variable, value in zip(copies, arrays(variables), strict=True):
@@ -64,8 +65,8 @@ def copied_state(problem: Problem) -> None:
     difference = problem.difference(arrays(copies))
     if difference:
         raise problem.fault(
-            f"a copy that is made after {half} steps, by pickle or `copy.deepcopy`, goes on to "
-            f"other weights than the original: {difference}. {STATE}"
+            f"a copy made after {half} steps, by pickle or `copy.deepcopy`, trains to different "
+            f"weights than the original: {difference}. {STATE}"
         )
 
 

@@ -70,8 +70,8 @@ class Average(Transform):
     def validate(self) -> None:
         if self.warmup_scale is not None and self.decay is None:
             raise ValueError(
-                "`warmup_scale` belongs to a moving average. Received: warmup_scale="
-                f"{self.warmup_scale} and decay=None. Give a `decay`, or leave it out."
+                "`warmup_scale` requires `decay`. Received: warmup_scale="
+                f"{self.warmup_scale} and decay=None. Set `decay`, or remove `warmup_scale`."
             )
 
     def slots(self, variable: Any) -> dict[str, Slot]:

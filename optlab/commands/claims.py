@@ -23,7 +23,7 @@ def claims(
         list[str] | None,
         typer.Option(
             metavar="NUMBERS",
-            help=f"Numbers of claims, 1 to {LAST}, with commas between them: 1,4,13.",
+            help=f"Numbers of claims, 1 to {LAST}, separated by commas: 1,4,13.",
             show_default="all",
         ),
     ] = None,
@@ -33,8 +33,8 @@ def claims(
 ) -> int:
     """Test 14 common claims about optimizers and schedules, with a picture of each.
 
-    The pictures and the figures, as claims.json, are written to a folder. The exit code is 1 if
-    a figure is not as documented.
+    The pictures and a file with the figures, claims.json, are written to a folder. The exit code
+    is 1 if a figure is not as documented.
     """
     expected = f"the number of a claim, 1 to {LAST}"
     numbers = sorted(set(parse_list("--claims", claims, claim_number, expected)))
@@ -95,7 +95,7 @@ def print_figures(evidence: "Evidence") -> None:
     table = simple_table("Figure", "Measured", "Threshold", "")
     table.columns[0].no_wrap = False
     for one in evidence.measurements:
-        outcome = "kept" if one.passed else "not kept"
+        outcome = "met" if one.passed else "not met"
         if not one.is_as_documented:
             outcome += ", NOT AS DOCUMENTED"
         elif not one.passed:

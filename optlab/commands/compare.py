@@ -28,8 +28,8 @@ def compare(
         list[str] | None,
         typer.Option(
             metavar="NAMES",
-            help="Schedules, as `optlab list` names them, or OneCycle, with commas between them. "
-            "Without --optimizers and --schedules, all of both are trained.",
+            help="Schedules, named as in `optlab list`, or OneCycle, separated by commas. Without "
+            "--optimizers and --schedules, all of both are trained.",
         ),
     ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the training data.")] = 5,
@@ -40,29 +40,29 @@ def compare(
     task: Annotated[
         Literal["classification", "regression"] | None,
         options.users(
-            help="What is learned: classes or numbers. Numbers are standardized, unless --model is "
-            "given.",
-            show_default="regression if any label is not whole",
+            help="Whether to predict classes or numbers. Numbers are standardized, unless --model "
+            "is given.",
+            show_default="regression if any label is not a whole number",
         ),
     ] = None,
     seed: options.Seed = 0,
     seeds: Annotated[
         int,
-        measured(min=1, help="How many seeds, from --seed on: each row has the mean and spread."),
+        measured(min=1, help="Number of seeds, from --seed up; each row shows mean and spread."),
     ] = 1,
     sweep: Annotated[
         bool,
         measured(
             "--sweep",
-            help="Try five learning rates in each row, from a tenth to ten times the one that it "
-            "has without, and show the best in validation.",
+            help="Try five learning rates for each row, from a tenth to ten times its standard "
+            "rate, and show the one that is best in validation.",
         ),
     ] = False,
     sweep_factors: Annotated[
         list[str] | None,
         measured(
             metavar="FACTORS",
-            help="Sweep over the learning rate times these factors instead: 0.3,1,3.",
+            help="Sweep over the standard rate times these factors instead: 0.3,1,3.",
         ),
     ] = None,
     tune: Annotated[
@@ -70,59 +70,59 @@ def compare(
         measured(
             min=0,
             metavar="TRIALS",
-            help="Search for the best learning rate, decay rates, weight decay and similar "
-            "arguments of each row by Optuna, in this many trials; it ends those that fall behind.",
+            help="Number of Optuna trials that search for each row's learning rate, decay rates, "
+            "weight decay and similar arguments. Trials that fall behind end early.",
         ),
     ] = 0,
     metric: Annotated[
         str | None,
         measured(
-            help="Metric that orders rates and trials: any that Keras' `compile` takes, such as "
-            "r2_score, or loss, or my_code.py:function.",
-            show_default="the model's first, or accuracy or mean_absolute_error",
+            help="Metric that ranks rates and trials: any name that `compile` takes, such as "
+            "r2_score; loss; or a function, such as my_code.py:metric.",
+            show_default="the model's first, else accuracy or mean_absolute_error",
         ),
     ] = None,
     higher_is_better: Annotated[
         bool | None,
         measured(
             "--higher-is-better/--lower-is-better",
-            help="Which values of the metric are better.",
-            show_default="what Keras says of it",
+            help="Whether higher or lower values of the metric are better.",
+            show_default="as Keras defines it",
         ),
     ] = None,
     target: Annotated[
         float | None,
         measured(
-            help="Measure the time until the metric is as good, such as 0.9.",
+            help="Metric value up to which time is measured, such as 0.9.",
             show_default="5 % worse than the best row's",
         ),
     ] = None,
     without_built_in: Annotated[
-        bool, measured("--without-built-in", help="Leave out Keras' own optimizers.")
+        bool, measured("--without-built-in", help="Leave out Keras' built-ins.")
     ] = False,
-    jobs: Annotated[int, placed(min=1, help="Processes that train.")] = 1,
+    jobs: Annotated[int, placed(min=1, help="Number of processes that train at a time.")] = 1,
     dask: Annotated[
         str | None,
         placed(
             metavar="ADDRESS",
-            help="Train on the workers of a Dask cluster: the address of its scheduler, such as "
-            "tcp://host:8786.",
+            help="Address of the scheduler of a Dask cluster, such as tcp://host:8786, whose "
+            "workers train instead of this machine.",
         ),
     ] = None,
     out: Annotated[
         Path,
         placed(
-            help="Folder of the report. Finished runs are kept in it, so that the same command "
-            "goes on where it was interrupted."
+            help="Folder for the report. Finished runs are kept there, so that the same command "
+            "resumes if it was interrupted."
         ),
     ] = Path("optlab-report"),
     fresh: Annotated[
-        bool, placed("--fresh", help="Delete the finished runs, and train all of them again.")
+        bool, placed("--fresh", help="Delete the finished runs first, and train everything again.")
     ] = False,
     as_json: options.Json = False,
     backend: options.Backend = None,
 ) -> None:
-    """Train with each algorithm and schedule, ours and Keras' own, and write a report.
+    """Train with each algorithm and schedule, ours and Keras' built-ins, and write a report.
 
     For example: `optlab compare --optimizers SGD,Adam --seeds 3 --tune 20`.
     """
@@ -170,13 +170,13 @@ def show(results: "Results") -> None:
             console.print(f"{comparison.name}: {comparison.note}")
         if comparison.at_edge:
             console.print(
-                f"{comparison.name}: the best rate, {comparison.rate:.3g}, is at the edge of what "
-                "was tried; try others with --sweep-factors"
+                f"{comparison.name}: the best rate, {comparison.rate:.3g}, is at the edge of the "
+                "range tried; try others with --sweep-factors"
             )
     if results.reused:
-        print(f"{results.reused} finished runs were there already (--fresh trains them again)")
+        print(f"Finished runs reused: {results.reused} (--fresh trains them again)")
     if results.damaged:
-        print(f"{results.damaged} files of finished runs were damaged: trained again")
+        print(f"Damaged files of finished runs, trained again: {results.damaged}")
     print(f"{results.seconds:.0f} s on {results.versions['backend']}")
 
 
@@ -189,8 +189,8 @@ def tables(results: "Results", kind: str, title: str) -> Iterator["Table"]:
     rate = "best\nrate" if len(results.settings.sweep) > 1 or tune else "highest\nrate"
     ours = "\n".join([*metric.title.split(), "ours"])
     target = "" if results.target is None else f"to {metric.shown(results.target)}\n"
-    headings = (rate, ours, "Keras", f"{target}steps", "s", "weights\ndiffer")
-    table = simple_table(title, *headings, "ms a\nstep\nours", "Keras", "ratio")
+    headings = (rate, ours, "Keras", f"{target}steps", "s", "weight\ndiff.")
+    table = simple_table(title, *headings, "ms per\nstep\nours", "Keras", "ratio")
     for comparison in results.of_kind(kind):
         shown = (cell.line for cell in cells(results, comparison))
         table.add_row(comparison.name, f"{comparison.rate:.3g}", *shown)

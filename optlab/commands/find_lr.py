@@ -17,12 +17,12 @@ def find_lr(
     optimizer: Annotated[
         str | None,
         typer.Option(
-            help="Algorithm, as `optlab list` names it.", show_default="that of the model, or Adam"
+            help="Algorithm, named as in `optlab list`.", show_default="the model's, or Adam"
         ),
     ] = None,
-    start: Annotated[float, typer.Option(help="The first rate.")] = 1e-7,
-    end: Annotated[float, typer.Option(help="The last rate.")] = 10.0,
-    steps: Annotated[int, typer.Option(min=2, help="Updates, at a rate each.")] = 100,
+    start: Annotated[float, typer.Option(help="First learning rate.")] = 1e-7,
+    end: Annotated[float, typer.Option(help="Last learning rate.")] = 10.0,
+    steps: Annotated[int, typer.Option(min=2, help="Number of updates, at rising rates.")] = 100,
     batch_size: BatchSize = 32,
     data: Data = None,
     label: Label = None,

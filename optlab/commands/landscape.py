@@ -1,4 +1,4 @@
-"""`optlab landscape`: watch optimizers on functions of two numbers."""
+"""`optlab landscape`: watch optimizers on functions of two variables."""
 
 import math
 from pathlib import Path
@@ -18,8 +18,8 @@ def landscape(
         list[str] | None,
         typer.Option(
             metavar="NAMES",
-            help="Of rosenbrock, beale, himmelblau, bowl, plateau, saddle and noisy-valley, with "
-            "commas between them.",
+            help="Any of rosenbrock, beale, himmelblau, bowl, plateau, saddle and noisy-valley, "
+            "separated by commas.",
             show_default="all",
         ),
     ] = None,
@@ -27,21 +27,21 @@ def landscape(
         list[str] | None,
         typer.Option(
             metavar="NAME=RATE",
-            help="Learning rates, with commas between them: SGD=0.05,Adam=0.3.",
-            show_default="what suits the surface",
+            help="Learning rates, separated by commas: SGD=0.05,Adam=0.3.",
+            show_default="rates that suit the surface",
         ),
     ] = None,
     built_in: Annotated[
-        bool, typer.Option("--built-in", help="Show Keras' own optimizers too.")
+        bool, typer.Option("--built-in", help="Show Keras' built-ins too.")
     ] = False,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of each algorithm.")] = 200,
+    steps: Annotated[int, typer.Option(min=1, help="Number of steps for each algorithm.")] = 200,
     seed: Seed = 0,
     out: OutFolder = Path("optlab-landscape"),
     backend: Backend = None,
 ) -> None:
-    """Watch algorithms go down seven surfaces: pictures, and a page with a slider.
+    """Watch algorithms descend seven surfaces, in pictures and on a page with a slider.
 
-    Those shown by default are SGD, Momentum, Nesterov, Adagrad, RMSprop and Adam.
+    By default, these are SGD, Momentum, Nesterov, Adagrad, RMSprop and Adam.
     """
     expected = "NAME=RATE with RATE >= 0"
     given = parse_list("--learning-rate", learning_rate, named_rate, expected)
@@ -56,8 +56,8 @@ def landscape(
     rates = {pick([name], landscape.NAMES, "optimizer")[0]: rate for name, rate in given}
     if not_shown := ", ".join(name for name in rates if name not in names):
         raise InputError(
-            f"--learning-rate names {not_shown}, which --optimizers leaves out; shown are "
-            f"{', '.join(names)}"
+            f"--learning-rate must name optimizers that are shown: {', '.join(names)}. Received: "
+            f"{not_shown}"
         )
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)

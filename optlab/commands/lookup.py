@@ -36,7 +36,7 @@ def list_everything(as_json: Json = False, backend: Backend = None) -> None:
 def show(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="NAME", help="Its name, as `optlab list` has it, in any case."),
+        typer.Argument(metavar="NAME", help="Name, as in `optlab list`; case does not matter."),
     ] = None,
     as_json: Json = False,
     backend: Backend = None,
@@ -44,15 +44,10 @@ def show(
     """Show one algorithm, transform, schedule or callback: equations, arguments, source."""
     start_keras(backend)
     from keras_optlab.lab import catalogue
-    from keras_optlab.lab.errors import InputError, pick_one
+    from keras_optlab.lab.errors import pick_one
 
     classes = {cls.__name__: cls for group in catalogue.groups().values() for cls in group}
-    try:
-        if name is None:
-            raise InputError("name an algorithm, transform, schedule or callback")
-        found = catalogue.describe(classes[pick_one(name, classes, "name")])
-    except InputError as error:
-        raise InputError(f"{error}; there are {', '.join(classes)}") from None
+    found = catalogue.describe(classes[pick_one(name or "", classes, "name")])
     if as_json:
         print_json(found)
         return
@@ -68,7 +63,7 @@ def show(
         found["body"],
         section("Arguments", meanings(entry["arguments"])),
         section("Arguments of every optimizer", meanings(inherited)) if inherited else "",
-        section("Next to Keras", map(indented, found["beside_keras"])),
+        section("Compared with Keras", map(indented, found["compared_with_keras"])),
         section("Source", [indented(found["source"])]),
     ]
     print(*filter(None, sections), sep="\n\n")

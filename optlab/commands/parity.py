@@ -11,7 +11,7 @@ def parity(
     as_json: Json = False,
     backend: Backend = None,
 ) -> int:
-    """Measure how far each algorithm is from Keras' own; exit code 1 if one is too far."""
+    """Measure how far each algorithm is from Keras' built-in; exit code 1 if one is too far."""
     start_keras(backend)
     from keras_optlab.lab import parity
     from keras_optlab.lab.errors import InputError, pick
@@ -20,7 +20,7 @@ def parity(
     names = pick(optimizers, parity.ALGORITHMS, "optimizer") if optimizers else None
     cases = parity.cases(names)
     if not cases:
-        raise InputError(f"this Keras has nothing to compare {', '.join(names or ())} with")
+        raise InputError(f"this version of Keras has no counterpart of {', '.join(names or ())}")
     results = []
     with progress_bar() as progress:
         for number, case in enumerate(cases):
