@@ -1,11 +1,11 @@
-"""What all tests share: settings of the backends, and a small training task."""
+"""Setup shared by all tests: backend settings and a small training task."""
 
 import os
 import tempfile
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# Tests run in as many processes as there are cores; torch's threads would wait for each other.
+# Tests run in one process per core; torch's threads would only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import hypothesis
@@ -16,12 +16,12 @@ from training_task import Task
 
 from keras_optlab.lab.network import set_seed
 
-# The same examples each time, so that a test fails at the commit that breaks it;
-# `--hypothesis-profile=default` draws others.
+# Draw the same examples each time, so that a test fails at the commit that breaks it;
+# `--hypothesis-profile=default` draws new ones.
 hypothesis.settings.register_profile("repeatable", derandomize=True)
 hypothesis.settings.load_profile("repeatable")
 
-# JAX compiles only once what several tests have in common; nothing is left behind.
+# Tests share JAX's compiled programs through a temporary cache, which is deleted at the end.
 COMPILED = tempfile.TemporaryDirectory()
 if keras.backend.backend() == "jax":
     import jax
@@ -32,7 +32,7 @@ if keras.backend.backend() == "jax":
 
 
 TESTS = Path(__file__).parent
-# What users meet, which CI runs on all backends, slow or not.
+# User-facing tests, which CI runs on all backends, slow ones included.
 GATE = (
     "contexts/",
     "devices/",
@@ -45,7 +45,7 @@ GATE = (
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of `GATE`, before `-m` selects."""
+    """Mark the tests in `GATE` before `-m` selects."""
     for item in items:
         is_here = item.path.is_relative_to(TESTS)
         if is_here and item.path.relative_to(TESTS).as_posix().startswith(GATE):
@@ -54,7 +54,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
-    """Begin each test with the same random numbers, in whatever order and process it runs."""
+    """Seed each test identically, whatever its order and process."""
     set_seed(0)
 
 
@@ -65,7 +65,7 @@ def task() -> Task:
 
 @pytest.fixture
 def float64():
-    """Float64 throughout, the optimizer's variables included."""
+    """Use float64 throughout, including the optimizer's variables."""
     before = keras.config.floatx()
     keras.config.set_floatx("float64")
     with double_precision():

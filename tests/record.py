@@ -1,21 +1,21 @@
-"""Records what other libraries compute, for the tests to compare ours with.
+"""Record what other libraries compute, as reference values for the tests.
 
     pip install -e ".[oracles,jax]"
     python tests/record.py            # writes tests/recorded/*.npz
     python tests/record.py --check    # records again, and compares
 
-Each array is named after the call, or the arguments, that gave it:
+Each array is named after the call or the arguments that produced it:
 
-- `optimizers.npz`: weights of all arrays of `problem(steps, dtype=...)` in
-  `tests/helpers/training.py` (seed 0), one after another, after `steps` steps. For
-  schedule-free, the training point and the evaluation point. `linear task, ...`: loss and kernel
-  at the evaluation point after each of three epochs of `tests/helpers/training_task.py`.
-- `schedules.npz`: the learning rates and momenta (two rows) of each step of torch's OneCycleLR,
-  NaN where it divides by zero; the rates of optax' `join_schedules`. Random arguments have seed 0.
+- `optimizers.npz`: the weights of all arrays of `problem(steps, dtype=...)` in
+  `tests/helpers/training.py` (seed 0), concatenated, after `steps` steps. For schedule-free, both
+  the training point and the evaluation point. `linear task, ...`: loss and kernel at the
+  evaluation point after each of three epochs of `tests/helpers/training_task.py`.
+- `schedules.npz`: the learning rates and momenta (two rows) at each step of torch's OneCycleLR,
+  NaN where it divides by zero; the rates of optax's `join_schedules`. Random arguments use seed 0.
 
-`versions` in each file holds the versions of the libraries. All numbers are float64, except where
-the name says float32. Nothing here is drawn without a seed: to record again with the same versions
-gives the same files, up to the last bits on another processor.
+`versions` in each file holds the library versions. All numbers are float64, except where the name
+says float32. Everything random is seeded: recording again with the same versions gives the same
+files, up to the last bits on another processor.
 """
 
 import argparse
@@ -45,7 +45,7 @@ ORACLES = ("jax", "optax", "schedulefree", "torch")
 
 
 def train_with_torch(make, start, gradients):
-    """The weights after a step for each list of gradients, and the optimizer."""
+    """Return the weights after a step for each list of gradients, and the optimizer."""
     parameters = [torch.nn.Parameter(torch.tensor(w)) for w in start]
     optimizer = make(parameters)
     for gradient in gradients:
@@ -137,7 +137,7 @@ TORCH_ANNEAL = {"cosine": "cos", "linear": "linear"}
 
 
 def one_cycle_arguments():
-    """Arguments of the cycles that are recorded."""
+    """Yield the arguments of the recorded cycles."""
     for three_phase in (False, True):
         for anneal in ("cosine", "linear"):
             for total_steps, pct_start in ((100, 0.3), (37, 0.25), (64, 0.5), (2, 0.1), (10, 0.1)):
@@ -167,7 +167,7 @@ def one_cycles():
         try:
             scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK, **theirs)
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # No optimizer step is taken.
+                warnings.simplefilter("ignore")  # No optimizer step: torch warns.
                 for step in range(arguments["total_steps"]):
                     group = optimizer.param_groups[0]
                     values.append((group["lr"], group["momentum"]))
@@ -206,12 +206,12 @@ RECORDED = {
 
 
 def record(name):
-    """All arrays of a file, by name."""
+    """Return all arrays of a file, by name."""
     return {what: array for source in RECORDED[name] for what, array in source()}
 
 
 def check(name):
-    """An error where the libraries that are installed give other numbers than those recorded."""
+    """Raise an error if the installed libraries give numbers other than those recorded."""
     before, now = dict(load(name)), record(name)
     del before["versions"]
     if set(before) != set(now):

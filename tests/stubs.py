@@ -1,18 +1,18 @@
-"""Writes the type stubs, which tell editors and type checkers what the tables of arguments say.
+"""Write type stubs from the tables of arguments, for editors and type checkers.
 
     pip install -e ".[lint]"
-    python tests/stubs.py            # writes a stub next to each module that has such a table
-    python tests/stubs.py --check    # fails if one is not as it would be written
+    python tests/stubs.py            # writes a stub next to each module that has a table
+    python tests/stubs.py --check    # fails if a stub is out of date
 
-A stub is its module without the code: imports, public functions and classes with their signatures,
-from the source. Instead of a table stand the constructor, with the names, order, kinds and
-defaults of its signature, and a property for each argument. A hyperparameter is read as a number,
-or as `Any`, since it may be a schedule, or a variable inside a compiled step; it can be set to
-numbers and schedules. What only decides what is built is a plain attribute, and what can never be
-changed is read-only.
+A stub is its module without the code: imports, and public functions and classes with their
+signatures from the source. Each table is replaced by the constructor, with the names, order, kinds
+and defaults of its signature, and by a property for each argument. A hyperparameter reads as a
+number or as `Any`, since it may be a schedule, or a variable inside a compiled step; it can be set
+to numbers and schedules. An argument that only decides what is built is a plain attribute, and one
+that can never change is read-only.
 
-An abstract class with a table keeps the constructor of its source, `(*args, **kwargs)`: what a
-subclass of the user's own takes stands in that subclass, where no stub can see it.
+An abstract class with a table keeps the constructor of its source, `(*args, **kwargs)`: the
+arguments of a user's subclass are declared in that subclass, where no stub can see them.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-# The stubs are those of this checkout, whatever is installed.
+# Use the package in this checkout, whatever is installed.
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import keras_optlab
@@ -38,8 +38,8 @@ from keras_optlab.arguments.schedule import NumberOrSchedule
 PACKAGE = Path(keras_optlab.__file__).parent
 HEADER = "# Written by tests/stubs.py from the tables of arguments. Do not edit.\n\n"
 
-# Where names are from that the types of arguments consist of, for a module that does not have them.
-# `collections.abc.Sequence` is not among them, since a schedule here is called `Sequence`.
+# Where to import the names used in argument types, for a module that does not import them itself.
+# `collections.abc.Sequence` is left out, since a schedule here is called `Sequence`.
 HOMES = {
     "Any": "typing",
     "Callable": "collections.abc",
@@ -49,7 +49,7 @@ HOMES = {
     "PathLike": "os",
 }
 
-# Decorators that a type checker has to see, by the last part of their name.
+# Decorators that a type checker must see, by the last part of their name.
 TYPING_DECORATORS = {
     "abstractmethod",
     "cache",
@@ -69,7 +69,7 @@ TYPING_DECORATORS = {
 
 
 def type_of(domain: Domain, is_stored: bool = False) -> str:
-    """The type of the values that a domain takes, or of those that it stores."""
+    """Return the type of the values that a domain accepts, or of those that it stores."""
     match domain:
         case domains.Boolean():
             return "bool"
@@ -106,7 +106,7 @@ def type_of(domain: Domain, is_stored: bool = False) -> str:
 
 
 def accepted_type(argument: Argument) -> str:
-    """The type of what a constructor takes for an argument."""
+    """Return the type that a constructor accepts for an argument."""
     found = type_of(argument.domain)
     if isinstance(argument, LearningRate):
         return f"{found} | keras.Variable | LearningRateSchedule | Callable[[], Any]"
@@ -116,7 +116,7 @@ def accepted_type(argument: Argument) -> str:
 
 
 def read_type(argument: Argument) -> str:
-    """The type of an argument as an attribute."""
+    """Return the type of an argument read as an attribute."""
     if isinstance(argument, LearningRate):
         return "Any"
     if isinstance(argument, Hyperparameter):
@@ -125,7 +125,7 @@ def read_type(argument: Argument) -> str:
 
 
 def type_of_value(value: Any, known: set[str]) -> str:
-    """The type of a constant, as far as it consists of built-in types and names that are known."""
+    """Return the type of a constant, or `Any` for parts not of built-in or `known` types."""
 
     def common(items: Iterable[Any]) -> str:
         kinds = {type_of_value(item, known) for item in items}
@@ -143,12 +143,12 @@ def type_of_value(value: Any, known: set[str]) -> str:
 
 
 def table(cls: type) -> dict[str, Argument]:
-    """The arguments that a class itself lists."""
+    """Return the arguments that the class itself declares."""
     return {name: value for name, value in vars(cls).items() if isinstance(value, Argument)}
 
 
 def classes_with_tables(base: type = Declared) -> Iterator[type]:
-    """All classes of the package that list arguments."""
+    """Yield all classes of the package that declare arguments."""
     for cls in base.__subclasses__():
         if table(cls) and cls.__module__.startswith(f"{keras_optlab.__name__}."):
             yield cls
@@ -156,7 +156,7 @@ def classes_with_tables(base: type = Declared) -> Iterator[type]:
 
 
 def constructor(cls: type[Declared]) -> str:
-    """`__init__` as the table of a class has it."""
+    """Return the stub of `__init__` that the table of a class defines."""
     parameters = ["self"]
     for parameter in inspect.signature(cls).parameters.values():
         if parameter.kind is parameter.KEYWORD_ONLY and "*" not in parameters:
@@ -168,12 +168,12 @@ def constructor(cls: type[Declared]) -> str:
 
 
 def is_variable_of_base(cls: type, name: str) -> bool:
-    """Whether a base class has a variable of a name, whose place a property cannot take."""
+    """Whether a base class annotates the name as a variable, which a property cannot override."""
     return any(name in vars(base).get("__annotations__", {}) for base in cls.__mro__[1:])
 
 
 def attribute(cls: type, name: str, argument: Argument) -> str:
-    """An argument as an attribute of the object."""
+    """Return the stub of an argument as an attribute of the object."""
     getter = f"@property\ndef {name}(self) -> {read_type(argument)}: ..."
     if isinstance(argument, Hyperparameter):
         value = accepted_type(argument)
@@ -191,7 +191,7 @@ def is_public(name: str) -> bool:
 
 
 def names_in(statements: list[ast.stmt]) -> set[str]:
-    """The names of the classes and functions that statements define, and what they import."""
+    """Return the names of classes and functions that statements define, and those they import."""
     found = set()
     for node in statements:
         if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
@@ -202,7 +202,7 @@ def names_in(statements: list[ast.stmt]) -> set[str]:
 
 
 def imported_elsewhere() -> dict[str, set[str]]:
-    """The names that the modules of the package import from each module."""
+    """Return the names that the package's modules import, by the module they import from."""
     found = defaultdict(set)
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -212,20 +212,20 @@ def imported_elsewhere() -> dict[str, set[str]]:
 
 
 def stub_of_function(function: ast.FunctionDef) -> ast.FunctionDef:
-    """A function without its code."""
+    """Return a function without its code."""
     function.body = [ast.Expr(ast.Constant(...))]
     function.decorator_list = for_type_checkers(function.decorator_list)
     return function
 
 
 def for_type_checkers(decorators: list[ast.expr]) -> list[ast.expr]:
-    """The decorators that change a type."""
+    """Return the decorators that a type checker must see."""
     names = {each: ast.unparse(each).partition("(")[0].split(".")[-1] for each in decorators}
     return [each for each, name in names.items() if name in TYPING_DECORATORS]
 
 
 def set_in_methods(node: ast.ClassDef) -> dict[str, str]:
-    """Attributes that the methods of a class set, with the types that they are annotated with."""
+    """Return the attributes that the methods of a class set, with their annotated types."""
     found: dict[str, str] = {}
     for each in ast.walk(node):
         match each:
@@ -252,17 +252,17 @@ def set_in_methods(node: ast.ClassDef) -> dict[str, str]:
 
 
 def stub_of_class(node: ast.ClassDef, cls: type, known: set[str]) -> ast.ClassDef:
-    """A class without its code, and with what its table stands for.
+    """Return a class without its code, with the members that its table defines.
 
     Args:
-        node: Its definition.
+        node: Definition of the class.
         cls: The class itself.
         known: Names that its module defines or imports.
     """
     arguments = table(cls)
     has_constructor = bool(arguments) and not inspect.isabstract(cls)
     lines = [constructor(cls)] if has_constructor else []
-    # Where a base class lists an argument too, it has the attribute.
+    # If a base class declares the argument too, the attribute is in its stub.
     listed = {name for base in cls.__mro__[1:] for name in table(base)}
     lines += [attribute(cls, name, each) for name, each in arguments.items() if name not in listed]
     lines += [
@@ -291,19 +291,19 @@ def stub_of_class(node: ast.ClassDef, cls: type, known: set[str]) -> ast.ClassDe
 
 
 def stub_of_value(cls: type, name: str, known: set[str]) -> str:
-    """What a class assigns to a name, without the value; the arguments are as above."""
+    """Return the stub of a class attribute; the arguments are as in `stub_of_class`."""
     if inspect.isfunction(vars(cls)[name]):
         return f"def {name}(self, *args: Any, **kwargs: Any) -> Any: ..."
-    # What takes the place of a value of a base class has the type that it has there.
+    # An attribute that overrides one of a base class keeps the type declared there.
     is_inherited = any(hasattr(base, name) for base in cls.__mro__[1:])
     return "" if is_inherited else f"{name}: {type_of_value(vars(cls)[name], known)}"
 
 
 def stub_of_module(name: str, exported: set[str]) -> str:
-    """The stub of a module, not formatted.
+    """Return the unformatted stub of a module.
 
     Args:
-        name: Its full name.
+        name: Full name of the module.
         exported: Names that other modules import from it.
     """
     module = sys.modules[name]
@@ -343,7 +343,7 @@ def stub_of_module(name: str, exported: set[str]) -> str:
 
 
 def instances_in_tables(module: Any) -> dict[str, str]:
-    """The modules of the classes whose instances the tables of a module take, by their names."""
+    """Return the module of each class whose instances a module's tables accept, by class name."""
     found: dict[str, str] = {}
     parts = [
         argument.domain
@@ -360,7 +360,7 @@ def instances_in_tables(module: Any) -> dict[str, str]:
 
 
 def formatted(text: str, path: Path) -> str:
-    """A stub without imports that it has no use for, in the format of the package."""
+    """Return a stub without unused imports, in the format of the package."""
     mend = ["check", "--select", "F401,I001,UP037", "--fix", "--exit-zero", "--quiet"]
     for command in (mend, ["format", "--quiet"]):
         text = subprocess.run(
@@ -375,7 +375,7 @@ def formatted(text: str, path: Path) -> str:
 
 
 def stubs() -> dict[Path, str]:
-    """All stubs, by the files that they belong into."""
+    """Return all stubs, by file."""
     exported = imported_elsewhere()
     found = {}
     for name in sorted({cls.__module__ for cls in classes_with_tables()}):
@@ -385,7 +385,7 @@ def stubs() -> dict[Path, str]:
 
 
 def out_of_date(expected: dict[Path, str]) -> list[Path]:
-    """The files that are not as they would be written, or would not be there."""
+    """Return the stub files that are outdated, missing, or no longer needed."""
     present = {path: path.read_text() for path in PACKAGE.rglob("*.pyi")}
     return sorted(path for path in present | expected if present.get(path) != expected.get(path))
 

@@ -1,6 +1,6 @@
-"""Every argument of every constructor against whatever it may be handed, from a table of ranges.
+"""Fuzz every argument of every constructor, against a table of allowed ranges.
 
-The table says what Keras' docs and the papers allow; it does not ask the code under test.
+The table states what Keras' docs and the papers allow; it does not ask the code under test.
 """
 
 import contextlib
@@ -44,7 +44,7 @@ def half():
 
 
 def number(value):
-    """The Python number that a value stands for without doubt, or None."""
+    """Return the number that a value unambiguously stands for, or None."""
     if isinstance(value, np.ma.MaskedArray):
         return None
     if isinstance(value, np.ndarray) and value.shape == ():
@@ -52,7 +52,7 @@ def number(value):
     if isinstance(value, (bool, np.bool_)):
         return None
     is_number = isinstance(value, (int, float, np.floating, np.integer, fractions.Fraction))
-    # Durations of numpy count as integers with it.
+    # NumPy counts its durations as integers.
     return value if is_number and not isinstance(value, np.timedelta64) else None
 
 
@@ -62,18 +62,18 @@ def call(kind, value):
 
 def in_order(items):
     with contextlib.suppress(TypeError, ValueError):
-        # As floats, since numpy casts a large number to compare it with a half.
+        # As floats, since NumPy would cast a large number to float16 to compare the two.
         return sorted(items, key=float)
     return items
 
 
-# What an argument may be. `expected` gives the value as the config shows it, or `REFUSED`; `near`
-# is a strategy for values of that kind, allowed or nearly so.
+# Kinds of arguments. `expected` returns the value as the config shows it, or `REFUSED`; `near`
+# returns a strategy for values of that kind, allowed or nearly so.
 
 
 @dataclass(frozen=True)
 class Number:
-    """A float32 between two ends, a "(" or ")" excluding one."""
+    """A float32 between two ends; a "(" or ")" in `ends` excludes one."""
 
     low: float = -math.inf
     high: float = math.inf
@@ -84,7 +84,7 @@ class Number:
     def expected(self, value):
         if value is None:
             return None if self.or_none else REFUSED
-        # A schedule of ours must begin in the range.
+        # One of our schedules must start in the range.
         ours = isinstance(value, schedules.PowerDecay)
         if ours and self.expected(value.initial_learning_rate) is REFUSED:
             return REFUSED
@@ -112,7 +112,7 @@ class Number:
 
 @dataclass(frozen=True)
 class InitialRate(Number):
-    """A learning rate at step 0: also a tensor or variable that holds a number."""
+    """A learning rate at step 0: a number, or a tensor or variable that holds one."""
 
     low: float = 0.0
 
@@ -124,7 +124,7 @@ class InitialRate(Number):
 
 @dataclass(frozen=True)
 class Rate(InitialRate):
-    """A learning rate: also a schedule or a function."""
+    """A learning rate: an `InitialRate`, a schedule or a function."""
 
     or_schedule: bool = True
 
@@ -173,7 +173,7 @@ class OneOf:
 
 @dataclass(frozen=True)
 class Text:
-    """A string that is not empty."""
+    """A non-empty string."""
 
     or_none: bool = False
     without: str = ""
@@ -194,7 +194,7 @@ class Text:
 
 @dataclass(frozen=True)
 class FileName:
-    """The path of a file or folder, as the system can take it."""
+    """The path of a file or folder that the system accepts."""
 
     or_none: bool = False
 
@@ -203,7 +203,7 @@ class FileName:
             return None if self.or_none else REFUSED
         if not isinstance(value, (str, pathlib.Path)):
             return REFUSED
-        # Not `str(value)`, for which numpy leaves out zeros at the end.
+        # Not `str(value)`, which drops NUL characters at the end of NumPy strings.
         characters = set(os.fspath(value))
         refused = not characters or characters & {"\0", "\ud800"}
         return REFUSED if refused else pathlib.Path(value)
@@ -229,7 +229,7 @@ class WordOrWhole:
 
 @dataclass(frozen=True)
 class ListOf:
-    """A list of as many items as must be."""
+    """A list of allowed items, of a fixed length if `length` is set."""
 
     item: object
     length: int | None = None
@@ -306,7 +306,7 @@ def may_follow_a_schedule(ranges):
     }
 
 
-# `keras.optimizers.Optimizer`: what its docs and its own checks say. Ours beyond that: the README.
+# From the docs and checks of `keras.optimizers.Optimizer`; our additions, from the README.
 SHARED = {
     "learning_rate": Rate(),
     "weight_decay": replace(NOT_NEGATIVE, or_none=True, or_schedule=True),
@@ -364,7 +364,7 @@ OPTIMIZERS = {
         "beta": NOT_NEGATIVE,
         "slot_dtype": OneOf(("float32", None)),
     },
-    # Shazeer & Stern, 2018: 1 - t^(beta_2_decay), so the exponent is not above 0.
+    # Shazeer & Stern, 2018: 1 - t^(beta_2_decay), so the exponent is at most 0.
     "Adafactor": {
         "beta_2_decay": Number(high=0.0),
         "epsilon_1": NOT_NEGATIVE,
@@ -454,7 +454,7 @@ OPTIMIZERS = {
         **NO_LAZY,
     },
 }
-# Arguments that are read once, in `build`.
+# Arguments that are read only once, in `build`.
 NOT_SCHEDULED = {
     "initial_accumulator_value",
     "initial_d",
@@ -467,7 +467,7 @@ CYCLE = {"pct_start": FRACTION, "anneal": OneOf(("cosine", "linear")), "three_ph
 PEAK = {"max_learning_rate": NOT_NEGATIVE, "div_factor": POSITIVE, "final_div_factor": POSITIVE}
 MOMENTA = {"base_momentum": BELOW_ONE, "max_momentum": BELOW_ONE}
 START = {"initial_learning_rate": 0.1, "decay_steps": 10}
-# Arguments that must be given, and the ranges of all.
+# Required arguments, and the ranges of all arguments.
 SCHEDULES = {
     "PowerDecay": (START, {**DECAY, "power": NOT_NEGATIVE}),
     "ExponentialDecay": (
@@ -578,7 +578,7 @@ CALLBACKS = {
 }
 
 
-# What they are handed.
+# Values to pass.
 
 
 class Unreadable:
@@ -600,7 +600,7 @@ class OwnFloat(float):
 
 
 def from_keras():
-    """What users of Keras have at hand."""
+    """Return objects that users of Keras have at hand."""
     tensor = keras.ops.convert_to_tensor
     return [
         *(tensor(value) for value in (0.5, 2, [0.5], math.nan, -1.0, math.inf, True)),
@@ -656,14 +656,14 @@ def described(value):
 
 
 def cases(ranges, extensive, seed):
-    """(argument, value) pairs: everything hostile, or a share of it."""
+    """Yield (argument, value) pairs: all hostile values, or one in seven."""
     pool = hostile()
     for argument in ranges:
         yield from ((argument, v) for v in (pool if extensive(argument) else pool[seed % 7 :: 7]))
 
 
 def refusal(make, argument, value):
-    """What is wrong with how a value is refused, or None."""
+    """Return what is wrong with how a value is refused, or None."""
     try:
         make(**{argument: value})
     except (TypeError, ValueError) as error:
@@ -677,7 +677,7 @@ def refusal(make, argument, value):
 
 
 def round_trip(made):
-    """What is wrong with the configs of an object, or None."""
+    """Return what is wrong with the config round trip of an object, or None."""
     config = made.get_config()
     again = type(made).from_config(json.loads(json.dumps(config)))
     if again.get_config() != config:
@@ -690,7 +690,7 @@ def round_trip(made):
 
 
 def acceptance(make, arguments, expected, read):
-    """What is wrong with what is made of allowed arguments, or None."""
+    """Return what is wrong with an object made with allowed arguments, or None."""
     try:
         made = make(**arguments)
         found = read(made)
@@ -703,7 +703,7 @@ def acceptance(make, arguments, expected, read):
 
 
 def check(make, ranges, read, extensive, seed, batches):
-    """All cases of a class; the failures, each as small as it can be."""
+    """Check all cases of a class, and report each failure with as few arguments as possible."""
     failures, allowed = [], {argument: [] for argument in ranges}
     for argument, value in cases(ranges, extensive, seed):
         expected = ranges[argument].expected(value)
@@ -726,7 +726,7 @@ def check(make, ranges, read, extensive, seed, batches):
 
 
 def check_near(make, ranges, read, data):
-    """A value of the right kind, near the ends of its range."""
+    """Check a value of the right kind, near the ends of its range."""
     argument = data.draw(st.sampled_from(list(ranges)))
     value = data.draw(ranges[argument].near())
     expected = ranges[argument].expected(value)
@@ -742,7 +742,7 @@ def one_by_one(allowed):
 
 
 def many_at_once(allowed):
-    """As few calls as possible; optimizers take milliseconds to make on TensorFlow."""
+    """Return few batches of arguments: on TensorFlow an optimizer takes milliseconds to make."""
     clipping = ("clipnorm", "clipvalue", "global_clipnorm")
     batches = []
     for n in range(max(map(len, allowed.values()))):
@@ -768,16 +768,16 @@ def optimizer_ranges(name):
 
 @functools.cache
 def own_name(cls):
-    """The name that an optimizer gets if it is given none, without its number."""
+    """Return the default name of an optimizer, without its number."""
     return re.sub(r"_\d+$", "", cls().name)
 
 
 def config_of(optimizer):
-    """The config, with the defaults that it leaves out, and names that were not asked for."""
+    """Return the config with its omitted defaults, and with None for a default name."""
     parameters = inspect.signature(type(optimizer)).parameters
     config = {name: parameter.default for name, parameter in parameters.items()}
     config |= optimizer.get_config()
-    # Empty lists mean the same as None there.
+    # An empty list means the same as None here.
     for name in ("groups", "settable", "transforms"):
         if getattr(optimizer, name) is not None:
             config[name] = config[name] or []
@@ -811,7 +811,7 @@ def test_optimizers_near_the_ends_of_a_range(name, data):
 
 
 def schedule_maker(name):
-    """A function that makes a schedule and asks it for a value, and the ranges of its arguments."""
+    """Return a function that makes and evaluates a schedule, and the ranges of its arguments."""
     required, ranges = SCHEDULES[name]
 
     def make(**arguments):
@@ -886,7 +886,7 @@ def test_there_are_ten_thousand_cases():
     assert count >= 10_000
 
 
-# Calls, and what is set later.
+# Calls, and attributes set later.
 
 
 def makers():
@@ -917,7 +917,7 @@ def test_wrong_calls_name_the_class_and_its_arguments(cls, required):
 @pytest.mark.parametrize(
     "first", [["w"], "adam", {"learning_rate": 0.1}, keras.Sequential, iter([])]
 )
-def test_what_other_libraries_take_first_is_refused_by_name(first):
+def test_variables_as_first_argument_are_refused(first):
     """As in `torch.optim.Adam(model.parameters())`."""
     for cls in (optimizers.Adam, optimizers.SGD):
         with pytest.raises(TypeError, match=r"`learning_rate` must be .*Received: learning_rate="):
@@ -932,7 +932,7 @@ def built(cls, **arguments):
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", optimizers.__all__)
-def test_what_is_set_after_build_shows_or_is_refused(name):
+def test_setting_after_build_takes_effect_or_is_refused(name):
     optimizer = built(getattr(optimizers, name))
     ranges = {n: r for n, r in optimizer_ranges(name).items() if n not in ("name", "groups")}
     before = optimizer.get_config()
@@ -953,7 +953,7 @@ def test_what_is_set_after_build_shows_or_is_refused(name):
                 assert optimizer.get_config() == before
             else:
                 after = optimizer.get_config().get(argument)
-                # TensorFlow's objects do not set what they have already, a function's value too.
+                # TensorFlow ignores a value that the attribute returns already, even by a call.
                 is_already = getattr(optimizer, argument) is value
                 assert is_already or after in (expected, None) or np.isclose(after, expected)
                 before = optimizer.get_config()
@@ -980,8 +980,8 @@ def test_combinations_refused_together_are_refused_in_turn(first, later):
     assert not optimizer.built
 
 
-def test_what_is_read_once_cannot_be_changed_later():
-    """A compiled step, or the callback's own plateau, would not notice."""
+def test_values_read_once_cannot_be_changed_later():
+    """A compiled step, or the plateau inside the callback, would not notice."""
     schedule = schedules.PiecewiseConstantDecay([1, 2], [1.0, 2.0, 3.0])
     plateau = callbacks.PerformanceScheduling()
     for thing, argument, value in [
@@ -1041,7 +1041,7 @@ def test_layerwise_decay_takes_a_factor():
             assert layerwise_decay(model, value)[1].learning_rate_multiplier == float(value)
 
 
-# The learning rate, which Keras takes in several forms.
+# The learning rate, which Keras accepts in several forms.
 
 
 def rates():
@@ -1097,7 +1097,7 @@ def test_a_function_that_needs_an_argument_is_no_learning_rate():
         optimizers.SGD(lambda step: 0.1)
 
 
-# What a built-in takes, and brings a quadratic down with, and ours refuses: where the docs say so.
+# Where we refuse values that the built-in accepts and trains well with: what our docs say.
 DOCUMENTED = {
     **dict.fromkeys(("beta_1", "beta_2", "adam_beta_1", "adam_beta_2"), "1)"),
     "beta_2_decay": "<= 0",
@@ -1105,7 +1105,7 @@ DOCUMENTED = {
 
 
 def plausible(allowed):
-    """Values of the type that the docs ask for, in and out of range."""
+    """Return values of the type that the docs ask for, in and out of range."""
     if isinstance(allowed, Number):
         return [None, 0.0, 1e-8, 0.25, 0.5, 0.9, 1.0, 1.5, 2.0]
     if isinstance(allowed, Whole):
@@ -1115,7 +1115,7 @@ def plausible(allowed):
 
 @pytest.mark.skipif(keras.backend.backend() != "torch", reason="no range depends on the backend")
 @pytest.mark.parametrize("name", [n for n in optimizers.__all__ if hasattr(keras.optimizers, n)])
-def test_what_a_built_in_takes_and_trains_well_with_is_taken(name):
+def test_values_that_train_with_the_built_in_are_accepted(name):
     ours, built_in = getattr(optimizers, name), getattr(keras.optimizers, name)
     ranges = optimizer_ranges(name)
     for argument in inspect.signature(built_in).parameters.keys() & ranges.keys():
@@ -1130,7 +1130,7 @@ def test_what_a_built_in_takes_and_trains_well_with_is_taken(name):
 
 
 def trains(optimizer):
-    """Whether some steps bring a quadratic down, without a NaN."""
+    """Whether a few steps reduce a quadratic, without a NaN."""
     variable = keras.Variable(np.array([[1.0, -2.0], [0.5, 3.0]], "float32"))
     before = float(keras.ops.norm(variable.value))
     for _ in range(8):

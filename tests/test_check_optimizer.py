@@ -1,4 +1,4 @@
-"""The kit reports each planted fault with the right message, and passes what is right."""
+"""The test kit reports each planted fault with the right message, and passes correct classes."""
 
 import doctest
 import inspect
@@ -22,7 +22,7 @@ from keras_optlab.testing import NotApplicable, check_optimizer, optimizer_check
 
 BACKEND = keras.backend.backend()
 NAMES = [name for name, _ in optimizer_checks(optimizers.SGD)]
-# By dynamo, which takes ten seconds for each; `tests/contexts` has it too.
+# Compiled by dynamo, which takes ten seconds each time; `tests/contexts` covers it too.
 SLOW = ("compiled_fit",) if BACKEND == "torch" else ()
 
 
@@ -42,7 +42,7 @@ class Healthy(Optimizer):
 
 
 class Counting(Healthy):
-    """Right, with all that may be needed: a scalar, a number once a step, a whole variable."""
+    """A correct class with everything: a scalar, a number per step, the whole variable."""
 
     scope = Scope.VARIABLE
 
@@ -60,7 +60,7 @@ class Counting(Healthy):
         return h.rate * v, {"momentum": v}
 
 
-# One class for each fault. `FAULTS` has the check that finds it, and what it says.
+# One class for each fault. `FAULTS` has the check that finds it, and its message.
 
 
 class NormClaimed(Healthy):
@@ -69,7 +69,7 @@ class NormClaimed(Healthy):
 
 
 class RowsNormalized(Healthy):
-    """Has the norm of each row in it, which some rows of a table have too."""
+    """Uses the norm of each row, which is the same if only some rows of a table are updated."""
 
     scope = Scope.ROW
 
@@ -290,7 +290,7 @@ def is_traced(tensor):
         import jax
 
         return isinstance(tensor, jax.core.Tracer)
-    # A long vector is one of many variables joined, or of a block.
+    # A long vector is several variables joined, or a block of a large one.
     return len(tensor.shape) == 1 and tensor.shape[0] > 24
 
 
@@ -312,37 +312,40 @@ class LazyMovesAll(Healthy):
             variable.assign(variable * 0.5)
 
 
-IN_PLACE = r"changes {} in place, for `\w+`.*compute a new tensor"
+IN_PLACE = r"modifies {} in place, for `\w+`.*compute a new tensor"
 CLAIM = r"`scope = Scope.ELEMENT` is wrong: {}.*`scope = Scope.VARIABLE`"
 CLAIM_OF_ROWS = r"`scope = Scope.ROW` is wrong: the step of `matrix`.*by rows"
 NOT_SAVED = r"saved after 3 steps.*state that is not saved.*`Slot`.*`Scalar`"
-# Classes by check, each with what the message must say.
+# The check that finds each class, and what its message must say.
 FAULTS = {
     NormClaimed: ("claimed_scope", CLAIM.format("the step of `matrix`")),
     NormClaimedOfRows: ("claimed_scope", CLAIM_OF_ROWS),
     MeanInSlot: ("claimed_scope", CLAIM.format("the slot `momentum` of")),
     MatrixProductClaimed: ("claimed_scope", CLAIM.format("the step of `matrix`")),
     ShapeClaimed: ("claimed_scope", CLAIM.format(".*`g.shape` or `h.shape`")),
-    SmallSlotClaimed: ("claimed_scope", CLAIM.format("the slot `largest`.*the shape \\(\\)")),
+    SmallSlotClaimed: ("claimed_scope", CLAIM.format("the slot `largest`.* has shape \\(\\)")),
     HalfStep: ("plain_steps", "the step of `matrix` is float16, .*computes in float32"),
     HalfSlot: ("plain_steps", "the new slot `momentum` .* is bfloat16, .*in float32"),
     Float32Always: ("float64_variables", "the step of `matrix` is float32, .*in float64"),
-    StepOfOneNumber: ("plain_steps", r"the step .* shape \(\), where \(6, 4\) is expected"),
+    StepOfOneNumber: ("plain_steps", r"the step .* has shape \(\), expected \(6, 4\)"),
     UnknownSlot: ("plain_steps", "returns the new slot 'velocity', which is not declared"),
     ForgottenSlot: ("written_slots", "the slot 'momentum' is never written"),
     NewParameterAlone: ("plain_steps", "`step` must return a tuple"),
     NeverMoves: ("plain_steps", "no variable moves in 6 steps"),
     MatricesOnly: ("plain_steps", r"raises IndexError: .*`scalar`, a variable of shape \(\)"),
-    ZeroByZero: ("zero_gradients", r"gradient of zeros, `matrix` has a NaN.*`ops.where\(x > 0"),
-    RandomNumbers: ("repeatable", "draws random numbers.*from `h.t`, or a `Scalar`"),
-    KerasRandomNumbers: ("repeatable", "draws random numbers.*from `h.t`, or a `Scalar`"),
+    ZeroByZero: ("zero_gradients", r"zero gradients, `matrix` contains a NaN.*`ops.where\(x > 0"),
+    RandomNumbers: ("repeatable", "draws random numbers.*`h.t` or a `Scalar`"),
+    KerasRandomNumbers: ("repeatable", "draws random numbers.*`h.t` or a `Scalar`"),
     OwnGenerator: ("saved_state", NOT_SAVED),
     CountsInPython: ("saved_state", NOT_SAVED),
     UnregisteredVariable: ("saved_state", NOT_SAVED),
-    LosesMomentum: ("configuration", "loses `momentum`: it is 0.9, not .*Leave `get_config`"),
+    LosesMomentum: (
+        "configuration",
+        "not preserve `momentum`: expected .*, got 0.9. Leave `get_c",
+    ),
     UndeclaredArgument: ("configuration", "takes `damping`, which is not declared"),
-    TakesAnything: ("refused_values", "`momentum=nan` is not refused.*with a domain"),
-    ReadsOnce: ("set_while_compiled", "`momentum` was set to .* does not read `h.momentum`"),
+    TakesAnything: ("refused_values", "`momentum=nan` is accepted.*with a domain"),
+    ReadsOnce: ("set_while_compiled", "setting `momentum` to .* instead of reading `h.momentum`"),
     BranchOnStepCount: (
         {"torch": "eager", "tensorflow": "graph", "jax": "jit"}[BACKEND],
         r"a step fails .*write `ops.where\(x > 0, a, b\)`",
@@ -354,7 +357,7 @@ if BACKEND == "torch":
     FAULTS[SlotInPlace] = ("pure_step", IN_PLACE.format("the slot `momentum`"))
     FAULTS[GradientInPlace] = ("pure_step", IN_PLACE.format("the gradient `g`"))
 else:
-    # On torch, a formula that needs the variable whole runs eagerly.
+    # On torch, a formula that needs the whole variable runs eagerly.
     FAULTS[BranchOnSum] = FAULTS[BranchOnStepCount]
 if BACKEND == "tensorflow":
     FAULTS[NeedsStaticShape] = ("unknown_shapes", "unknown static shape: .*Use `h.shape`")
@@ -375,11 +378,14 @@ def test_an_argument_that_no_configuration_has_is_reported():
         check_optimizer(HiddenArgument, damping=0.5)
 
 
-# Faults that another check reports first.
+# Checks that find these faults too, but run after another check that reports them.
 ALSO = {
-    "copied_state": (OwnGenerator, "by pickle or `copy.deepcopy`, goes on to other weights"),
+    "copied_state": (OwnGenerator, "by pickle or `copy.deepcopy`, trains to different weights"),
     "resting_rows": (ClaimsRest, "zero gradient changes nothing, but it changes the weights"),
-    "sparse_gradients": (ClaimsRest, "a sparse gradient gives other weights than the dense one"),
+    "sparse_gradients": (
+        ClaimsRest,
+        "a sparse gradient gives other weights than the equivalent",
+    ),
 }
 
 
@@ -399,11 +405,11 @@ CONTEXTS = {
 
 @pytest.mark.parametrize("name", [*CONTEXTS, "large_variables"])
 def test_each_context_is_compared_with_the_plain_formula(name):
-    with pytest.raises(AssertionError, match=r"not those of the plain formula: `.*` is off by"):
+    with pytest.raises(AssertionError, match=r"from those of the plain formula: `.*` is off by"):
         dict(optimizer_checks(OtherInTraces))[name]()
 
 
-@pytest.mark.skipif(BACKEND == "torch", reason="dynamo runs the optimizer uncompiled")
+@pytest.mark.skipif(BACKEND == "torch", reason="dynamo does not compile the optimizer")
 def test_fit_is_compared_with_the_plain_formula():
     with pytest.raises(AssertionError, match="`fit` with `jit_compile=True` gives other weights"):
         dict(optimizer_checks(OtherInTraces))["compiled_fit"]()
@@ -411,18 +417,18 @@ def test_fit_is_compared_with_the_plain_formula():
 
 @pytest.mark.parametrize("name", quick(NAMES, lambda name: name not in SLOW))
 @pytest.mark.parametrize("cls", quick([Healthy, Counting, RowsNormalized], [Counting], EXHAUSTIVE))
-def test_a_class_of_the_users_passes(cls, name):
+def test_a_user_class_passes(cls, name):
     dict(optimizer_checks(cls))[name]()
 
 
-# After one gradient, the factor of a matrix' longer axis has a null space, whose basis is what
-# rounding makes of it.
+# After one gradient, the factor of a matrix's longer axis has a null space. Its basis is arbitrary:
+# rounding decides it.
 ARGUMENTS = {"SOAP": {"largest_axis": 4}}
 
 
 @cache
 def checks_of(optimizer):
-    """The checks of a class of ours, which share what the plain formula gives."""
+    """Return the checks of one of our classes; they share the results of the plain formula."""
     return dict(optimizer_checks(getattr(optimizers, optimizer), **ARGUMENTS.get(optimizer, {})))
 
 
@@ -469,22 +475,22 @@ def test_our_classes_pass_with_arguments(configuration, name):
     dict(optimizer_checks(getattr(optimizers, optimizer), **arguments))[name]()
 
 
-def test_what_cannot_run_says_why():
+def test_skipped_checks_say_why():
     checks = dict(optimizer_checks(Counting))
-    with pytest.raises(NotApplicable, match="its scope is VARIABLE: the engine never cuts"):
+    with pytest.raises(NotApplicable, match="its scope is VARIABLE, which claims nothing"):
         checks["claimed_scope"]()
-    with pytest.raises(NotApplicable, match="it cannot have `lazy=True`"):
+    with pytest.raises(NotApplicable, match="it does not support `lazy=True`"):
         checks["lazy_rows"]()
     other = {"tensorflow": "jit", "jax": "xla", "torch": "graph"}[BACKEND]
-    with pytest.raises(NotApplicable, match=r"is (JAX|TensorFlow)'s, and this is"):
+    with pytest.raises(NotApplicable, match=r"only on (JAX|TensorFlow), and the backend is"):
         checks[other]()
 
 
-@pytest.mark.skipif(bool(SLOW), reason="the whole kit takes long on torch, see the single checks")
+@pytest.mark.skipif(bool(SLOW), reason="slow on torch, where the checks are tested one by one")
 @pytest.mark.slow
-def test_the_whole_kit_returns_what_could_not_run():
+def test_the_whole_kit_returns_skipped_checks():
     reasons = check_optimizer(Healthy, momentum=0.5)
-    assert reasons["resting_rows"] == "it does not say that a zero gradient changes nothing"
+    assert reasons["resting_rows"] == "`rests_at_zero` is not defined or returns False"
     expected = {"tensorflow": {"jit"}, "jax": {"graph", "xla", "unknown_shapes"}}[BACKEND]
     assert set(reasons) == {"pure_step", "resting_rows"} | expected
 
@@ -510,5 +516,5 @@ def test_schedules_are_not_set():
 
 @pytest.mark.parametrize("thing", [keras.optimizers.SGD, Healthy(), "adam"])
 def test_only_subclasses_of_our_optimizer_can_be_checked(thing):
-    with pytest.raises(TypeError, match="takes a class that is a subclass of keras_optlab's"):
+    with pytest.raises(TypeError, match="`cls` must be a subclass of keras_optlab's"):
         optimizer_checks(thing)

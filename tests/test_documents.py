@@ -1,8 +1,8 @@
-"""The code in docs/ and the examples in docstrings run as they are written.
+"""The code in docs/ and the examples in docstrings run as written.
 
-Blocks of a page run one after another in one process. A comment above a block says otherwise:
+The blocks of a page run in order in one process, unless a comment above a block says otherwise:
 
-    <!-- needs: optuna -->                     runs where a package is installed
+    <!-- needs: optuna -->                     runs only if the package is installed
     <!-- separate: KERAS_BACKEND=jax -->       runs alone, in a process with these variables
 """
 
@@ -28,7 +28,7 @@ from keras_optlab import callbacks, lab, optimizers, schedules, testing, transfo
 DOCS = Path(__file__).parents[1] / "docs"
 BLOCK = re.compile(r"(?:<!-- (needs|separate): ([^\n]+) -->\n)?```python\n(.*?)```", re.DOTALL)
 
-# Pages of the site itself; those that it makes have no blocks.
+# Pages written by hand; those that the site generates have no blocks.
 PAGES = sorted(path for path in DOCS.rglob("*.md") if "```python" in path.read_text())
 
 
@@ -37,9 +37,9 @@ class Script:
     """Blocks that run in one process.
 
     Args:
-        name: Name of the page, and of what sets the script apart.
+        name: Name of the page, and what distinguishes the script from others of the page.
         code: The blocks.
-        needs: Package without which it cannot run.
+        needs: Package that the script requires.
         variables: Environment variables that it needs.
     """
 
@@ -50,7 +50,7 @@ class Script:
 
 
 def scripts(page: Path) -> Iterator[Script]:
-    """The scripts of a page."""
+    """Yield the scripts of a page."""
     name = page.relative_to(DOCS).with_suffix("").as_posix()
     blocks = BLOCK.findall(page.read_text())
     together = [(value, code) for kind, value, code in blocks if kind != "separate"]
@@ -99,7 +99,7 @@ def test_code_blocks_run_one_after_another(script, tmp_path):
 
 
 def public_objects() -> dict[str, object]:
-    """Everything public whose documentation may hold examples, and modules, by name."""
+    """Return the public objects and modules whose docstrings may have examples, by name."""
     modules = (keras_optlab, optimizers, transforms, schedules, callbacks, lab, testing)
     found = {module.__name__: module for module in modules}
     for module in modules:
@@ -111,7 +111,7 @@ def public_objects() -> dict[str, object]:
 
 
 def examples(thing: object) -> list[doctest.Example]:
-    """The examples in the documentation of an object and, of a class, its public methods."""
+    """Return the examples in the docstrings of an object and, for a class, its public methods."""
     things = [thing]
     if inspect.isclass(thing):
         things += [each for name, each in inspect.getmembers(thing) if not name.startswith("_")]
@@ -121,7 +121,7 @@ def examples(thing: object) -> list[doctest.Example]:
 
 
 EXAMPLES = {name: found for name, thing in public_objects().items() if (found := examples(thing))}
-# They train for many steps.
+# Their examples train for many steps.
 SLOW = ("keras_optlab.lab", "keras_optlab.testing")
 
 
@@ -130,7 +130,7 @@ def test_most_public_objects_have_examples():
 
 
 def small_training():
-    """A compiled model and data, with which examples begin."""
+    """Return the compiled model and data that examples start with."""
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
     model.compile(optimizers.SGD(0.01, momentum=0.9), loss="mse")
@@ -138,7 +138,7 @@ def small_training():
     return {"model": model, "x": x, "y": x.sum(axis=1, keepdims=True)}
 
 
-# torch warns of `float(variable)`.
+# torch warns about `float(variable)`.
 @pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad=True")
 @pytest.mark.parametrize(
     "name",

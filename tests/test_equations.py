@@ -1,4 +1,4 @@
-"""The documentation site reads the equations of docstrings."""
+"""The documentation site parses the equations in docstrings."""
 
 import inspect
 import re
@@ -52,7 +52,7 @@ def test_fractions_take_all_factors_before_them():
 
 
 @pytest.mark.parametrize("block", [["phase  steps  from"], ["a ← (b"], ["a ← @"]])
-def test_what_is_no_equation_keeps_its_lines(block):
+def test_text_that_is_no_equation_keeps_its_lines(block):
     assert latex_of_block(block) is None
 
 

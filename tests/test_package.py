@@ -1,4 +1,4 @@
-"""The package as a whole: what it exports, what importing it costs, that its examples run."""
+"""The package as a whole: exports, cost of importing, version of Keras, docstrings."""
 
 import doctest
 import importlib
@@ -41,7 +41,7 @@ def test_importing_loads_no_plotting_and_one_backend_only():
 
 @pytest.fixture
 def old_keras(tmp_path):
-    """An environment in which Keras is too old, and has nothing but its version."""
+    """An environment where Keras is too old, and has nothing but a version."""
     (tmp_path / "keras").mkdir()
     (tmp_path / "keras" / "__init__.py").write_text('__version__ = "3.11.3"\n')
     paths = [str(tmp_path), str(Path(keras_optlab.__file__).parents[1])]
@@ -54,7 +54,7 @@ TOO_OLD = (
 )
 
 
-def test_an_old_keras_is_an_error_that_says_what_to_do(old_keras):
+def test_an_old_keras_gives_an_error_with_advice(old_keras):
     done = subprocess.run(
         [sys.executable, "-c", "import keras_optlab"], capture_output=True, text=True, env=old_keras
     )
@@ -79,7 +79,7 @@ def test_older_versions_are_not(version):
         check_keras(version)
 
 
-def test_the_oldest_version_is_the_one_that_pip_is_told():
+def test_oldest_keras_matches_package_metadata():
     wanted = [Requirement(text) for text in importlib.metadata.requires("keras-optlab")]
     specifier = next(str(r.specifier) for r in wanted if r.name == "keras")
     assert specifier == f">={OLDEST_KERAS}"
@@ -103,7 +103,7 @@ def test_public_docstrings_have_arguments_and_an_example(thing):
 
 def test_every_class_is_abstract_or_final():
     for info in pkgutil.walk_packages(keras_optlab.__path__, "keras_optlab."):
-        # What needs a backend that may not be installed, or runs a command.
+        # Modules that need a backend, which may not be installed, or that run a command.
         if "backends." in info.name or info.name.endswith(("_on_torch", "__main__")):
             continue
         module = importlib.import_module(info.name)

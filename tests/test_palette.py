@@ -1,4 +1,4 @@
-"""The palette: seen on light and dark pages, and told apart with any colour vision."""
+"""The palette: visible on light and dark pages, distinguishable with any colour vision."""
 
 import itertools
 
@@ -7,7 +7,7 @@ import pytest
 
 from keras_optlab import palette
 
-# Linear RGB as it looks to those without one kind of cone (Machado et al., 2009, severity 1).
+# Linear RGB as seen without one kind of cone (Machado et al., 2009, severity 1).
 VISIONS = {
     "all cones": np.eye(3),
     "no L cones": [
@@ -31,19 +31,19 @@ WHITE = TO_XYZ.sum(axis=1)
 
 
 def linear(colour):
-    """`#rrggbb` as linear RGB."""
+    """Return `#rrggbb` as linear RGB."""
     parts = np.array([int(colour[start : start + 2], 16) for start in (1, 3, 5)]) / 255
     return np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
 
 
 def contrast(one, other):
-    """The contrast of WCAG, from 1 to 21."""
+    """Return the WCAG contrast, from 1 to 21."""
     low, high = sorted(float(TO_XYZ[1] @ linear(colour)) for colour in (one, other))
     return (high + 0.05) / (low + 0.05)
 
 
 def lab(rgb):
-    """CIELAB of linear RGB."""
+    """Return linear RGB as CIELAB."""
     xyz = TO_XYZ @ np.clip(rgb, 0, 1) / WHITE
     f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
     return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])

@@ -1,4 +1,4 @@
-"""What is recorded of other libraries is what they compute."""
+"""The recorded numbers of other libraries match what they compute."""
 
 import importlib
 
@@ -13,7 +13,7 @@ def test_all_that_is_recorded_is_small():
     assert sum(file.stat().st_size for file in files) < 300_000
 
 
-def test_what_is_not_recorded_is_named():
+def test_missing_records_are_named():
     with pytest.raises(KeyError, match=r"SGD is not recorded. Run `python tests/record.py`"):
         recordings.recorded("optimizers", "SGD")
 
@@ -21,7 +21,7 @@ def test_what_is_not_recorded_is_named():
 @pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() != "torch", reason="one backend is enough")
 @pytest.mark.parametrize("name", recordings.NAMES)
-def test_the_libraries_compute_what_is_recorded(name):
+def test_the_libraries_compute_the_recorded_numbers(name):
     for oracle in ("jax", "optax", "schedulefree", "torch"):
         pytest.importorskip(oracle, reason=f"{oracle} is not installed (extra `oracles`)")
     importlib.import_module("record").check(name)

@@ -1,4 +1,4 @@
-"""Editors and type checkers see the constructors that the tables of arguments make."""
+"""Editors and type checkers see the constructors that the tables of arguments define."""
 
 import ast
 import inspect
@@ -24,7 +24,7 @@ PUBLIC = [
 
 
 def stub(cls: type) -> ast.ClassDef:
-    """The definition of a class in the stub of its module."""
+    """Return the definition of a class in the stub of its module."""
     path = Path(inspect.getfile(cls)).with_suffix(".pyi")
     definitions = ast.parse(path.read_text()).body
     (found,) = [each for each in definitions if getattr(each, "name", "") == cls.__name__]
@@ -36,7 +36,7 @@ def functions(definition: ast.ClassDef) -> list[ast.FunctionDef]:
 
 
 def parameters(function: ast.FunctionDef) -> list[tuple]:
-    """Name, kind and default of each parameter, as `shown` has them."""
+    """Return the name, kind and default of each parameter, in the form of `shown`."""
     given = function.args
     positional = given.posonlyargs + given.args
     required = [None] * (len(positional) - len(given.defaults))
@@ -54,7 +54,7 @@ def shown(parameter: inspect.Parameter) -> tuple:
     return parameter.name, parameter.kind, "required" if is_required else repr(parameter.default)
 
 
-def test_stubs_are_what_the_tables_give():
+def test_stubs_match_the_tables():
     pytest.importorskip("ruff", reason="the stubs are formatted by ruff, which is not installed")
     import stubs
 
@@ -86,7 +86,7 @@ def test_stub_lets_each_hyperparameter_be_set_to_a_schedule(name):
             assert "LearningRateSchedule" in takes[argument.name]
 
 
-# Each line that ends in "# wrong" is one that a type checker has to find fault with.
+# A type checker must report the lines that end in "# wrong", and no others.
 CALLS = """
 import keras
 

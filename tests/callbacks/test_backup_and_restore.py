@@ -18,7 +18,7 @@ KILLS = 20
 @pytest.mark.processes
 def test_a_training_killed_often_ends_with_the_same_weights(tmp_path):
     script = Path(__file__).parents[1] / "helpers" / "killed_training.py"
-    # JAX compiles in the first attempt alone; what is saved is the same.
+    # JAX compiles in the first attempt only; the saved state is the same.
     cache = {
         "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "compiled"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
@@ -28,7 +28,7 @@ def test_a_training_killed_often_ends_with_the_same_weights(tmp_path):
     command = [sys.executable, str(script), str(tmp_path), str(KILLS)]
     run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert run.returncode == 0, run.stderr[-2000:]
-    # It was killed all along the way.
+    # It was killed throughout the training.
     assert int(run.stdout.split()[-1]) > KILLS / 4
     straight, resumed = (np.load(tmp_path / f"{name}.npz") for name in ("straight", "resumed"))
     for name in straight.files:
@@ -37,7 +37,7 @@ def test_a_training_killed_often_ends_with_the_same_weights(tmp_path):
 
 
 class Stop(keras.callbacks.Callback):
-    """Interrupts a training as an error in the user's code does."""
+    """Interrupts training as an error in the user's code would."""
 
     def __init__(self, epoch):
         super().__init__()
@@ -99,7 +99,7 @@ def test_a_damaged_backup_is_refused_or_the_one_before_taken(tmp_path, straight)
     assert epochs == 4
 
 
-def test_what_a_killed_save_leaves_is_no_backup(tmp_path, straight):
+def test_a_killed_save_leaves_no_backup(tmp_path, straight):
     interrupted(tmp_path / "backup")
     (tmp_path / "backup" / "backup-9.weights.h5").write_bytes(b"half of it")
     (tmp_path / "backup" / "backup.json.new").write_text('[{"num')
@@ -116,7 +116,7 @@ def test_a_backup_of_another_optimizer_is_refused(tmp_path):
 
 def test_batches_are_backed_up_where_asked_for(tmp_path):
     interrupted(tmp_path / "backup", epoch=1, save_freq=2)
-    # Two within an epoch of five batches, one at its end.
+    # Two backups within an epoch of five batches, one at its end.
     assert (tmp_path / "backup" / "backup-3.weights.h5").exists()
 
 

@@ -144,7 +144,7 @@ def test_the_logs_hold_the_last_values_of_each_epoch():
     np.testing.assert_allclose(history["momentum"], momenta[4::5], rtol=1e-9)
 
 
-# Where a run stands in the cycle
+# Position of a run in the cycle
 
 
 def test_several_fit_calls_go_through_one_cycle_and_then_stay():

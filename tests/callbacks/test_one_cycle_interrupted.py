@@ -1,4 +1,4 @@
-"""OneCycle: what others see of it, and that the user gets the optimizer back as it was."""
+"""OneCycle: what other callbacks see of it, and that the optimizer is restored afterwards."""
 
 import keras
 import numpy as np
@@ -89,7 +89,7 @@ def interrupted_by_the_data(model, one_cycle):
             yield X[:BATCH_SIZE], Y[:BATCH_SIZE]
         raise InterruptionError("data")
 
-    # TensorFlow makes an error of its own of what a generator raises.
+    # TensorFlow turns an exception of a generator into a different one.
     with pytest.raises(Exception, match="data"):
         model.fit(batches(), steps_per_epoch=5, shuffle=False, verbose=0, callbacks=[one_cycle])
 
@@ -117,7 +117,7 @@ def test_an_interruption_leaves_the_optimizer_as_it_was(interruption):
     assert optimizer.momentum == 0.9
     assert optimizer.get_config() == before
 
-    # Training without the callback has the user's values from its first step on.
+    # Training without the callback uses the user's values from the first step on.
     slots = [keras.ops.convert_to_numpy(slot) for slot in optimizer.variables[2:4]]
     velocity = np.concatenate([np.ravel(slot) for slot in slots])
     expected = sgd(

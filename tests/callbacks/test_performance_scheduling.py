@@ -1,4 +1,4 @@
-"""PerformanceScheduling: what ReduceLROnPlateau does, for schedules and resumed runs too."""
+"""PerformanceScheduling: like ReduceLROnPlateau, but also for schedules and resumed runs."""
 
 import inspect
 
@@ -26,7 +26,7 @@ SCORES = np.random.default_rng(3).uniform(0.0, 1.0, 40).cumsum() % 1.0
 
 
 class Score(keras.callbacks.Callback):
-    """A metric with given values, and the learning rate that each epoch was trained with."""
+    """Logs a metric with given values, and records the learning rate of each epoch."""
 
     def __init__(self):
         super().__init__()
@@ -41,7 +41,7 @@ class Score(keras.callbacks.Callback):
 
 
 def rates(optimizer, callback, epochs=15):
-    """Learning rate of each epoch, where SCORES decide about it."""
+    """Return the learning rate of each epoch, as decided by `SCORES`."""
     score = Score()
     fit(linear_model(optimizer), epochs, [score, callback])
     return np.array([score.rates[epoch] for epoch in range(epochs)])
@@ -101,7 +101,7 @@ def test_a_second_fit_call_starts_counting_afresh():
         fit(model, 12, [score, callback], initial_epoch=4)
         return [score.rates[epoch] for epoch in range(12)]
 
-    # Waiting began before the second call, so that it matters whether it goes on.
+    # The wait began before the second call, so it matters whether it continues.
     plateau = keras.callbacks.ReduceLROnPlateau("score", mode="min", **FAST)
     expected = second(keras.optimizers.SGD(0.1), plateau)
     assert expected != keras_rates(FAST, 12).tolist()
@@ -151,7 +151,7 @@ def test_a_model_saved_in_training_reduces_as_uninterrupted(tmp_path, optimizer)
 
 
 def resumed_from(weights_file, optimizer, callback):
-    """Learning rates of a run that goes on from a weights file at epoch 4."""
+    """Return the learning rates of a run resumed from a weights file at epoch 4."""
 
     class Load(keras.callbacks.Callback):
         def on_train_begin(self, logs=None):
@@ -159,13 +159,13 @@ def resumed_from(weights_file, optimizer, callback):
             self.model.load_weights(weights_file)
 
     score = Score()
-    # Loading comes after the callback has begun; in the tests above it comes before.
+    # The file is loaded after the callback has begun; in the test above, before.
     fit(linear_model(optimizer), 12, [score, callback, Load()], initial_epoch=4)
     return [score.rates[epoch] for epoch in range(4, 12)]
 
 
 @pytest.mark.slow
-def test_only_a_file_of_the_same_arguments_is_gone_on_from(tmp_path):
+def test_only_a_file_with_the_same_arguments_is_resumed(tmp_path):
     def saved(name, *callbacks):
         file = tmp_path / f"{name}.weights.h5"
         model = linear_model(keras.optimizers.SGD(0.1))
@@ -189,7 +189,7 @@ def test_only_a_file_of_the_same_arguments_is_gone_on_from(tmp_path):
         assert resumed_from(other, optimizer(0.1), scheduling(FAST)) == afresh
 
 
-# Several optimizers, and none that will do
+# Several optimizers, and unsuitable ones
 
 
 @pytest.mark.slow
@@ -216,7 +216,7 @@ def test_all_of_several_optimizers_are_reduced():
 
 
 @pytest.mark.parametrize("name", ["SGD", "Adam", "Lamb"])
-def test_a_built_in_optimizer_with_a_schedule_is_told_of_ours(name):
+def test_error_for_a_built_in_with_a_schedule_names_ours(name):
     optimizer = getattr(keras.optimizers, name)(ExponentialDecay(0.1, 10, 0.5))
     with pytest.raises(ValueError, match=rf"Use keras_optlab\.optimizers\.{name}, which can scale"):
         fit(linear_model(optimizer), 1, [scheduling({})])
@@ -241,7 +241,7 @@ def test_wrong_arguments_are_named(name, value, error):
         PerformanceScheduling(**{name: value})
 
 
-def test_arguments_stand_in_the_order_of_keras():
+def test_arguments_have_the_order_of_keras():
     theirs = list(inspect.signature(keras.callbacks.ReduceLROnPlateau).parameters)
     ours = list(inspect.signature(PerformanceScheduling).parameters)
     assert ours == [name for name in theirs if name != "kwargs"]

@@ -1,4 +1,4 @@
-"""Recorder: its numbers against plain NumPy, and a training that does not notice it."""
+"""Recorder: its numbers equal plain NumPy's, and it leaves training unchanged."""
 
 import csv
 import doctest
@@ -32,7 +32,7 @@ BACKEND = keras.backend.backend()
 
 
 def expected(rates, beta, updates_are_clipped_to=math.inf):
-    """What SGD with momentum does, step by step, in float64."""
+    """Return what SGD with momentum does, step by step, in float64."""
     inputs, targets = np.hstack([X, np.ones((len(X), 1))]), np.ravel(Y)
     record = {"loss": [], "gradient_norm": [], "kernel": []}
     w, v = START, 0.0
@@ -50,7 +50,7 @@ def expected(rates, beta, updates_are_clipped_to=math.inf):
 
 
 def assert_recorded(recorder, record, steps):
-    """The history holds these steps of an expected record, to float32's rounding."""
+    """Assert that the history holds these steps of a record, up to float32 rounding."""
     assert recorder.steps == list(steps)
     (ratio,) = (name for name in recorder.history if name.startswith("update_ratio/"))
     for name, key in (("loss", "loss"), ("gradient_norm", "gradient_norm"), (ratio, "kernel")):
@@ -105,19 +105,19 @@ def test_schedules_of_rate_and_momentum_are_read_at_their_step():
 
 
 @pytest.mark.parametrize("recorder_first", [True, False])
-def test_it_sees_what_one_cycle_sets(recorder_first):
+def test_it_sees_the_values_of_one_cycle(recorder_first):
     cycle, recorder = OneCycle(0.2), Recorder()
     callbacks = [recorder, cycle] if recorder_first else [cycle, recorder]
     model = linear_model(SGD(0.01, momentum=0.5))
     fit(model, 2, callbacks)
-    # What OneCycle reports is compared to PyTorch in its own tests.
+    # The tests of OneCycle compare its history to PyTorch.
     for name in ("learning_rate", "momentum"):
         np.testing.assert_allclose(recorder.history[name], cycle.history[name], rtol=1e-6)
     assert recorder.history["momentum"][0] == pytest.approx(0.95)
 
 
 def network(optimizer, normalized):
-    """A network whose steps depend on random numbers and on state that is not trained."""
+    """Return a network whose steps depend on random numbers and on non-trainable state."""
     keras.utils.set_random_seed(5)
     middle = [keras.layers.BatchNormalization()] if normalized else []
     layers = [
@@ -128,7 +128,7 @@ def network(optimizer, normalized):
         keras.layers.Dense(1),
     ]
     model = keras.Sequential(layers)
-    # On TensorFlow without XLA, batch normalization is the exception that the docstring names.
+    # On TensorFlow without XLA, batch normalization is the exception named in the docstring.
     model.compile(optimizer, "mse", metrics=["mae"], jit_compile=normalized and BACKEND != "torch")
     return model
 
@@ -219,7 +219,7 @@ def test_missing_packages_are_named(monkeypatch, tmp_path):
 
 
 def test_groups_have_their_ratios():
-    # A bias that is frozen does not move at all.
+    # A frozen bias does not move at all.
     group = keras_optlab.ParameterGroup("bias$", learning_rate_multiplier=0.0)
     recorder = Recorder(by="group")
     fit(linear_model(SGD(0.1, groups=[group])), 1, [recorder])
@@ -274,7 +274,7 @@ def test_skipped_steps_are_counted():
 
 
 class TwoStep(keras.Model):
-    """A model with a train step of its own that does not use its optimizer."""
+    """A model with a custom train step that does not use the optimizer."""
 
     def __init__(self):
         super().__init__()
@@ -309,7 +309,7 @@ def test_a_step_without_gradients_is_an_error():
         ),
     ],
 )
-def test_what_cannot_be_recorded_is_an_error_with_advice(optimizer, arguments, message):
+def test_training_that_cannot_be_recorded_is_refused(optimizer, arguments, message):
     with pytest.raises(ValueError, match=message):
         fit(linear_model(optimizer()), 1, [Recorder(**arguments)])
 
@@ -346,7 +346,7 @@ def test_the_plot_shows_each_curve_and_is_written(tmp_path):
     assert (tmp_path / "record.png").read_bytes().startswith(b"\x89PNG")
     labels = ["learning rate", "momentum", "loss", "gradient norm", "update ratio"]
     assert [axes.get_ylabel() for axes in figure.axes] == labels
-    # Nothing was skipped, which needs no picture.
+    # No step was skipped, so that curve is not drawn.
     shown = [values for name, values in recorder.history.items() if name != "skipped_steps"]
     drawn = [axes.lines[0].get_xydata() for axes in figure.axes]
     for points, values in zip(drawn, shown, strict=True):

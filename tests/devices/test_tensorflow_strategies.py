@@ -109,7 +109,7 @@ def test_a_nan_in_one_replica_leaves_all_replicas_as_they_were(nonfinite, mode, 
 
 @pytest.mark.processes
 @pytest.mark.parametrize("name", ["clipnorm", "global_clipnorm", "clipvalue", "one_cycle"])
-def test_what_is_compared_makes_a_difference(one_device, name):
+def test_compared_options_change_the_weights(one_device, name):
     _, plain = one_device.start_and_end("sgd_momentum")
     _, other = one_device.start_and_end(name)
     assert np.linalg.norm(other - plain) > 0.01 * np.linalg.norm(plain)

@@ -70,7 +70,7 @@ def test_training_starts_anew_at_weights_set_after_fit(task):
     np.testing.assert_array_equal(task.fit(ours)[0], task.kernel)
 
 
-def test_a_loop_of_the_users_own_moves_by_hand(task):
+def test_a_custom_loop_switches_points_by_hand(task):
     ours = model(task)
     for _, kernel in authors(epochs=2):
         ours.optimizer.to_training_point()

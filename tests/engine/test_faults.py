@@ -65,7 +65,7 @@ def variables():
     "name",
     quick(["Adam", "Nadam", "ScheduleFreeAdamW", "Lamb", "momentum"], ["ScheduleFreeAdamW"]),
 )
-def test_a_skipped_step_leaves_everything_as_if_it_had_not_been(name):
+def test_a_skipped_step_leaves_no_trace(name):
     plain, skipping = make(name), make(name, nonfinite="skip")
     trained = []
     for optimizer, steps in (
@@ -104,7 +104,7 @@ def test_large_finite_numbers_are_not_taken_for_bad_ones():
     assert int(optimizer.iterations) == 1
 
 
-def test_apply_is_what_keras_does():
+def test_nonfinite_gradients_are_applied_by_default():
     weights = variables()
     optimizers.SGD().apply(tensors(spoiled(0, np.nan)), weights)
     assert np.isnan(values(weights)[0]).sum() == 1
@@ -120,7 +120,7 @@ def test_raise_names_the_variable_and_changes_nothing():
     assert int(optimizer.iterations) == 1
 
 
-@pytest.mark.skipif(BACKEND == "torch", reason="torch compiles no step, so that it raises at once")
+@pytest.mark.skipif(BACKEND == "torch", reason="torch does not compile steps, so it raises at once")
 def test_a_compiled_step_waits_until_the_fault_is_reported():
     weights = variables()
     optimizer = optimizers.Adam(nonfinite="raise")
@@ -216,7 +216,7 @@ def test_tiny_gradients_give_no_nan(name, size):
 def test_huge_gradients_give_a_nan_only_where_the_built_in_does(name):
     """The square of 1e30 is infinite in float32; a moving average of it is infinity - infinity."""
     if (BACKEND, name) == ("torch", "Nadam"):
-        pytest.skip("Keras writes Nadam in another way on torch alone")
+        pytest.skip("Keras implements Nadam differently on torch")
     ours = after_gradients_of(1e30, make(name, learning_rate=1e-3))
     cls, arguments = ALL[name]
     built_in = getattr(keras.optimizers, cls)(learning_rate=1e-3, **arguments)
@@ -230,7 +230,7 @@ def test_huge_gradients_are_harmless_when_clipped(name):
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_zero_gradients_for_ever_change_nothing_but_by_decay(name):
+def test_zero_gradients_change_weights_only_by_decay(name):
     weights = [keras.Variable(np.full((3, 4), 0.5, "float32"), name="w")]
     decaying = ("AdamW", "Muon", "NAdamW", "SOAP", "ScheduleFreeAdamW")
     arguments = {"weight_decay": 0.0} if name in decaying else {}
@@ -263,7 +263,7 @@ def test_variables_without_gradient_or_elements_and_scalars(name):
         assert scalar < 0.5 and (matrix < 1).all()
 
 
-def test_no_gradient_is_refused_an_empty_list_does_nothing():
+def test_all_none_is_refused_and_an_empty_list_does_nothing():
     weights = variables()
     optimizer = optimizers.Adam(nonfinite="skip")
     optimizer.build(weights)

@@ -38,7 +38,7 @@ def test_an_override_may_be_a_schedule(task):
     np.testing.assert_allclose(weights, by_hand(task, 0.05, 0.5), atol=2e-6)
 
 
-def test_the_multiplier_follows_what_a_callback_sets(task):
+def test_the_multiplier_follows_values_set_by_callbacks(task):
     optimizer = optimizers.SGD(0.1, groups=[ParameterGroup("only", learning_rate_multiplier=0.5)])
     halve = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
     weights = task.fit(task.linear(optimizer), 2, callbacks=[halve])[0]
@@ -83,7 +83,7 @@ def test_all_groups_that_match_apply(task):
 
 
 @pytest.mark.parametrize("name", quick(["Nadam", "ScheduleFreeAdamW"], ["Nadam"]))
-def test_a_group_has_scalar_state_of_its_own(task, name):
+def test_each_group_has_separate_scalar_state(task, name):
     """An override must train exactly like the same value set for the whole optimizer."""
     make = getattr(optimizers, name)
     plain = task.fit(task.linear(make(0.05, beta_1=0.5)), 2)[0]

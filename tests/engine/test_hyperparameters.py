@@ -111,7 +111,7 @@ def test_learning_rate_reads_as_keras_has_it():
     assert float(optimizer.learning_rate) == 0.125
 
 
-def test_what_an_instance_does_not_use_makes_no_variable():
+def test_unused_hyperparameters_make_no_variables():
     variable = keras.Variable(np.zeros((2, 2), "float32"))
     plain, built_in = optimizers.SGD(), keras.optimizers.SGD()
     plain.build([variable])
@@ -147,7 +147,7 @@ def test_settable_makes_room_for_a_momentum_that_starts_at_zero(task):
     np.testing.assert_allclose(weights[0], kernel, atol=2e-6)
 
 
-def test_a_momentum_that_stands_at_zero_keeps_its_slot_in_a_copy():
+def test_a_momentum_of_zero_keeps_its_slot_in_a_copy():
     optimizer = optimizers.SGD(momentum=0.9)
     optimizer.build([keras.Variable(np.zeros(2, "float32"))])
     optimizer.momentum = 0.0
@@ -167,7 +167,7 @@ def test_a_bad_value_is_refused_and_named_and_changes_nothing(value):
         optimizers.SGD(momentum=value)
 
 
-def test_what_decides_the_build_cannot_be_changed_afterwards():
+def test_structural_arguments_cannot_change_after_build():
     optimizer = optimizers.Adam(amsgrad=False)
     optimizer.build([keras.Variable(np.zeros(2, "float32"))])
     with pytest.raises(ValueError, match=r"`amsgrad` decides what is built.*Received"):

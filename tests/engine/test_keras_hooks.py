@@ -70,7 +70,7 @@ def test_keras_calls_the_hooks_of_accumulation_and_averages():
     assert len(optimizer._model_variables_moving_average) == 1
 
 
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's private name")
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="a private name of TensorFlow")
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_tensorflow_says_whether_xla_compiles_what_is_traced(jit_compile):
     import tensorflow as tf
@@ -110,7 +110,7 @@ def test_keras_saves_a_saveable_attribute_of_an_optimizer(task, tmp_path):
         assert set(file["optimizer/vars"]) == {"0", "1", "2"}
 
 
-def test_exclusions_stand_where_they_are_looked_for():
+def test_keras_keeps_decay_exclusions_under_these_names():
     optimizer = keras.optimizers.AdamW()
     variable = keras.Variable(np.zeros(2, "float32"))
     optimizer.exclude_from_weight_decay(var_list=[variable], var_names=["bias"])

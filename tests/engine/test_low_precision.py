@@ -120,7 +120,7 @@ def test_a_weight_that_is_set_is_not_made_nan_by_compensation():
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 @pytest.mark.parametrize("number", [1.001, -3.14159, 4.1e-5, 2.2e-7, 60_001.0])
-def test_stochastic_rounding_is_right_in_the_mean(dtype, number):
+def test_stochastic_rounding_is_unbiased(dtype, number):
     value = np.full(40_000, number, "float32")
     salt = np.random.default_rng(0).normal(size=value.shape).astype("float32")
     rounded = as_float32(

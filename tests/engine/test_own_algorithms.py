@@ -61,7 +61,7 @@ def run(optimizer, steps=2):
 
 
 @pytest.mark.parametrize("name", ["SGD", "Adam", "Adagrad"])
-def test_a_class_of_the_users_own_keeps_its_formula(name):
+def test_a_user_class_keeps_its_formula(name):
     start, gradients, found = run(named(name)())
     for w, g, end in zip(start, gradients, found, strict=True):
         # v is 1.5 g after one step and (0.9 + 1) 1.5 g after two.
@@ -76,12 +76,14 @@ def test_a_formula_with_a_norm_gets_the_whole_variable(jit_compile):
         np.testing.assert_allclose(end, w - step, rtol=2e-6, atol=2e-6)
 
 
-def test_rows_alone_are_not_for_formulas_of_whole_tables():
-    with pytest.raises(ValueError, match=r"Normalized cannot have `lazy`: .*Received: lazy=True"):
+def test_lazy_is_refused_with_variable_scope():
+    with pytest.raises(
+        ValueError, match=r"Normalized does not support `lazy`: .*Received: lazy=True"
+    ):
         Normalized(lazy=True)
 
 
-def test_state_of_an_own_class_is_not_taken_for_ours(tmp_path):
+def test_state_of_a_user_class_is_not_taken_for_ours(tmp_path):
     from keras_optlab import optimizers
 
     saved = named("Lion")(0.1)
@@ -128,7 +130,7 @@ def test_an_elementwise_formula_may_have_periodic_work(shape, jit_compile):
 
 
 def test_periodic_work_takes_the_whole_table():
-    with pytest.raises(ValueError, match="cannot have `lazy`: it has periodic work"):
+    with pytest.raises(ValueError, match="does not support `lazy`: it has periodic work"):
         Kept(lazy=True)
 
 

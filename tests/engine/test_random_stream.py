@@ -188,7 +188,7 @@ def test_numbers_are_those_of_numpy_in_all_contexts(how, jit_compile):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(BACKEND != "torch", reason="it is torch that compiles formulas of any size")
+@pytest.mark.skipif(BACKEND != "torch", reason='other backends compile with "auto", see above')
 def test_numbers_are_those_of_numpy_in_a_compiled_formula():
     found = written(Uniform(jit_compile=True), "eager")
     for n, (shape, value) in enumerate(zip(SHAPES, found, strict=True)):
@@ -235,7 +235,7 @@ def test_a_hook_that_is_run_again_gets_the_same_numbers():
             np.testing.assert_allclose(slots[name], expected, rtol=0, atol=3e-6)
 
 
-def test_steps_beyond_what_float32_counts_differ():
+def test_steps_beyond_float32_integers_differ():
     optimizer, variable = Uniform(), keras.Variable(np.zeros(3, "float32"))
     optimizer.build([variable])
     optimizer.iterations.assign(2**25)
@@ -345,7 +345,7 @@ MAKE = {
 
 
 @pytest.mark.parametrize("name", quick(MAKE, []))
-def test_a_training_goes_on_from_a_file_with_the_same_numbers(name, tmp_path):
+def test_training_resumed_from_a_file_has_the_same_numbers(name, tmp_path):
     make = MAKE[name]
     keras.utils.set_random_seed(1)
     straight = fit(model(make()), 5)
@@ -387,15 +387,15 @@ def test_a_pickled_optimizer_goes_on_with_the_same_numbers(make):
 
 
 @pytest.mark.parametrize("base", [Optimizer, Transform], ids=lambda base: base.__name__)
-def test_what_draws_cannot_claim_to_be_elementwise(base):
+def test_a_formula_that_draws_cannot_be_elementwise(base):
     with pytest.raises(
-        ValueError, match=r"Expected `scope = Scope.VARIABLE` in Own.*Received: .*Leave `scope` out"
+        ValueError, match=r"Expected `scope = Scope.VARIABLE` in Own.*Received: .*Remove `scope`"
     ):
         type("Own", (base,), {"draws": True, "scope": Scope.ELEMENT})
 
 
 def test_a_class_that_is_elementwise_cannot_be_made_to_draw():
-    with pytest.raises(ValueError, match="where a base class says otherwise"):
+    with pytest.raises(ValueError, match="if a base class sets another"):
         type("NoisySGD", (optimizers.SGD,), {"draws": True})
 
 
@@ -414,7 +414,7 @@ IN_A_TRACE = {"tensorflow": "xla", "jax": "jit", "torch": "many_variables"}[BACK
         EXHAUSTIVE,
     ),
 )
-def test_the_kit_passes_what_draws_from_the_stream(cls, name):
+def test_the_kit_passes_formulas_that_use_the_stream(cls, name):
     dict(optimizer_checks(cls))[name]()
 
 

@@ -158,7 +158,7 @@ def test_from_keras_converts_inside_a_loss_scale_optimizer(task):
     reason="Keras' Muon is ours since 3.13",
 )
 def test_from_keras_refuses_another_algorithm_of_the_same_name():
-    with pytest.raises(ValueError, match=r"`Muon` of Keras 3\.12.* Received: optimizer="):
+    with pytest.raises(ValueError, match=r"`Muon` in Keras 3\.12.* Received: optimizer="):
         keras_optlab.from_keras(keras.optimizers.Muon())
 
 
@@ -180,7 +180,7 @@ def test_a_saved_model_goes_on_bit_for_bit(tmp_path, name):
     assert all(np.array_equal(*pair) for pair in zip(straight, resumed, strict=True))
 
 
-def test_a_weights_file_brings_back_what_was_set_while_training(task, tmp_path):
+def test_a_weights_file_restores_values_set_while_training(task, tmp_path):
     model = task.linear(optimizers.SGD(0.05, momentum=0.9))
     task.fit(model)
     model.optimizer.momentum = 0.3
@@ -301,7 +301,7 @@ def test_a_refused_file_changes_neither_model_nor_optimizer(task, tmp_path, name
     with pytest.raises((ValueError, OSError), match=message) as caught:
         model.load_weights(path)
     assert caught.value.__notes__ == [
-        "Nothing was loaded: the model and its optimizer are as they were."
+        "Nothing was loaded: the model and its optimizer are unchanged."
     ]
     assert everything(model) == before
     with pytest.raises((ValueError, OSError), match=message):
@@ -364,7 +364,7 @@ def test_a_file_of_a_later_version_is_refused(task, tmp_path, monkeypatch):
     before = [np.array(keras.ops.convert_to_numpy(v)) for v in model.optimizer.variables]
     task.fit(model)
     again = [np.array(keras.ops.convert_to_numpy(v)) for v in model.optimizer.variables]
-    with pytest.raises(ValueError, match=r"Received: a file with that in format 9, of a later"):
+    with pytest.raises(ValueError, match=r"Received: a file with state in format 9, written by"):
         model.load_weights(tmp_path / "later.weights.h5")
     for kept, variable in zip(again, model.optimizer.variables, strict=True):
         np.testing.assert_array_equal(kept, keras.ops.convert_to_numpy(variable))

@@ -36,7 +36,9 @@ def test_the_state_is_half_as_large(name):
 
 
 def test_ftrl_refuses_with_the_reason():
-    with pytest.raises(ValueError, match=r"Ftrl cannot have `slot_dtype`: .*Received: .*bfloat16"):
+    with pytest.raises(
+        ValueError, match=r"Ftrl does not support `slot_dtype`: .*Received: .*bfloat16"
+    ):
         optimizers.Ftrl(slot_dtype="bfloat16")
 
 
@@ -90,9 +92,9 @@ def test_a_large_variable_is_updated_as_its_parts_are(name):
     assert np.abs(weights[0] - weights[1]).mean() <= 1e-3 * distance
 
 
-@pytest.mark.skipif(BACKEND != "jax", reason="only JAX says what a compiled step needs")
+@pytest.mark.skipif(BACKEND != "jax", reason="only JAX reports the memory of a compiled step")
 @pytest.mark.parametrize("name", LARGE_CASES)
-def test_a_large_variable_needs_no_memory_beside_its_slots(name):
+def test_a_step_on_a_large_variable_needs_no_temporaries(name):
     import jax
 
     variable = keras.Variable(np.ones(LARGE_SHAPE, "float32"), name="w")
@@ -135,7 +137,7 @@ def test_rounding_is_unbiased_and_random_in_each_element():
     np.testing.assert_allclose(np.mean(half), np.mean(full), rtol=0.002)
 
 
-def test_infinity_and_nan_stay_what_they_are():
+def test_infinity_and_nan_are_preserved():
     gradient = np.array([np.inf, -np.inf, np.nan, 1.0], "float32")
     optimizer = optimizers.SGD(1.0, momentum=0.5, slot_dtype="bfloat16")
     train(optimizer, [np.zeros(4, "float32")], [[gradient]])

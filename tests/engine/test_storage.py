@@ -170,6 +170,6 @@ def test_a_file_goes_both_ways(task, tmp_path):
         np.testing.assert_allclose(ops.convert_to_numpy(found), momentum, atol=0.02 * largest)
 
 
-def test_rows_alone_are_refused():
+def test_lazy_is_refused_with_blockwise_slots():
     with pytest.raises(ValueError, match=r"`lazy` needs slots .* Received: .*slot_dtype='int8'"):
         optimizers.Adam(lazy=True, slot_dtype="int8")

@@ -9,7 +9,7 @@ import pytest
 from keras_optlab import optimizers
 
 if keras.backend.backend() != "torch":
-    pytest.skip("bundles are torch's", allow_module_level=True)
+    pytest.skip("bundles exist only on torch", allow_module_level=True)
 
 import torch
 
@@ -51,7 +51,7 @@ def slots_of(optimizer):
     return [variable.value for variable in slots]
 
 
-def test_slots_stand_one_after_another():
+def test_slots_are_stored_one_after_another():
     optimizer = optimizers.RMSprop()
     optimizer.build(start())
     storages = {slot.untyped_storage().data_ptr() for slot in slots_of(optimizer)}
@@ -110,7 +110,7 @@ def test_the_order_of_the_variables_does_not_matter():
     assert_as_built_in(numbers(variables), expected)
 
 
-def test_a_step_without_state_leaves_the_variables_alone():
+def test_stateless_apply_leaves_variables_alone():
     variables = start()
     optimizer = optimizers.RMSprop(0.01)
     optimizer.build(variables)
@@ -126,7 +126,7 @@ def test_a_step_without_state_leaves_the_variables_alone():
     assert_as_built_in([value.detach().numpy() for value in new], expected)
 
 
-def test_a_copy_has_slots_of_its_own():
+def test_a_copy_has_separate_slots():
     optimizer = optimizers.RMSprop(0.01)
     after_steps(optimizer, start(), steps=2)
     before = numbers(optimizer.variables)

@@ -76,11 +76,11 @@ def test_many_small_variables_of_one_shape_and_some_of_others(label):
 @pytest.mark.parametrize("jit_compile", [True, False])
 def test_formulas_compiled_and_not(label, jit_compile):
     if BACKEND == "torch" and jit_compile and label == "Muon":
-        pytest.skip("compiling Muon's iteration takes torch more than a minute")
+        pytest.skip("torch needs more than a minute to compile Muon's iteration")
     assert_equal(label, [(40, 50), (6, 5), (6, 5), (7,)], formula_compiled=jit_compile)
 
 
-@pytest.mark.skipif(BACKEND != "tensorflow", reason="only TensorFlow leaves XLA to the step")
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="XLA is optional only on TensorFlow")
 @pytest.mark.parametrize("label", quick(sorted(COMPILED - {"Muon"}), WORKING))
 def test_a_step_that_is_compiled_as_a_whole(label):
     assert_equal(label, [*LARGE, *ALIKE, (7,)], jit_compile=True)

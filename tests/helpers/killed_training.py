@@ -123,7 +123,7 @@ def main(folder, kills):
         # With 0 batches, the kill comes while it loads the backup and compiles.
         patience = random.uniform(0.0, min(an_epoch, 0.05))
         if attempt(backup, result, random.randrange(5), patience):
-            raise RuntimeError(f"The training was done after {n} kills: it needs more epochs.")
+            raise RuntimeError(f"Training finished after only {n} kills. Increase EPOCHS.")
         epochs.append(epoch_of(backup))
     attempt(backup, result, 0, 600)
     print(len(set(epochs)))

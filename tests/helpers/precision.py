@@ -15,6 +15,6 @@ def double_precision():
     import jax
 
     if not hasattr(jax, "enable_x64"):
-        pytest.skip("JAX before 0.8 has float64 only where JAX_ENABLE_X64=1 is set")
+        pytest.skip("JAX before 0.8 supports float64 only with JAX_ENABLE_X64=1")
     with jax.enable_x64(True):
         yield

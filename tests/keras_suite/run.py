@@ -58,8 +58,8 @@ class KerasTests:
         self.options = list(options)
         if not any(self.package.glob("src/optimizers/*_test.py")):
             raise SystemExit(
-                f"The wheel of Keras {self.version} has no tests in it. Install another, such as "
-                "keras==3.15.1."
+                f"The wheel of Keras {self.version} contains no tests. Install a version whose "
+                "wheel does, such as keras==3.15.1."
             )
 
     def run(
@@ -108,12 +108,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("paths", nargs="*", help="folders and files of keras/src; all by default")
-    parser.add_argument("-n", default="auto", help="number of processes, as pytest-xdist takes it")
-    parser.add_argument("--record", action="store_true", help="record what built-ins fail too")
+    parser.add_argument("-n", default="auto", help="number of processes (see pytest-xdist)")
+    parser.add_argument(
+        "--record", action="store_true", help="record which failures also occur with the built-ins"
+    )
     options, for_pytest = parser.parse_known_args(arguments)
     runs_all = not options.paths and not for_pytest
     if options.record and not runs_all:
-        parser.error("--record needs a run of all tests")
+        parser.error("--record takes no paths and no options of pytest: it runs all tests")
 
     start = time.monotonic()
     keras_tests = KerasTests(options.n, for_pytest)
@@ -127,13 +129,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     unexplained = [test for test in verdict.failures(outcomes) if test not in allowed]
     reruns: verdict.Outcomes = {}
     if unexplained:
-        print(f"{len(unexplained)} failures are run again:", flush=True)
+        print(f"Rerunning {len(unexplained)} failures:", flush=True)
         reruns, _ = keras_tests.run(unexplained, tracebacks=True)
     if options.record:
         stay = [test for test in unexplained if test in verdict.failures(reruns)]
         theirs: verdict.Outcomes = {}
         if stay:
-            print(f"{len(stay)} failures are run with the built-ins:", flush=True)
+            print(f"Running {len(stay)} failures with the built-ins:", flush=True)
             theirs, _ = keras_tests.run(stay, built_ins=True)
         # Without the path of the installation, the record is the same on any machine.
         site = f"{keras_tests.package.parent}{os.sep}"
@@ -146,10 +148,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         outcomes, reruns, recorded or (), exceptions, MINIMUM if runs_all else None
     )
     if status not in (0, 1):
-        decided.problems.append(f"pytest ended with status {status}")
+        decided.problems.append(f"pytest exited with status {status}")
     if decided.new and not (has_record or options.record):
         decided.problems.append(
-            f"nobody has recorded what fails with the built-ins of Keras {keras_tests.version} on "
+            f"no record of which tests fail with the built-ins of Keras {keras_tests.version} on "
             f"{keras_tests.backend}: run with --record"
         )
     print(f"Keras {keras_tests.version} on {keras_tests.backend}, with our classes")

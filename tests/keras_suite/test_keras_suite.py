@@ -61,7 +61,7 @@ def test_an_exception_that_no_longer_fails_is_an_error(outcomes):
     assert decided.stale == ["a"]
 
 
-def test_an_exception_that_was_not_asked_for_is_none():
+def test_an_exception_that_was_not_requested_is_not_stale():
     assert judge({"b": PASSED}, exceptions=["a"]).passed
 
 
@@ -85,7 +85,7 @@ def test_records_are_kept_by_version_and_backend(tmp_path):
     assert verdict.read_record("3.12.4", "torch", path) is None
 
 
-def test_exceptions_may_be_of_some_backends_and_versions(tmp_path):
+def test_exceptions_may_be_limited_to_backends_and_versions(tmp_path):
     path = tmp_path / "exceptions.toml"
     path.write_text(
         '[[exception]]\nreason = "private"\ntests = ["a"]\n'
@@ -205,7 +205,7 @@ def test_swap_puts_our_classes_where_the_built_ins_were():
 @pytest.mark.slow
 def test_run_runs_tests_of_keras():
     if not any(Path(keras.__file__).parent.glob("src/optimizers/*_test.py")):
-        pytest.skip("this wheel of Keras has no tests in it")
+        pytest.skip("this wheel of Keras contains no tests")
     command = [sys.executable, HERE / "run.py", "optimizers/sgd_test.py", "-n", "1"]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

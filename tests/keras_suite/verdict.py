@@ -87,7 +87,7 @@ class Verdict:
         """Return the verdict as lines, the last of them like the last line of pytest."""
         lines = []
         if self.flaky:
-            lines += ["passed when run again:", *(f"  {test}" for test in self.flaky)]
+            lines += ["passed on rerun:", *(f"  {test}" for test in self.flaky)]
         if self.new:
             lines += ["new failures:", *_table(self.new)]
         if self.stale:
@@ -141,7 +141,7 @@ def judge(
     verdict.stale = sorted(candidates - failed)
     ran = sum(found["outcome"] != "skipped" for found in outcomes.values())
     if minimum is not None and ran < minimum:
-        verdict.problems.append(f"{ran} tests ran, which is fewer than {minimum}")
+        verdict.problems.append(f"only {ran} tests ran, expected at least {minimum}")
     return verdict
 
 

@@ -1,4 +1,4 @@
-"""A real browser, in which the tests look at the pages that the lab writes."""
+"""A real browser for tests of the pages that the lab writes."""
 
 import shutil
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import pytest
 
-# What a page does in a browser does not depend on the backend of Keras.
+# Pages behave the same in a browser, whatever the backend of Keras.
 BROWSER_BACKEND = "torch"
 HERE = Path(__file__).parent
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
@@ -16,12 +16,12 @@ CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 @dataclass
 class BrowserPage:
-    """A page in a browser, and what went on in it.
+    """A page in a browser, with its errors and requests.
 
     Args:
         page: Playwright's page.
-        errors: What was written to the console as an error, and exceptions that nothing caught.
-        requests: The address of everything that the page asked for, itself included.
+        errors: Errors written to the console, and uncaught exceptions.
+        requests: Address of everything that the page requested, including itself.
     """
 
     page: Any
@@ -34,14 +34,14 @@ class BrowserPage:
         return self.page
 
     def assert_quiet(self) -> None:
-        """Nothing was fetched but files, and nothing went wrong."""
+        """Assert that nothing went wrong and that only files were fetched."""
         assert self.errors == []
         assert [url for url in self.requests if not url.startswith(("file:", "data:"))] == []
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Mark what uses a browser, and what one backend shows for all."""
+    """Mark tests that use a browser, and slow ones for which one backend is enough."""
     for item in items:
         if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.browser)
@@ -55,7 +55,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def browser():
-    """Chromium of the system, without a window."""
+    """The system's Chromium, headless."""
     if keras.backend.backend() != BROWSER_BACKEND:
         pytest.skip(f"pages are the same on all backends: looked at on {BROWSER_BACKEND} only")
     playwright = pytest.importorskip("playwright.sync_api", reason="the extra `browser` is missing")
@@ -63,7 +63,7 @@ def browser():
     if executable is None:
         pytest.skip(f"no browser: none of {', '.join(CHROMIUM)} is installed")
     with playwright.sync_playwright() as started:
-        # In a container, root cannot have Chromium's sandbox; it opens our own files alone.
+        # Root cannot use Chromium's sandbox in a container; only our files are opened.
         launched = started.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         yield launched
         launched.close()
@@ -71,7 +71,7 @@ def browser():
 
 @pytest.fixture
 def browser_page(browser):
-    """A new `BrowserPage`, 1200 x 900, light, in a context of its own."""
+    """A new `BrowserPage` in a separate context, 1200 x 900, light."""
     context = browser.new_context(
         viewport={"width": 1200, "height": 900}, color_scheme="light", reduced_motion="reduce"
     )

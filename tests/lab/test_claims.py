@@ -1,4 +1,4 @@
-"""The claims: small ones in full, and that a verdict can come out the other way."""
+"""The claims: small ones run in full, and a verdict can go either way."""
 
 import dataclasses
 import json
@@ -21,7 +21,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def made_up(value, expected=True, number=1):
-    """Evidence of one figure that has to be above 1."""
+    """Return evidence with one figure that must be above 1."""
     panel = Panel("Title", "x", "y", [Line("line", np.arange(3), np.arange(3.0))])
     figure = Measurement("figure", value, ">", 1, expected)
     return Evidence(number, "A claim.", (figure,), "What came out.", "What to see.", (panel,))
@@ -175,7 +175,7 @@ def test_a_figure_on_the_wrong_side_gives_exit_code_1(capsys, tmp_path, monkeypa
     assert json.loads((tmp_path / "claims.json").read_text())[0]["measurements"][0]["value"] is None
 
 
-def test_json_is_what_claims_json_holds_and_all_of_stdout(capsys, tmp_path, monkeypatch):
+def test_json_output_equals_claims_json(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(claims, "CLAIMS", {1: lambda: made_up(2.0)})
     assert command.main(["claims", "--claims", "1", "--out", str(tmp_path), "--json"]) == 0
     printed = capsys.readouterr().out
@@ -184,7 +184,7 @@ def test_json_is_what_claims_json_holds_and_all_of_stdout(capsys, tmp_path, monk
 
 
 @pytest.mark.parametrize("number", ["0", "15", "one"])
-def test_a_claim_that_there_is_not_is_refused(number, capsys, tmp_path):
+def test_an_unknown_claim_is_refused(number, capsys, tmp_path):
     assert command.main(["claims", "--claims", number, "--out", str(tmp_path)]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""

@@ -1,4 +1,4 @@
-"""The `optlab` command: its exit codes, and the one line that says what is wrong."""
+"""The `optlab` command: its exit codes and one-line errors."""
 
 import importlib.metadata
 import importlib.util
@@ -20,7 +20,7 @@ OTHER_BACKENDS = sorted({"tensorflow", "jax", "torch"} - {keras.backend.backend(
 
 
 def run(arguments, capsys):
-    """Exit code and stderr of a run that is to fail."""
+    """Return the exit code and stderr of a run that should fail."""
     code = command.main([str(argument) for argument in arguments])
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -39,7 +39,7 @@ def run(arguments, capsys):
         (["compare", "--seed", "-1"], "Invalid value for '--seed': "),
         (["compare", "--backend", "theano"], "Invalid value for '--backend'"),
         (["compare", "--optimizers", "Adamm"], "unknown optimizer 'Adamm': did you mean Adam?"),
-        (["compare", "--optimizers", "SGD", "Adam"], "written with commas and no spaces, as in"),
+        (["compare", "--optimizers", "SGD", "Adam"], "separate list items with commas and no"),
         (["compare", "--schedules", "cosine"], "did you mean CosineDecay?"),
         (["compare", "--data", "nowhere.csv"], "nowhere.csv: no such file"),
         (["compare", "--label", "kind"], "--label names a column of a file. Received: --data None"),
@@ -57,7 +57,7 @@ def run(arguments, capsys):
             ["compare", "--sweep-factors", "1,-1"],
             "`sweep` must be a list in which each item is a finite",
         ),
-        (["compare", "--jobs", "2", "--dask", "tcp://x:1"], "dask for a cluster: take one of them"),
+        (["compare", "--jobs", "2", "--dask", "tcp://x:1"], "dask for a cluster: choose one"),
         (["compare", "--data", "nowhere:f"], "--data: cannot import nowhere: ModuleNotFoundError"),
         (["compare", "--model", "os:nothing"], "--model: os has no function 'nothing'"),
         (["compare", "--model", "nowhere.py"], "--model takes module:function"),
@@ -67,7 +67,7 @@ def run(arguments, capsys):
         ),
         (["compare", "--batch-size", "5000"], "training rows, 1438. Received: 5000"),
         (["parity", "--optimizers", "sdg"], "unknown optimizer 'sdg': did you mean SGD?"),
-        (["list", "--backend", OTHER_BACKENDS[0]], f"not on {OTHER_BACKENDS[0]}"),
+        (["list", "--backend", OTHER_BACKENDS[0]], f"process; expected {OTHER_BACKENDS[0]}"),
     ],
 )
 def test_wrong_input_is_one_line_on_stderr_and_exit_code_2(
@@ -100,7 +100,7 @@ def test_a_bad_folder_is_refused_before_training(capsys, tmp_path):
     assert file.read_text() == "mine"
 
 
-def test_a_missing_extra_is_named_with_what_installs_it(capsys, monkeypatch, tmp_path):
+def test_a_missing_extra_is_named_with_the_install_command(capsys, monkeypatch, tmp_path):
     found = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: name != "matplotlib" and found(name)
@@ -112,7 +112,7 @@ def test_a_missing_extra_is_named_with_what_installs_it(capsys, monkeypatch, tmp
 
 
 def process(arguments, **environment):
-    """Run the command as a user does."""
+    """Run the command as a user would."""
     return subprocess.run(
         [sys.executable, "-m", "optlab", *arguments],
         env={**os.environ, **environment},
@@ -151,7 +151,7 @@ def test_completion_takes_no_keras(no_keras):
     assert completed.stdout.split() == ["--batch-size", "--backend"]
 
 
-def test_a_missing_typer_is_named_with_what_installs_it(tmp_path):
+def test_a_missing_typer_is_named_with_the_install_command(tmp_path):
     (tmp_path / "typer.py").write_text("raise ModuleNotFoundError('typer', name='typer')\n")
     missing = process(["list"], PYTHONPATH=os.pathsep.join([str(tmp_path), *sys.path]))
     assert (missing.returncode, missing.stdout) == (2, "")
@@ -160,7 +160,7 @@ def test_a_missing_typer_is_named_with_what_installs_it(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_reader_that_has_seen_enough_is_no_error():
+def test_a_closed_pipe_is_not_an_error():
     read, write = os.pipe()
     os.close(read)
     arguments = [sys.executable, "-m", "optlab", "list"]
@@ -169,7 +169,7 @@ def test_a_reader_that_has_seen_enough_is_no_error():
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_a_missing_backend_is_named_with_what_installs_it(tmp_path):
+def test_a_missing_backend_is_named_with_the_install_command(tmp_path):
     missing = OTHER_BACKENDS[0]
     source = f"raise ModuleNotFoundError(\"No module named '{missing}'\", name='{missing}')"
     (tmp_path / f"{missing}.py").write_text(source)

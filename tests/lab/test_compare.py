@@ -1,4 +1,4 @@
-"""A real, short comparison: what it measures, and the report that it writes."""
+"""A short, real comparison: what it measures, and the report that it writes."""
 
 import json
 import struct
@@ -35,7 +35,7 @@ def blobs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def folder(blobs, tmp_path_factory):
-    """The report of two algorithms, one schedule and the 1cycle callback."""
+    """The folder of a report on two algorithms, one schedule and the 1cycle callback."""
     out = tmp_path_factory.mktemp("out") / "new" / "report"
     arguments = ["--optimizers", "SGD,Adam", "--schedules", "CosineDecay,OneCycle"]
     arguments += ["--epochs", str(EPOCHS), "--batch-size", str(BATCH)]
@@ -80,7 +80,7 @@ def test_results_say_what_was_compared(results):
 def test_the_csv_files_hold_the_numbers_of_the_json(folder, results):
     table, epochs = (pandas.read_csv(folder / f"{name}.csv") for name in ("results", "epochs"))
     assert list(table["name"]) == ["SGD", "Adam", "constant rate", "CosineDecay", "OneCycle"]
-    # Both sides, before the first epoch and after each; the callback has no built-in.
+    # Both sides, before the first epoch and after each epoch; the callback has no built-in.
     assert len(epochs) == (4 * 2 + 1) * (EPOCHS + 1)
     for comparison, row in zip(results["comparisons"], table.itertuples(), strict=True):
         ours = only_duel(comparison)["ours"]
@@ -122,7 +122,7 @@ def test_the_learning_rates_drawn_are_those_of_the_formula(results):
 
 
 class Page(HTMLParser):
-    """What a page refers to, and how it is built."""
+    """Parses the references, tags, ids, table headers and texts of a page."""
 
     VOID = ("meta", "br", "link", "img", "input", "hr")
     FETCHING = ("src", "srcset", "href", "xlink:href", "data", "poster", "action", "background")
@@ -194,7 +194,7 @@ def test_both_sides_have_the_same_weights_and_batches(blobs):
 
 
 def one_step(weights, dataset, rate):
-    """Gradient descent on the mean cross-entropy of softmax(tanh(x A + a) B + b)."""
+    """Take a gradient step on the mean cross-entropy of softmax(tanh(x A + a) B + b)."""
     a_kernel, a_bias, b_kernel, b_bias = weights
     x, y = dataset.x_train.astype("float64"), np.eye(3)[dataset.y_train]
     hidden = np.tanh(x @ a_kernel + a_bias)
@@ -206,7 +206,7 @@ def one_step(weights, dataset, rate):
 
 
 def sgd_duel(blobs, ours, theirs, epochs=1, batch_size=120):
-    """SGD at two rates, one for each side."""
+    """Run a duel of SGD with a separate learning rate for each side."""
     task = blobs_task(blobs, epochs, batch_size)
     contender = Contender(
         kind="optimizer",
@@ -221,7 +221,7 @@ def sgd_duel(blobs, ours, theirs, epochs=1, batch_size=120):
 
 
 def test_a_difference_between_the_two_is_measured(blobs):
-    # One step: each weight travels in proportion to the rate, so all differ by a hundredth.
+    # One step: each weight moves in proportion to the rate, so all differ by a hundredth.
     duel = sgd_duel(blobs, 0.1 * 1.01, 0.1)
     assert duel.weight_difference == pytest.approx(0.01, rel=1e-3)
 
@@ -241,7 +241,7 @@ def test_a_side_no_better_than_guessing_is_ended_half_way():
     dataset = data.from_arrays("x", (x, labels, x[:10], labels[25:35]), 0, standardize=False)
     objective = Examiner(Task(dataset, None, 1, 20, built_in=False)).objective
     loss, accuracy = objective.guess
-    # Five of each class to validate on, and 3 to 5 of them to train on.
+    # Validation has five rows of each class; training has the classes in the ratio 3 to 5.
     assert loss == pytest.approx(-0.5 * np.log(3 / 8) - 0.5 * np.log(5 / 8))
     assert accuracy == 0.5
 

@@ -1,4 +1,4 @@
-"""Comparisons of models for regression and series, with the metric that the user chooses."""
+"""Comparisons on regression and series, with a metric of the user's choice."""
 
 import functools
 import json
@@ -34,7 +34,7 @@ def linear(units=1, shape=(3,), **compiled):
 
 
 def within_half(targets, outputs):
-    """A metric of the user's, of which Keras cannot say which values are better."""
+    """A user's metric: Keras cannot tell whether higher or lower is better."""
     near = keras.ops.abs(keras.ops.reshape(targets, (-1,)) - keras.ops.reshape(outputs, (-1,)))
     return keras.ops.cast(near < 0.5, "float32")
 
@@ -68,7 +68,7 @@ def test_the_metric_is_asked_for_or_the_first_of_the_model(
 
 
 def accuracy(targets, outputs):
-    """A metric of the user's that is called as one of Keras'."""
+    """A user's metric that has the name of one of Keras' metrics."""
     return keras.ops.full((keras.ops.shape(outputs)[0],), 0.25)
 
 
@@ -87,7 +87,7 @@ def test_a_users_metric_called_accuracy_is_the_one_computed():
 
 @pytest.fixture
 def this_module(monkeypatch):
-    """The functions of this file, by the name `test_compare_any_task`."""
+    """Make the functions of this file importable as `test_compare_any_task`."""
     import sys
     import types
 
@@ -163,7 +163,7 @@ def test_a_metric_or_model_that_does_not_fit_is_refused(build, asked, message, t
 
 @pytest.fixture(scope="module")
 def results():
-    """Regression by the small network: two algorithms at two rates, one of them hopeless."""
+    """Regression with the small network: two algorithms, each at a hopeless and a good rate."""
     given = {"optimizers": ["Adam", "SGD"], "epochs": 4, "batch_size": 20, "seeds": 2}
     return keras_optlab.lab.compare(X, Y, sweep=[1e-7, 1], built_in=False, **given)
 

@@ -1,4 +1,4 @@
-"""The range test: what it finds on a quadratic, and that it leaves everything as it was."""
+"""The range test: what it finds on a quadratic, and that it restores all state."""
 
 import json
 import math
@@ -24,13 +24,13 @@ seconds_to_compile = pytest.mark.skipif(
 same_everywhere = pytest.mark.skipif(
     BACKEND != "torch", reason="does not depend on the backend: tested on torch only"
 )
-# Without compiling, small models run sooner, but not on JAX.
+# Small models run faster without compilation, except on JAX.
 EAGER = BACKEND != "jax"
 SHORT = {"start": 1e-4, "end": 1.0, "steps": 12, "batch_size": 8}
 
 
 def network(optimizer, seed=3, build=True, **compile_arguments):
-    """A model with everything that has state."""
+    """Return a model with every kind of state."""
     keras.utils.set_random_seed(seed)
     layers = [
         *([keras.Input((4,))] if build else []),
@@ -45,7 +45,7 @@ def network(optimizer, seed=3, build=True, **compile_arguments):
 
 
 def quadratic(optimizer, curvature):
-    """A model with one weight w, started at 1, and the loss curvature / 2 w^2."""
+    """Return a model with one weight w, starting at 1, and data for the loss curvature / 2 w^2."""
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
     model.set_weights([np.ones((1, 1), "float32")])
     model.compile(optimizer, "mse")
@@ -53,7 +53,7 @@ def quadratic(optimizer, curvature):
 
 
 def everything(model):
-    """All arrays and numbers that a model, its optimizer and the random generators hold."""
+    """Return all arrays and numbers that a model, its optimizer and the random generators hold."""
     optimizer = model.optimizer
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     held = [*model.variables, *model.metrics_variables, *optimizer.variables]
@@ -88,7 +88,7 @@ def test_on_a_quadratic_the_largest_stable_rate_is_bracketed(library, curvature)
     found = find_learning_rate(
         model, x, y, start=stable / 5.03, end=stable * 5.03, steps=60, smoothing=0.0
     )
-    # Each loss is that before the update with the rate next to it.
+    # Each loss is the one before the update with the rate at the same index.
     losses, rates = np.array(found.losses), np.array(found.learning_rates)
     np.testing.assert_allclose(rates, np.geomspace(stable / 5.03, stable * 5.03, 60)[: len(rates)])
     lowest = losses.argmin()
@@ -119,7 +119,7 @@ def test_the_smoothed_loss_is_an_average_with_its_bias_taken_out():
 
 
 def fastai(rates, losses):
-    """The suggestions as fastai's loops make them, on the part between head and minimum."""
+    """Return the suggestions of fastai's loops, for the part between head and minimum."""
     rates, losses = (list(values)[len(losses) // 10 :] for values in (rates, losses))
     rates, losses = (values[: np.argmin(losses) + 1] for values in (rates, losses))
     lengths, start, end = [1] * len(losses), 0, 0
@@ -196,7 +196,7 @@ class Shuffling(keras.utils.PyDataset):
 
 
 def constant_rate():
-    """A learning rate that is a function."""
+    """A learning rate given as a function."""
     return 0.05
 
 
@@ -233,7 +233,7 @@ SETTINGS = {
         EXHAUSTIVE,
     ),
 )
-def test_training_goes_on_as_if_it_had_not_been_called(name, trained, compiled):
+def test_later_training_is_not_affected(name, trained, compiled):
     results = []
     for called in (False, True):
         model = network(SETTINGS[name](), run_eagerly=EAGER and not compiled)
@@ -252,7 +252,7 @@ def test_training_goes_on_as_if_it_had_not_been_called(name, trained, compiled):
 @pytest.mark.parametrize(
     "name", quick(["schedule", "ScheduleFreeAdamW", "wrapped"], ["ScheduleFreeAdamW"])
 )
-def test_all_state_is_put_back(name):
+def test_all_state_is_restored(name):
     model = network(SETTINGS[name](), run_eagerly=EAGER and name == "wrapped")
     model.fit(X, Y, batch_size=8, verbose=0)
     before = everything(model)
@@ -263,14 +263,14 @@ def test_all_state_is_put_back(name):
 
 
 class Empty(Shuffling):
-    """A dataset of nothing."""
+    """A dataset without batches."""
 
     def __len__(self):
         return 0
 
 
 @pytest.mark.parametrize(("at", "error"), quick([(0, LookupError), (3, KeyboardInterrupt)], [3]))
-def test_all_state_is_put_back_after_an_interruption(at, error):
+def test_all_state_is_restored_after_an_interruption(at, error):
     model = network(optimizers.ScheduleFreeAdamW(schedules.LinearWarmup(9, 0.01)))
     model.fit(X, Y, batch_size=8, verbose=0)
     before = everything(model)
@@ -292,7 +292,7 @@ def test_all_state_is_put_back_after_an_interruption(at, error):
     assert_same(everything(model), before)
 
 
-def test_all_state_is_put_back_where_the_first_step_raises():
+def test_all_state_is_restored_if_the_first_step_raises():
     model = network(optimizers.SGD(0.05, momentum=0.9))
     model.fit(X, Y, batch_size=8, verbose=0)
     before = everything(model)
@@ -327,12 +327,12 @@ def test_a_dataset_does_not_reorder_itself():
     keras.utils.set_random_seed(1)
     find_learning_rate(network("sgd"), data, **{**SHORT, "steps": 20, "batch_size": None})
     np.testing.assert_array_equal(data.order, np.arange(48))
-    # Afterwards it learns of epochs again.
+    # Afterwards it is notified of epochs again.
     data.on_epoch_end()
     assert (data.order != np.arange(48)).any()
 
 
-def test_random_generators_are_put_back():
+def test_random_generators_are_restored():
     keras.utils.set_random_seed(4)
     keras.random.normal((2,))
 
@@ -356,11 +356,11 @@ def test_random_generators_are_put_back():
     assert draw() == first
 
 
-# Which data, which models
+# Kinds of data and models
 
 
 def generated():
-    """A generator of as many batches as an epoch has."""
+    """Yield the batches of one epoch."""
     for start in range(0, 48, 8):
         yield X[start : start + 8], Y[start : start + 8]
 
@@ -386,24 +386,24 @@ KINDS = {
 }
 
 
-# Six batches an epoch, so that two epochs and a half are needed.
+# Six batches per epoch, so that two and a half epochs are needed.
 OVER_EPOCHS = {"start": 1e-4, "end": 0.1, "steps": 15, "shuffle": False}
 
 
 @pytest.fixture(scope="module")
 def from_arrays():
-    """What the same batches give as arrays."""
+    """The result for the same batches passed as arrays."""
     return find_learning_rate(linear(), X, Y, batch_size=8, **OVER_EPOCHS)
 
 
 @pytest.mark.parametrize("kind", quick(KINDS, ["function", "PyDataset", "tf.data"]))
-def test_other_data_gives_what_arrays_give(kind, from_arrays):
+def test_other_data_gives_the_result_of_arrays(kind, from_arrays):
     found = find_learning_rate(linear(), KINDS[kind](), **OVER_EPOCHS)
     np.testing.assert_allclose(found.losses, from_arrays.losses, rtol=1e-5)
 
 
 def linear(**compile_arguments):
-    """A linear model from the same start each time."""
+    """Return a linear model that starts from the same weights each time."""
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, use_bias=False)])
     model.set_weights([np.zeros((4, 1), "float32")])
     model.compile(optimizers.SGD(0.1, momentum=0.9), "mse", **compile_arguments)
@@ -458,7 +458,7 @@ def test_an_execution_of_several_steps_is_taken_apart():
 
 
 def ascent(y_true, y_pred):
-    """A loss that no rate brings down."""
+    """A loss that no learning rate reduces."""
     return keras.ops.mean(keras.ops.square(y_true - y_pred)) * 0.0 + 1.0
 
 
@@ -506,14 +506,14 @@ def test_data_without_a_batch_is_refused():
 
 
 @same_everywhere
-def test_where_the_loss_falls_at_no_rate_nothing_is_suggested(tmp_path):
+def test_without_a_falling_loss_nothing_is_suggested(tmp_path):
     model = linear()
     model.compile("sgd", ascent)
     found = find_learning_rate(model, X, Y, **SHORT)
     assert (found.valley, found.steepest, found.minimum_tenth) == (None, None, None)
     assert "12 steps" in str(found) and "suggestion: none" in str(found)
     found.plot(tmp_path / "flat.png")
-    with pytest.raises(ValueError, match=r"fell at none of those tried. Received: .* without div"):
+    with pytest.raises(ValueError, match=r"at any of the rates tried. Received: .* without div"):
         _ = found.suggestion
     diverging = find_learning_rate(linear(), X, Y, batch_size=8, start=1e3, end=1e4)
     with pytest.raises(ValueError, match="where the loss diverged"):
@@ -533,7 +533,7 @@ def test_a_generator_is_refused_and_keeps_its_batches():
 
 
 def run(arguments, capsys):
-    """Exit code, stdout and stderr of `optlab find-lr`."""
+    """Return the exit code, stdout and stderr of `optlab find-lr`."""
     code = command.main(["find-lr", *map(str, arguments)])
     printed = capsys.readouterr()
     return code, printed.out, printed.err
@@ -556,7 +556,7 @@ def test_the_command_prints_the_suggestions_and_draws_them(tmp_path, capsys, mon
     values = dict(re.findall(r"^ +(valley|steepest|a tenth of minimum) +(\S+)$", printed, re.M))
     assert len(values) == 3 and f"suggestion: {values['valley']}\n" in printed
     assert (tmp_path / "found.png").read_bytes().startswith(b"\x89PNG")
-    # The same seed finds the same, for programs too.
+    # The same seed finds the same rates, also with `--json`.
     code, printed, error = run([*arguments, "--seed", 3, "--json"], capsys)
     found = json.loads(printed)
     assert code == 0 and "building" in error

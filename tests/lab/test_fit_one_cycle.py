@@ -13,7 +13,7 @@ QUIET = {"batch_size": 8, "shuffle": False, "verbose": 0}
 
 
 def linear(optimizer):
-    """A linear model from the same start each time."""
+    """Return a linear model that starts from the same weights each time."""
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, use_bias=False)])
     model.set_weights([np.zeros((4, 1), "float32")])
     model.compile(optimizer, "mse")
@@ -30,7 +30,7 @@ def test_it_is_fit_with_the_callback():
     result = fit_one_cycle(by_one, X, Y, 3, 0.2, pct_start=0.4, **QUIET)
     np.testing.assert_array_equal(by_hand.get_weights(), by_one.get_weights())
     assert result.learning_rate_range is None
-    # Nothing of ours is set on what Keras returns.
+    # The history that Keras returns has no attributes of ours.
     assert result.history is by_one.history
     assert set(vars(result.history)) == set(vars(by_hand.history))
 
@@ -65,7 +65,7 @@ def test_a_built_in_optimizer_cycles_its_rate_and_says_so():
     assert [axes.get_ylabel() for axes in result.plot().axes] == ["loss", "learning rate"]
     with pytest.raises(ValueError, match="Keras compiles the momentum"):
         fit_one_cycle(model, X, Y, 2, 0.1, cycle_momentum=True, **QUIET)
-    # Whoever says that momentum is to stay needs no warning.
+    # No warning if the user asks to keep the momentum fixed.
     fit_one_cycle(model, X, Y, 2, 0.1, cycle_momentum=False, **QUIET)
 
 

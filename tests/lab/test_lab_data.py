@@ -1,4 +1,4 @@
-"""Reading a user's table: what is understood, and what is refused in one line."""
+"""Reading a user's table: what is accepted, and what is refused with a one-line error."""
 
 import io
 import os
@@ -41,7 +41,7 @@ def written(path, content):
 
 
 def everything(dataset):
-    """All rows, training and validation, sorted: what does not depend on the split."""
+    """Return all training and validation rows, sorted so that the split does not matter."""
     x = np.concatenate([dataset.x_train, dataset.x_validation])
     y = np.concatenate([dataset.y_train, dataset.y_validation])
     order = np.argsort(x.reshape(len(x), -1)[:, 0])
@@ -142,11 +142,11 @@ NAN[4, 1] = np.nan
         ("other.npz", {"a": FEATURES}, "no array called x or features; its arrays: a"),
         ("no-y.npz", {"x": FEATURES}, "no array called y or labels"),
         ("objects.npz", {"x": FEATURES.astype(object), "y": LABELS}, "Object arrays"),
-        ("strings.npz", {"x": FEATURES.astype(str), "y": LABELS}, "(20, 2) of <U32"),
-        ("vector.npz", {"x": FEATURES[:, 0], "y": LABELS}, "Received: features (20,)"),
-        ("lengths.npz", {"x": FEATURES, "y": LABELS[:7]}, "labels (7,)"),
+        ("strings.npz", {"x": FEATURES.astype(str), "y": LABELS}, "(20, 2) and type <U32"),
+        ("vector.npz", {"x": FEATURES[:, 0], "y": LABELS}, "Received: features of shape (20,)"),
+        ("lengths.npz", {"x": FEATURES, "y": LABELS[:7]}, "labels of shape (7,)"),
         ("no-rows.npz", {"x": FEATURES[:0], "y": LABELS[:0]}, "at least 10 rows"),
-        ("no-features.npz", {"x": FEATURES[:, :0], "y": LABELS}, "features (20, 0)"),
+        ("no-features.npz", {"x": FEATURES[:, :0], "y": LABELS}, "features of shape (20, 0)"),
         ("damaged.npz", None, "cannot be read"),
         ("nan.npz", {"x": NAN, "y": LABELS}, "nan in row 5, feature 2"),
         ("complex.npz", {"x": FEATURES, "y": LABELS + 1j}, "must be numbers or text"),
@@ -167,17 +167,17 @@ NAN[4, 1] = np.nan
         ("huge.csv", csv_text() + "1e400,2,0\n", "Received: '1e400' in row 21, feature 1"),
         ("too-large.npz", {"x": FEATURES * 1e300, "y": LABELS}, "too large, or too small, to be"),
         ("too-small.npz", {"x": FEATURES * 1e-300, "y": LABELS}, "too large, or too small, to be"),
-        ("zero-d.npz", {"x": np.array(3.0), "y": LABELS}, "Received: features ()"),
+        ("zero-d.npz", {"x": np.array(3.0), "y": LABELS}, "Received: features of shape ()"),
         ("pickled-y.npz", {"x": FEATURES, "y": LABELS.astype(object)}, "Object arrays"),
         (
             "record.npz",
             {"x": np.zeros(20, [("a", "f4")]), "y": LABELS},
-            "expected numbers of shape",
+            "expected numeric features",
         ),
-        ("times.npz", {"x": FEATURES.astype("M8[s]"), "y": LABELS}, "expected numbers of shape"),
+        ("times.npz", {"x": FEATURES.astype("M8[s]"), "y": LABELS}, "expected numeric features"),
     ],
 )
-def test_what_cannot_be_trained_on_is_refused_by_name(tmp_path, name, content, message):
+def test_data_that_cannot_be_trained_on_is_refused(tmp_path, name, content, message):
     path = written(tmp_path / name, content)
     with pytest.raises(InputError) as raised:
         data.read(path, None, 0)
@@ -201,7 +201,7 @@ def test_unreadable_files_and_missing_columns_are_refused(tmp_path):
 
 
 def test_a_number_in_other_digits_is_the_same_class_among_words():
-    """Whether all rows to train on happen to hold numbers is no matter."""
+    """It does not matter whether all training rows happen to hold numbers."""
     labels = ["1.0", "2"] * 9 + ["1.0", "auk"]
     for seed in range(5):
         dataset = data.from_arrays("x", (FEATURES, labels), seed, True, "classification")
@@ -215,7 +215,7 @@ def test_bytes_that_are_not_utf_8_are_classes_with_escaped_names():
 
 
 def test_numbers_that_differ_in_the_last_digit_are_two_classes(tmp_path):
-    """As float64 they would be one number."""
+    """As float64 they would be equal."""
     labels = np.where(LABELS > 0, 2**53 + 1, 2**53)
     dataset = data.read(written(tmp_path / "text.csv", csv_text(labels=labels)), None, 0)
     assert dataset.classes == ("9007199254740992", "9007199254740993")
@@ -243,7 +243,7 @@ def test_labels_that_are_not_whole_are_targets(tmp_path):
         dataset = data.read(written(tmp_path / name, content), None, 0, scale_targets=False)
         assert dataset.is_regression and dataset.y_train.dtype == "float32"
         np.testing.assert_allclose(everything(dataset)[1], targets, rtol=1e-6)
-        assert dataset.preparation == "each feature standardized, targets as they are"
+        assert dataset.preparation == "each feature standardized, targets unscaled"
     scaled = data.read(tmp_path / "table.npz", None, 0)
     assert scaled.y_train.mean() == pytest.approx(0, abs=1e-6)
     assert scaled.y_train.std() == pytest.approx(1, rel=1e-5)
@@ -265,7 +265,7 @@ def test_whole_numbers_are_targets_where_the_task_says_so():
     ("labels", "task", "message"),
     [
         (LABELS / 7, "classification", "must be classes: integers or text"),
-        (np.arange(ROWS) % 9, None, "9 different labels in 20 rows: say by the task"),
+        (np.arange(ROWS) % 9, None, "9 different labels in 20 rows: set the task"),
         (
             ["a", "b"] * 10,
             "regression",
@@ -273,7 +273,7 @@ def test_whole_numbers_are_targets_where_the_task_says_so():
         ),
         (LABELS + 1j, "regression", "must be numbers or text, of one type. Received: complex128"),
         ([0.5, np.nan] * 10, None, "every target must be a finite number. Received: nan in row 2"),
-        (np.eye(ROWS), None, r"labels \(20, 20\); if they are numbers to predict"),
+        (np.eye(ROWS), None, r"labels of shape \(20, 20\); to predict numbers"),
         (LABELS * 1e300 + 0.5, "regression", "targets are too large"),
     ],
 )
@@ -287,7 +287,7 @@ def test_targets_that_cannot_be_learned_are_refused(labels, task, message):
 
 
 def archive(path, members):
-    """A zip file of members written as they are."""
+    """Write a zip file with the members, unmodified."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
         for name, content in members.items():
             made.writestr(name, content)
@@ -295,7 +295,7 @@ def archive(path, members):
 
 
 def npy(array=None, *, shape=None, data=b""):
-    """An .npy file; with a shape, one whose header promises more than there is."""
+    """Return an .npy file; with a shape, one whose header promises more data than it has."""
     if array is not None:
         file = io.BytesIO()
         np.save(file, array)
@@ -317,18 +317,18 @@ def test_arrays_that_promise_terabytes_take_no_memory(tmp_path):
     for shape in ((2**40, 4), (2**62, 2**62), (-1, 4)):
         path = archive(tmp_path / "liar.npz", {"x.npy": npy(shape=shape), "y.npy": npy(LABELS)})
         refused(path, "cannot be read")
-    # In kB. What NumPy reserves for such an array is never written to.
+    # In kB. NumPy reserves memory for such an array, but never writes to it.
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < before + 50 * 2**10
 
 
 def test_a_decompression_bomb_is_refused_by_its_declared_size(tmp_path, monkeypatch):
-    # 8 MB of zeros are 8 kB in the file.
+    # 8 MB of zeros take up 8 kB in the file.
     bomb = npy(np.zeros((1000, 1000)))
     path = archive(tmp_path / "bomb.npz", {"x.npy": bomb, "y.npy": npy(LABELS)})
     assert path.stat().st_size < 20_000
     monkeypatch.setattr(tables, "NPZ_LIMIT", 4 * 2**20)
-    refused(path, "at most 4 MB are read. Received: 8 MB; give larger data by --data module")
-    # What is not asked for may be as large as it likes.
+    refused(path, "may have at most 4 MB. Received: 8 MB; load larger data with --data module")
+    # Arrays that are not read may be of any size.
     path = archive(
         tmp_path / "aside.npz",
         {"other.npy": bomb, "x.npy": npy(FEATURES), "y.npy": npy(LABELS)},
@@ -338,7 +338,7 @@ def test_a_decompression_bomb_is_refused_by_its_declared_size(tmp_path, monkeypa
 
 def test_a_csv_that_is_too_large_is_refused_unread(tmp_path, monkeypatch):
     monkeypatch.setattr(tables, "CSV_LIMIT", 100)
-    refused(written(tmp_path / "large.csv", csv_text()), "at most 0 MB are read")
+    refused(written(tmp_path / "large.csv", csv_text()), "may have at most 0 MB")
 
 
 def test_names_that_leave_the_folder_write_nothing(tmp_path):
@@ -380,7 +380,7 @@ def test_a_pickle_in_an_array_is_not_run(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_pipe_is_refused_in_place_of_waiting_for_it(tmp_path):
+def test_a_pipe_is_refused_without_waiting(tmp_path):
     for name in ("pipe.csv", "pipe.npz"):
         os.mkfifo(tmp_path / name)
         refused(tmp_path / name, "it is a folder or a pipe")
@@ -388,7 +388,7 @@ def test_a_pipe_is_refused_in_place_of_waiting_for_it(tmp_path):
 
 @pytest.mark.parametrize("name", ["table.npz", "table.csv"])
 def test_bytes_changed_anywhere_give_data_or_one_line(tmp_path, name):
-    """Hundreds of files with a few bytes changed, cut off or put in."""
+    """Hundreds of files with a few bytes changed, removed or inserted."""
     path = written(
         tmp_path / name, csv_text("a,b,y") if name.endswith("csv") else {"x": FEATURES, "y": LABELS}
     )
@@ -420,7 +420,7 @@ def test_names_are_found_in_any_case_or_the_nearest_is_named():
     assert pick(["adam,sgd", "ADAM", "AdamW,"], known, "optimizer") == ["Adam", "SGD", "AdamW"]
     with pytest.raises(InputError, match="unknown optimizer 'adamm': did you mean Adam"):
         pick(["adamm"], known, "optimizer")
-    with pytest.raises(InputError, match="unknown optimizer 'zzz': see `optlab list`"):
+    with pytest.raises(InputError, match="unknown optimizer 'zzz': choose from Adam, AdamW, SGD"):
         pick(["zzz"], known, "optimizer")
-    with pytest.raises(InputError, match="no optimizer named"):
+    with pytest.raises(InputError, match="expected at least one optimizer"):
         pick([","], known, "optimizer")

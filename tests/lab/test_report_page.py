@@ -1,4 +1,4 @@
-"""The report in a real browser: it sorts, draws and toggles, and asks for nothing."""
+"""The report in a real browser: it sorts, draws and toggles, and fetches nothing."""
 
 import dataclasses
 import json
@@ -21,7 +21,7 @@ from keras_optlab.lab.results import (
 )
 
 HOSTILE = "</script><script>alert(1)</script>"
-# Final accuracies of two seeds, and time of a step in seconds; None for one that diverged.
+# Final accuracies of two seeds, None for one that diverged, and seconds per step.
 ROWS = {
     "SGD": ((0.90, 0.92), 0.002),
     "Adam": ((0.95, 0.99), 0.003),
@@ -31,7 +31,7 @@ ROWS = {
 
 
 def wait_until(page, function, argument=None):
-    """Wait for a condition; Playwright would evaluate text, which the page forbids."""
+    """Poll for a condition; Playwright's wait evaluates text, which the page forbids."""
     for _ in range(200):
         if page.evaluate(function, argument):
             return
@@ -145,7 +145,7 @@ def test_figures_are_mean_and_deviation_and_say_what_diverged(page):
     assert "97.0 ± 2.8%" in rows.nth(1).inner_text()
     assert "2 of 2 diverged" in rows.nth(2).inner_text()
     assert "70.0%" in rows.nth(3).inner_text() and "1 of 2 diverged" in rows.nth(3).inner_text()
-    # 95 % of the best mean is 92.15 %: both seeds of Adam reach it, in the second epoch of 2 steps.
+    # 95 % of the best mean is 92.15 %: both seeds of Adam reach it in the second epoch of 2 steps.
     assert "Target: 92.2%" in section(page).inner_text()
     assert [rows.nth(1).locator("td").nth(n).inner_text() for n in (2, 3)] == ["4", "0.01"]
 
@@ -155,7 +155,7 @@ def chart(page):
 
 
 def drawn(page, selector=".js-line"):
-    """Names of the lines that Plotly has drawn, or of what else of them."""
+    """Return the names of the rows for which Plotly drew an element that matches `selector`."""
     return chart(page).evaluate(
         """(chart, selector) => [...chart.querySelectorAll(".scatterlayer .trace")]
             .filter(trace => trace.querySelector(selector))
@@ -190,7 +190,7 @@ def test_boxes_show_and_hide_lines_and_the_description_follows(page):
     assert drawn(page) == ["SGD", "Adam", "Muon"]
 
 
-def test_boxes_tick_by_keyboard_and_the_row_in_focus_stands_out(page):
+def test_boxes_tick_by_keyboard_and_focus_is_visible(page):
     box = section(page).get_by_role("checkbox", name="SGD")
     box.focus()
     faded = chart(page).evaluate(
@@ -202,7 +202,7 @@ def test_boxes_tick_by_keyboard_and_the_row_in_focus_stands_out(page):
 
 
 def ends(page):
-    """Where each line ends, from the top of the page."""
+    """Return the distance from the top of the page at which each line ends."""
     return chart(page).evaluate(
         """chart => Object.fromEntries([...chart.querySelectorAll(".scatterlayer .trace")]
             .filter(trace => trace.__data__[0].trace.meta.said)
@@ -221,7 +221,7 @@ def test_higher_accuracy_is_higher_and_rates_go_to_the_right(page):
 
 
 def dots(page, row):
-    """Where the points of a line are."""
+    """Return the positions of the points of a line."""
     return chart(page).evaluate(
         """(chart, row) => [...chart.querySelectorAll(".scatterlayer .trace")]
             .filter(trace => trace.__data__[0].trace.name === row)
@@ -233,7 +233,7 @@ def dots(page, row):
 
 def test_an_axis_can_be_logarithmic(page):
     show(page, "accuracy by learning rate")
-    # Of 61, 91 and 81 %: how far the last is on the way from the first to the second.
+    # Of 61, 91 and 81 %: how far the last lies between the first and the second.
     for on, expected in ((False, 2 / 3), (True, math.log(81 / 61) / math.log(91 / 61))):
         section(page).get_by_label("logarithmic").set_checked(on)
         _, y = zip(*dots(page, "SGD"), strict=True)
@@ -247,7 +247,7 @@ def test_losses_are_drawn_too_on_a_logarithmic_axis(page):
         assert title == f"Algorithms: {metric} by epoch"
         assert section(page).get_by_label("logarithmic").is_checked()
         assert "NaN" not in chart(page).inner_html()
-    # Lion's only epoch has a training loss, though what came after it diverged.
+    # Lion's only epoch has a training loss, although validation after it diverged.
     assert "Lion" in text(page)
 
 
@@ -267,7 +267,7 @@ def visible_epochs(page):
     return high - low
 
 
-def test_dragging_zooms_and_a_double_click_goes_back(page):
+def test_dragging_zooms_and_a_double_click_resets(page):
     whole = visible_epochs(page)
     box = chart(page).locator(".nsewdrag").bounding_box()
     middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -289,7 +289,7 @@ def test_the_pointer_shows_a_value_and_the_spread_of_its_seeds(page):
     assert label.text_content() == "SGDepoch 2: 91.0% (90.0% to 92.0%)"
 
 
-def test_every_rate_stands_in_a_table(page):
+def test_a_table_lists_every_rate(page):
     section(page).get_by_text("Accuracy at every learning rate").click()
     rows = section(page).locator("details tbody tr")
     assert rows.count() == 12
@@ -300,12 +300,12 @@ def test_every_rate_stands_in_a_table(page):
 def test_names_of_the_user_are_text(page):
     assert HOSTILE in page.locator("p.lead").inner_text()
     assert HOSTILE in page.get_by_label("Command").inner_text()
-    # The data, Plotly and the page's own.
+    # The data, Plotly and the page's script.
     assert page.locator("script").count() == 3
 
 
 def computed(page, names):
-    """Colours of the page, by the names of the palette."""
+    """Return the colours of the page for names of the palette."""
     return page.evaluate(
         """names => names.map(name =>
             getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim())""",
@@ -314,7 +314,7 @@ def computed(page, names):
 
 
 def assert_ticks_are(page, colour):
-    """The text of the chart's axes is painted in this colour."""
+    """Assert that the tick labels of the chart have this colour."""
     parts = ", ".join(str(int(colour[start : start + 2], 16)) for start in (1, 3, 5))
     wait_until(
         page,

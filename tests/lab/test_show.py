@@ -1,4 +1,4 @@
-"""`optlab show`: every class, its equations, arguments, source, and what differs from Keras."""
+"""`optlab show`: every class with its equations, arguments, source and differences from Keras."""
 
 import inspect
 import json
@@ -15,7 +15,7 @@ CLASSES = {name: module for module in MODULES.values() for name in module.__all_
 
 
 def shown(name, capsys):
-    """What the command prints, and its sections by heading."""
+    """Return what the command prints, and its sections by heading."""
     assert command.main(["show", name]) == 0
     printed = capsys.readouterr().out
     parts = re.split(r"^(.+)\n-{3,}\n", printed, flags=re.MULTILINE)
@@ -39,7 +39,7 @@ def test_everything_is_there(name, capsys):
         meaning = re.search(rf"^{re.escape(first)}\n    (\S.+)", arguments, re.MULTILINE)
         assert meaning, parameter.name
     assert re.match(r"    \S", sections["Source"])
-    assert re.match(r"    \S", sections["Next to Keras"])
+    assert re.match(r"    \S", sections["Compared with Keras"])
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,8 @@ def test_everything_is_there(name, capsys):
 )
 def test_the_arguments_that_keras_lacks_are_named(name, capsys):
     _, sections = shown(name, capsys)
-    sentence = re.search(r"does not have the arguments(.+?)\.\n", sections["Next to Keras"], re.S)
+    text = sections["Compared with Keras"]
+    sentence = re.search(r"does not have the arguments(.+?)\.\n", text, re.S)
     named = set(re.findall(r"`(\w+)`", sentence[1]))
     theirs = inspect.signature(getattr(keras.optimizers, name).__init__).parameters
     ours = inspect.signature(getattr(optimizers, name)).parameters
@@ -64,9 +65,9 @@ def test_the_arguments_that_keras_lacks_are_named(name, capsys):
         ("Muon", "`momentum` and `rms_rate` may be set, as the learning rate may."),
     ],
 )
-def test_what_differs_is_said(name, sentence, capsys):
+def test_differences_from_keras_are_listed(name, sentence, capsys):
     _, sections = shown(name, capsys)
-    assert sentence in " ".join(sections["Next to Keras"].split())
+    assert sentence in " ".join(sections["Compared with Keras"].split())
 
 
 def test_a_default_that_differs_is_named(capsys, monkeypatch):
@@ -76,7 +77,7 @@ def test_a_default_that_differs_is_named(capsys, monkeypatch):
 
     monkeypatch.setattr(keras.optimizers, "Adam", Adam)
     _, sections = shown("Adam", capsys)
-    assert "`learning_rate` is 0.001 by default, in Keras 0.5." in sections["Next to Keras"]
+    assert "`learning_rate` is 0.001 by default, in Keras 0.5." in sections["Compared with Keras"]
 
 
 def test_json_has_the_arguments_and_their_meanings(capsys):
@@ -96,14 +97,14 @@ def test_upper_and_lower_case_are_one(name, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "name an algorithm, transform, schedule or callback; there are ADOPT, LARS, "),
-        (["adamm"], "unknown name 'adamm': did you mean Adam?; there are ADOPT, LARS, "),
-        (["xyz"], "unknown name 'xyz': see `optlab list`; there are ADOPT, LARS, "),
-        ([""], "there are ADOPT, LARS, "),
-        (["Adam,SGD"], "one name at a time. Received: Adam,SGD"),
+        ([], "expected at least one name: choose from ADOPT, LARS, "),
+        (["adamm"], "unknown name 'adamm': did you mean Adam?"),
+        (["xyz"], "unknown name 'xyz': choose from ADOPT, LARS, "),
+        ([""], "expected at least one name: choose from ADOPT, LARS, "),
+        (["Adam,SGD"], "expected a single name. Received: Adam,SGD"),
     ],
 )
-def test_a_wrong_name_is_one_line_that_lists_what_there_is(arguments, message, capsys):
+def test_a_wrong_name_gives_one_line_with_advice(arguments, message, capsys):
     assert command.main(["show", *arguments]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""

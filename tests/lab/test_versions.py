@@ -1,4 +1,4 @@
-"""What numbers were made with."""
+"""The versions that results were computed with."""
 
 from importlib import metadata
 

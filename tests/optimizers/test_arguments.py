@@ -1,4 +1,4 @@
-"""Constructor arguments: what is refused, by what words, and that configs keep what is taken."""
+"""Constructor arguments: refused values, error messages, and configs that keep the others."""
 
 import inspect
 import json
@@ -20,9 +20,9 @@ NOT_DECAY = [1, 1.0, *NOT_FRACTION]
 NOT_BOOLEAN = [0, 1, "yes", None, float("nan")]
 NOT_TEXT = ["", 3, True, ["a"]]
 
-# Of Keras' algorithms; `tests/test_bad_input.py` has the others too.
-# For each argument the values that must be refused, and a strategy of those that must be taken.
-# `None` is refused unless the strategy has it.
+# For each argument: values that must be refused, and a strategy for those that must be accepted.
+# `None` must be refused unless the strategy includes it. The tables cover Keras' algorithms;
+# `tests/test_bad_input.py` covers the others too.
 positive = st.floats(1e-6, 1e3) | st.integers(1, 10)
 non_negative = st.just(0.0) | positive
 fraction = st.floats(0.0, 1.0)
@@ -165,7 +165,7 @@ def test_values_that_are_not_allowed_are_refused_by_name(name):
 
 
 @pytest.mark.parametrize("name", ARGUMENTS)
-def test_what_the_constructor_refuses_is_refused_later(name):
+def test_values_the_constructor_refuses_are_refused_later(name):
     optimizer = getattr(optimizers, name)()
     before = optimizer.get_config()
     for argument, (refused, _) in table(name).items():
@@ -186,7 +186,7 @@ def taken(draw):
 
 @settings(max_examples=50, deadline=None, derandomize=True, database=None)
 @given(drawn=taken())
-def test_what_is_taken_comes_back_from_the_config(drawn):
+def test_accepted_values_survive_the_config(drawn):
     name, arguments = drawn
     cls = getattr(optimizers, name)
     optimizer = cls(**arguments)
@@ -211,7 +211,7 @@ def test_what_is_taken_comes_back_from_the_config(drawn):
 @given(value=st.floats(), name=st.sampled_from(["Adam", "AdamW", "Adamax", "Nadam", "Lamb"]))
 def test_a_decay_rate_is_taken_exactly_when_it_is_in_its_range(value, name):
     make = getattr(optimizers, name)
-    # A step in float32 must not take it for 1.
+    # A float32 step must not round it to 1.
     with np.errstate(over="ignore"):
         rounded = np.float32(value)
     if value >= 0.0 and rounded < 1.0:

@@ -1,4 +1,4 @@
-"""Each algorithm beyond Keras gives the numbers of its authors' own code, see tests/golden."""
+"""Each algorithm beyond Keras gives the numbers of its authors' code; see tests/golden."""
 
 import authors
 import pytest
@@ -6,10 +6,10 @@ from selection import EXHAUSTIVE, SLOW_ON_ONE, quick
 
 from keras_optlab import optimizers
 
-# As the authors have it, who leave it to the user which matrices are embeddings.
+# As in the authors' code, which leaves it to the user to say which matrices are embeddings.
 MUON = {"form": "authors", "exclude_embeddings": False}
 
-# For each recorded algorithm and configuration our class and arguments.
+# For each recorded algorithm and configuration: our class and its arguments.
 CASES = {
     "ademamix": (
         "AdEMAMix",
@@ -256,7 +256,7 @@ CONFIGURATIONS = [(name, each) for name, (_, given) in CASES.items() for each in
 
 
 def maker(algorithm, configuration):
-    """A function that makes the optimizer of a case."""
+    """Return a function that makes the optimizer of a case."""
     name, given = CASES[algorithm]
     return lambda: getattr(optimizers, name)(**given[configuration])
 

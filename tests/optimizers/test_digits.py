@@ -1,6 +1,6 @@
-"""Algorithms beyond Keras, and transforms, learn to read digits with their default rates.
+"""Algorithms beyond Keras, and transforms, learn to classify digits at their default rates.
 
-The recorded numbers would not show a fault that ours and the recording share.
+The recorded numbers would miss a fault that our code shares with them.
 """
 
 import keras
@@ -12,12 +12,12 @@ from sklearn.datasets import load_digits
 
 from keras_optlab import optimizers, transforms
 
-# Of 1,797 digits, how many are learnt from; the others are tried.
+# Number of digits for training, out of 1,797; the others are for evaluation.
 LEARNT = 1500
 
 
 def accuracy(optimizer, epochs=20):
-    """The share of digits that a small network reads which it has not seen."""
+    """Return the accuracy of a small network on digits that it has not seen."""
     keras.utils.set_random_seed(0)
     x, y = load_digits(return_X_y=True)
     x = (x / 16).astype("float32")

@@ -1,4 +1,4 @@
-"""Each algorithm, in each of its forms, is its equations in NumPy float64 to 1e-12."""
+"""Each algorithm, in each of its forms, equals its equations in NumPy float64 to 1e-12."""
 
 import inspect
 
@@ -15,7 +15,7 @@ from keras_optlab import optimizers
 
 BACKEND = keras.backend.backend()
 
-# Numbers that float32 holds exactly: as the built-ins do, optimizers keep the learning rate in
+# Numbers that float32 represents exactly: like the built-ins, optimizers keep the learning rate in
 # float32, and on TensorFlow some other hyperparameters too.
 EXACT = {
     "learning_rate": 2**-6,
@@ -28,7 +28,7 @@ EXACT = {
     "initial_accumulator_value": 0.125,
 }
 
-# What `keras.ops` takes in float32 whatever it is given, means and norms, on these backends.
+# On these backends, `keras.ops` computes means and norms in float32, whatever the input.
 THROUGH_FLOAT32 = {(name, backend): 1e-7 for name in ("Muon",) for backend in ("jax", "torch")}
 
 CASES = [
@@ -88,7 +88,7 @@ def float64():
 
 
 def exact(name, arguments):
-    """Arguments completed by numbers that float32 holds."""
+    """Return the arguments, completed with numbers that float32 represents exactly."""
     parameters = inspect.signature(getattr(optimizers, name)).parameters
     arguments = {**{key: EXACT[key] for key in EXACT if key in parameters}, **arguments}
     return {"weight_decay": None, **arguments}

@@ -1,4 +1,4 @@
-"""Keras' form of Nesterov's method is the one that looks ahead, seen from where it looks."""
+"""Keras' form of Nesterov's method is the look-ahead form, written at the point ahead."""
 
 import keras
 import numpy as np
@@ -11,7 +11,7 @@ RATE, BETA = 2**-7, 0.875
 
 
 def gradient(w):
-    """Of a bowl with a ripple, so that the gradient is no linear function."""
+    """Return the gradient of a bowl with a ripple, which is not a linear function."""
     return CURVATURES * w + np.sin(3 * w)
 
 
@@ -20,7 +20,7 @@ def test_it_takes_the_gradient_at_the_point_ahead():
     optimizer = optimizers.SGD(RATE, momentum=BETA, nesterov=True)
     variable = keras.Variable(np.ones(3), dtype="float32")
     for _ in range(40):
-        # What the variable holds is the point θ + βv at which the gradient is taken.
+        # The variable holds the point θ + βv, where the gradient is taken.
         held = np.array(keras.ops.convert_to_numpy(variable))
         np.testing.assert_allclose(held, w + BETA * v, rtol=0, atol=2e-6)
         optimizer.apply([keras.ops.convert_to_tensor(gradient(held).astype("float32"))], [variable])

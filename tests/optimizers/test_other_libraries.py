@@ -10,7 +10,7 @@ from training import flat, problem, train
 
 from keras_optlab import optimizers
 
-# PyTorch keeps the product of Nadam's momentums in float32, and optax takes Adafactor's powers of
+# PyTorch keeps the product of Nadam's momenta in float32, and optax computes Adafactor's powers of
 # the step in float32.
 THROUGH_FLOAT32 = {"Nadam": 1e-8, "Adafactor": 1e-7}
 

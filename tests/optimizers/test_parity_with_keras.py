@@ -1,4 +1,4 @@
-"""Every algorithm ends where the built-in ends, and the measurement of it can fail."""
+"""Every algorithm ends where the built-in ends, and the measurement can fail."""
 
 import keras
 import numpy as np
@@ -13,7 +13,7 @@ from keras_optlab.conversion import built_in
 from keras_optlab.lab import parity
 
 BACKEND = keras.backend.backend()
-# A compiled step is made for each example; torch compiles nothing.
+# Each example compiles a step, except on torch, which compiles nothing.
 EXAMPLES = 6 if BACKEND == "torch" else 1
 
 rates = st.sampled_from([1e-4, 1e-3, 0.01, 0.1])
@@ -90,7 +90,7 @@ schedules = st.builds(SCHEDULES.ExponentialDecay, rates, st.integers(5, 50), st.
 
 @st.composite
 def configurations(draw, name):
-    """Constructor arguments, each base argument in about half of them."""
+    """Draw constructor arguments, with each base argument about half of the time."""
     own = draw(st.fixed_dictionaries({"learning_rate": rates}, optional=OWN[name]))
     if name == "ScheduleFreeAdamW":
         return own
@@ -172,7 +172,7 @@ def test_a_measurement_fails_only_beyond_the_tolerance():
     end = [np.asarray(w + 1, "float32") for w in start]
 
     def result(step):
-        # The matrix alone is off: by this many steps of 2e-6 of the distance, and 8 ulp.
+        # Only the matrix is off: by `step` times 2e-6 of the distance, plus 8 ulp.
         off = [w.astype("float64") for w in end]
         off[2][1, 1] += step * 2e-6 + 8 * np.spacing(end[2][1, 1])
         return parity.compare(case, start, off, end)

@@ -1,4 +1,4 @@
-"""ScheduleFreeAdamW in float32 against the authors' package, where Keras goes another way."""
+"""ScheduleFreeAdamW in float32 against the authors' package, from which Keras differs."""
 
 import keras
 import numpy as np
@@ -10,7 +10,7 @@ from keras_optlab import optimizers
 
 
 def authors(**arguments):
-    """The weights at the authors' training point, one after another."""
+    """Return the weights at the authors' training point, concatenated."""
     return recorded("optimizers", f"schedulefree in float32, {key(**arguments)}")
 
 
@@ -40,7 +40,7 @@ def test_the_built_in_is_the_authors_on_jax_alone():
 
 
 @needs_built_in("ScheduleFreeAdamW")
-def test_the_built_in_averages_otherwise_during_warmup():
+def test_the_built_in_averages_differently_during_warmup():
     start, gradients = problem(steps=30, dtype="float32")
     built_in = train(keras.optimizers.ScheduleFreeAdamW(warmup_steps=10), start, gradients)
     ours = train(optimizers.ScheduleFreeAdamW(warmup_steps=10), start, gradients)

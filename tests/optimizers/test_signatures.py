@@ -1,4 +1,4 @@
-"""Constructors are those of Keras: names, order, defaults; what is ours comes after, by keyword."""
+"""Constructors have Keras' names, order and defaults; our arguments follow, by keyword only."""
 
 import inspect
 import re
@@ -11,7 +11,7 @@ from keras_optlab import optimizers
 
 EXTRAS = {"decoupled_weight_decay", "groups", "settable", "jit_compile", "lazy", "slot_dtype"}
 EXTRAS |= {"rounding", "nonfinite", "transforms"}
-# Of each algorithm alone.
+# Arguments of single algorithms.
 FORMS = {
     "Lamb": {"decay_in_direction"},
     "Muon": {"form"},
@@ -41,14 +41,14 @@ def test_arguments_are_those_of_keras_in_order_with_its_defaults(name):
     ours, theirs = getattr(optimizers, name), getattr(keras.optimizers, name)
     positional = {p.name: p.default for p in arguments(ours) if p.kind != p.KEYWORD_ONLY}
     expected = {p.name: p.default for p in arguments(theirs)}
-    # Keras before 3.15 writes here a name that it now makes from that of the class.
+    # Before 3.15, Keras has a string here; now it derives the name from that of the class.
     if expected["name"] is None:
         assert unnumbered(ours().name) == unnumbered(theirs().name)
     assert list(positional.items()) == list({**expected, "name": None}.items())
 
 
 @pytest.mark.parametrize("name", OF_KERAS)
-def test_what_keras_does_not_have_is_by_keyword_only(name):
+def test_arguments_keras_lacks_are_keyword_only(name):
     found = {p.name for p in by_keyword(getattr(optimizers, name))}
     assert found == EXTRAS | FORMS.get(name, set())
 

@@ -1,4 +1,4 @@
-"""How the tests of schedules get values out of a schedule."""
+"""Fixtures that evaluate schedules."""
 
 import keras
 import numpy as np
@@ -24,16 +24,16 @@ def integers(steps):
 
 @pytest.fixture(scope="session")
 def compile_step():
-    """A function of the step as the backend compiles it; torch runs eagerly."""
+    """Compile a function of the step with the backend; torch runs it eagerly."""
     return compiled_function
 
 
 @pytest.fixture(scope="session")
 def eager():
-    """The values of a schedule at a list of steps."""
+    """Return the values of a schedule at a list of steps."""
 
     def values(schedule, steps):
-        # JAX compiles each operation once a shape, so all lists have one of few lengths.
+        # JAX compiles each operation once per shape, so lists are padded to a few lengths.
         padded = np.resize(steps, -(-len(steps) // 128) * 128)
         return keras.ops.convert_to_numpy(schedule(integers(padded)))[: len(steps)]
 
@@ -42,7 +42,7 @@ def eager():
 
 @pytest.fixture(scope="session")
 def compiled():
-    """The values of a schedule at a list of steps, computed in a compiled function of the step."""
+    """Return the values of a schedule at a list of steps, from a compiled function of the step."""
 
     def values(schedule, steps):
         function = compiled_function(lambda step: schedule(step))

@@ -12,7 +12,7 @@ from selection import quick
 
 from keras_optlab.schedules import OneCycleLearningRate, OneCycleMomentum
 
-# The learning rates and momenta of torch, by its arguments.
+# The learning rates and momenta of torch, by torch's arguments.
 PREFIX = "OneCycleLR "
 TORCH = {what: array for what, array in load("schedules").items() if what.startswith(PREFIX)}
 PEAK = 0.1
@@ -23,17 +23,17 @@ def arguments_of(what):
 
 
 def label(what):
-    """A short name for a test."""
+    """Return a short name for a test."""
     return "-".join(map(str, list(arguments_of(what).values())[:4]))
 
 
 def raises(sequences):
-    """Whether torch divided by zero, for a first phase without length."""
+    """Whether torch divided by zero, because the first phase has no length."""
     return np.isnan(sequences).any()
 
 
 def ours(total_steps, max_learning_rate=PEAK, **arguments):
-    """Our two schedules, from the arguments of torch."""
+    """Return our two schedules for the arguments of torch."""
     factors, momenta = (
         {name: arguments.pop(name) for name in names if name in arguments}
         for names in (("div_factor", "final_div_factor"), ("base_momentum", "max_momentum"))

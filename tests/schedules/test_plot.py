@@ -1,4 +1,4 @@
-"""`schedule.plot`: the curve is that of the schedule, for each of them."""
+"""`schedule.plot`: the curve shows the values of the schedule, for every schedule."""
 
 import doctest
 import importlib
@@ -29,7 +29,7 @@ def test_the_curve_is_what_a_step_gets(name, eager):
     schedule = getattr(schedules, name)(**ARGUMENTS[name])
     (line,) = schedule.plot(45).axes[0].lines
     np.testing.assert_array_equal(line.get_xdata(), np.arange(45))
-    # What `schedule(step)` gives the optimizer, on the backend and in its precision.
+    # The values that the optimizer gets from `schedule(step)`, in the precision of the backend.
     np.testing.assert_allclose(line.get_ydata(), eager(schedule, np.arange(45)), rtol=1e-6)
 
 
@@ -62,7 +62,7 @@ def test_wrong_steps_are_an_error(steps, error):
         schedules.PowerDecay(0.1, 3).plot(steps)
 
 
-def test_a_missing_matplotlib_is_named_with_what_installs_it(monkeypatch):
+def test_a_missing_matplotlib_is_named_with_the_install_command(monkeypatch):
     monkeypatch.setattr(drawing.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r"matplotlib, which is not installed.*pip install"):
         schedules.PowerDecay(0.1, 3).plot(10)

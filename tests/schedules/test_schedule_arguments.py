@@ -36,7 +36,7 @@ def pieces(draw, numbers, values):
 
 
 def valid(leaves):
-    """Any schedule; `leaves` is what may stand inside another one."""
+    """Return a strategy for any schedule; `leaves` is one for what a schedule may contain."""
     build, decay = st.builds, (non_negative, positive)
     return st.one_of(
         build(schedules.PowerDecay, *decay, non_negative, names),
@@ -111,8 +111,8 @@ def test_the_tensor_is_the_rounded_value_of_the_host(schedule, step):
     tensor = keras.ops.convert_to_numpy(schedule(step))
     assert tensor.shape == () and tensor.dtype == "float32"
     value = schedule.at(step)
-    # Two libraries' powers and cosines may differ by units in the last place of float64, which a
-    # decay to almost nothing shows relative to the initial value only.
+    # The powers and cosines of two libraries may differ by units in the last place of float64.
+    # After a decay to almost nothing, that is small only relative to the initial value.
     np.testing.assert_allclose(tensor, value, rtol=1e-6, atol=1e-9)
 
 
@@ -145,7 +145,7 @@ def test_every_schedule_is_final_and_registered_in_the_package():
         assert keras.saving.get_registered_name(cls) == f"keras_optlab>{name}"
 
 
-# For each class: arguments that are allowed, and for each argument values that are not.
+# For each class: allowed arguments, and for each argument the values that are refused.
 NOT_NUMBERS = ["0.1", None, True, [1.0], float("nan"), float("inf")]
 NEGATIVE = [-1, -1e-9, *NOT_NUMBERS]
 NOT_POSITIVE = [0, 0.0, *NEGATIVE]
@@ -275,7 +275,7 @@ def test_boundaries_must_increase_and_fit_the_values(boundaries, extra):
         if increases and extra == 0:
             assert make().at(10**6) == 0.1
         else:
-            with pytest.raises(ValueError, match=r"strictly increasing|one item more"):
+            with pytest.raises(ValueError, match=r"strictly increasing|one more item"):
                 make()
 
 

@@ -27,7 +27,7 @@ def exponential(step):
     return 0.1 * 0.5 ** (step / 10)
 
 
-# What may follow a warmup or stand in a sequence, and its formula.
+# Parts that may follow a warmup or be in a sequence, with their formulas.
 PARTS = {
     "number": (0.1, lambda step: 0.1),
     "ours": (ExponentialDecay(0.1, 10, 0.5), exponential),
@@ -51,7 +51,7 @@ def test_warmup_rises_to_the_first_value_and_then_follows(part, length, fraction
     np.testing.assert_allclose(eager(schedule, steps), expected, rtol=0, atol=3e-8)
     np.testing.assert_allclose(compiled(schedule, steps), expected, rtol=0, atol=3e-8)
     on_host = [schedule.at(step) for step in steps]
-    # A schedule of Keras is float32 on the host too.
+    # Keras' schedules are float32 on the host too.
     tolerance = 1e-8 if part == "of Keras" else 1e-15
     np.testing.assert_allclose(on_host, expected, rtol=0, atol=tolerance)
 

@@ -22,7 +22,7 @@ def around(*steps):
 
 
 def whole(step, period):
-    """The exact number of whole periods in a step."""
+    """Return the exact number of whole periods in a step."""
     return math.floor(Fraction(step) / Fraction(period))
 
 
@@ -69,7 +69,7 @@ def piecewise(step, boundaries, values):
     return values[sum(step > boundary for boundary in boundaries)]
 
 
-# Schedule, formula, its arguments, steps. Where a step is the exact end of a period, three steps.
+# Schedule, formula, arguments, steps. The exact end of a period comes with both its neighbours.
 CASES = [
     ("PowerDecay", power, (0.1, 20, 1.0), around(20, 400)),
     ("PowerDecay", power, (3.0, 7.5, 0.5), around(7, 8)),
@@ -123,7 +123,7 @@ def test_equals_its_formula(name, formula, arguments, steps, eager, compiled):
     scale = np.abs(expected).max()
 
     on_host = np.array([schedule.at(step) for step in steps])
-    # At step 10^9 of cycles that grow, one rounding of the step's logarithm is 1e-10 of a cycle.
+    # At step 10^9 of growing cycles, one rounding of the step's logarithm is 1e-10 of a cycle.
     np.testing.assert_allclose(on_host, expected, rtol=0, atol=1e-9 * scale)
     np.testing.assert_allclose(eager(schedule, steps), expected, rtol=0, atol=1e-7 * scale)
     np.testing.assert_allclose(compiled(schedule, steps), expected, rtol=0, atol=1e-7 * scale)
@@ -143,7 +143,7 @@ def test_without_float64_the_formulas_hold_in_float32(monkeypatch, compiled):
     monkeypatch.setattr(schedule_module, "arithmetic", lambda: (nullcontext(), "float32", ops))
     for name, formula, arguments, steps in CASES:
         if arguments == (1.0, 10**5, 0.0, 0.5, False):
-            continue  # The root of what is left: its last steps do not fit in float32.
+            continue  # A square root of the remainder: float32 cannot resolve the last steps.
         steps = [step for step in steps if step < 5000]
         expected = np.array([formula(step, *arguments) for step in steps])
         actual = compiled(build(name, arguments), steps)

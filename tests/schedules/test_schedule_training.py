@@ -1,4 +1,4 @@
-"""Schedules where they are used: any kind of step, traced or not, and in `fit`."""
+"""Schedules in use: with any kind of step, traced or not, and in `fit`."""
 
 import doctest
 import importlib
@@ -23,7 +23,7 @@ TRAINED = {
 
 
 class RecordLearningRate(keras.callbacks.Callback):
-    """What the optimizer says that each step uses."""
+    """Records the learning rate that the optimizer reports for each step."""
 
     def __init__(self):
         super().__init__()
@@ -34,7 +34,7 @@ class RecordLearningRate(keras.callbacks.Callback):
 
 
 def linear_model(schedule):
-    """A model of one weight whose gradient is 1 at every step: it moves by the learning rate."""
+    """Return a model of one weight with gradient 1: each step moves it by the learning rate."""
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
     model.compile(
         keras.optimizers.SGD(learning_rate=schedule),

@@ -1,7 +1,7 @@
-"""Our schedules and Keras' built-in ones of the same name, for random configurations.
+"""Our schedules equal Keras' built-in ones of the same name, for random configurations.
 
-Keras computes in float32. The random configurations stay where that is good to 1e-6; where it is
-not, `test_schedule_formulas.py` has the exact values.
+Keras computes in float32. The random configurations stay where that is accurate to 1e-6; where it
+is not, `test_schedule_formulas.py` has the exact values.
 """
 
 import keras
@@ -132,7 +132,7 @@ def test_cosine_decay_restarts(eager, rate, first, t_mul, m_mul, alpha, position
     start, length = 0.0, first
     while step >= start + length:
         start, length = start + length, length * t_mul
-    # Within float32 of a restart Keras may be in the wrong cycle.
+    # Within float32 rounding of a restart, Keras may be in the wrong cycle.
     assume(step == start == 0 or 1e-3 < (step - start) / length < 1 - 1e-3)
     assert_equal_keras(
         "CosineDecayRestarts",

@@ -1,4 +1,4 @@
-"""A transform that sees all gradients of a step does what the built-in's `global_clipnorm` does."""
+"""A transform that sees all gradients of a step can do what Keras' `global_clipnorm` does."""
 
 import keras
 import numpy as np
@@ -17,7 +17,7 @@ MODES = {
 
 
 class Limited(Transform):
-    """Scales all gradients down to a norm of at most `limit` together."""
+    """Scales all gradients down to a joint norm of at most `limit`."""
 
     limit: float = argument(POSITIVE, default=0.05)
 
@@ -40,9 +40,9 @@ class OfOtherShape(Limited):
 
 
 def trained(optimizer, embeds=False, **compiled):
-    """The weights after some steps of `fit`, and those before."""
+    """Return the weights before and after some steps of `fit`."""
     random = np.random.default_rng(0)
-    # No row twice in a batch: Keras on TensorFlow would take the norm before it sums them.
+    # No row appears twice in a batch: Keras on TensorFlow would take the norm before summing.
     rows = np.concatenate([random.permutation(40)[:24] for _ in range(6)]).reshape(48, 3)
     x = rows if embeds else random.normal(size=(48, 4))
     y = 5 * random.normal(size=(48, 1))
@@ -71,7 +71,7 @@ def test_it_clips_as_the_built_in_does(arguments, jit_compile):
     assert_same_way(
         trained(ours, jit_compile=jit_compile), trained(theirs, jit_compile=jit_compile)
     )
-    # Variables are updated by what updates them without it, such as torch's kernels.
+    # Variables are updated as without the transform, for example by torch's kernels.
     assert not ours.engine.plans[0].formula.transforms
 
 
@@ -115,5 +115,5 @@ def test_groups_do_not_reach_it():
 def test_other_gradients_than_it_gets_are_refused(cls):
     variables = [keras.Variable(np.zeros(3, "float32")) for _ in range(2)]
     optimizer = optimizers.SGD(0.1, transforms=[cls()])
-    with pytest.raises(ValueError, match=r"`all_gradients` must return a list with a gradient for"):
+    with pytest.raises(ValueError, match=r"`all_gradients` must return a list with one gradient"):
         optimizer.apply([ops.ones(3)] * 2, variables)

@@ -1,4 +1,4 @@
-"""Each transform gives the numbers of its authors' own code, see tests/golden."""
+"""Each transform gives the numbers of its authors' code; see tests/golden."""
 
 import authors
 import keras
@@ -15,7 +15,7 @@ from keras_optlab.transforms import (
 
 
 class BiasCorrectedDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """Weight decay as `Adam` of the authors of gradient centralization has it: λ / (1 − β₁ᵗ)."""
+    """Weight decay of `Adam` by the authors of gradient centralization: λ / (1 − β₁ᵗ)."""
 
     def __call__(self, step):
         return 0.1 / (1 - 0.9 ** (keras.ops.cast(step, keras.config.floatx()) + 1))
@@ -24,11 +24,11 @@ class BiasCorrectedDecay(keras.optimizers.schedules.LearningRateSchedule):
         return {}
 
 
-# Most authors take the bias out of both averages (`algorithm_1`), and epsilon 1e-8.
+# Most authors correct the bias of both averages (`algorithm_1`) and use an epsilon of 1e-8.
 ADAM = {"epsilon": 1e-8, "bias_correction": "algorithm_1"}
 MOMENTUM = {"momentum": 0.9, "learning_rate_in_velocity": False}
 
-# For each recorded transform and configuration an algorithm, its arguments and the transform.
+# For each recorded transform and configuration: an algorithm, its arguments and the transform.
 CASES = {
     "cautious_adamw": {
         "default": ("AdamW", {"epsilon": 1e-6, "weight_decay": 0.0}, Cautious()),
@@ -115,7 +115,7 @@ CONFIGURATIONS = [(name, each) for name, given in CASES.items() for each in give
 
 
 def maker(recorded, configuration):
-    """A function that makes the optimizer of a case."""
+    """Return a function that makes the optimizer of a case."""
     name, given, transform = CASES[recorded][configuration]
     return lambda: getattr(optimizers, name)(**given, transforms=[transform])
 

@@ -23,13 +23,13 @@ from keras_optlab.transforms.base import (
 )
 
 BACKEND = keras.backend.backend()
-# Those of which each check takes seconds.
+# Checks that take seconds each.
 SLOW = ("compiled_fit", "large_variables", "many_variables", "set_while_compiled", "xla", "jit")
 NAMES = [name for name, _ in transform_checks(transforms.Cautious)]
 
 
 class Scaled(Transform):
-    """Multiplies steps by a number, and keeps their sum."""
+    """Multiplies steps by a factor, and keeps the sum of the steps it gets."""
 
     factor: float = argument(POSITIVE, default=2.0)
     scope = Scope.ELEMENT
@@ -42,7 +42,7 @@ class Scaled(Transform):
 
 
 class KeptSum(Scaled):
-    """Adds what the steps came to when it was kept last, every few steps."""
+    """Adds a tenth of the sum of steps, which is refreshed every `period` steps."""
 
     period: int = argument(Integer(1), default=3)
 
@@ -100,7 +100,7 @@ class InPlace(Scaled):
 
 
 class Counts(Scaled):
-    """Keeps a number that no file has."""
+    """Keeps a count that is not saved."""
 
     scope = Scope.VARIABLE
 
@@ -110,7 +110,7 @@ class Counts(Scaled):
 
 
 class Normalized(Transform):
-    """Scales all gradients by one factor, to a norm of `norm` together."""
+    """Scales all gradients by one factor, to a joint norm of `norm`."""
 
     norm: float = argument(POSITIVE, default=1.0)
 
@@ -136,17 +136,17 @@ class AllInPlace(Normalized):
 
 FAULTS = {
     StepNormClaimed: r"`scope = Scope.ELEMENT` is wrong: `step` of `matrix`",
-    NormBesideSums: r"`step` of `matrix` gives something else for the two halves",
-    NoSlots: r"must return a tuple: what it changes",
+    NormBesideSums: r"`step` of `matrix` gives other results for the two halves",
+    NoSlots: r"must return a tuple: the new step",
     Undeclared: r"returns the new slot 'total', which is not declared",
-    OtherShape: r"its result of `step` of `matrix` is float32 of shape \(\)",
+    OtherShape: r"the result of `step` of `matrix` is float32 of shape \(\)",
     NoHook: r"has no hook for any variable",
     LosesOne: r"`all_gradients` must return a list of 5 gradients",
     HalfGradients: r"`all_gradients` returns float16 of shape",
 }
 if BACKEND == "torch":
-    FAULTS[InPlace] = r"changes in place what it is given"
-    FAULTS[AllInPlace] = r"`all_gradients` changes gradient 0 in place"
+    FAULTS[InPlace] = r"modifies its inputs in place"
+    FAULTS[AllInPlace] = r"`all_gradients` modifies gradient 0 in place"
 else:
     FAULTS[Counts] = r"differs between two runs from the same state"
 
@@ -165,7 +165,7 @@ OURS = [
 ]
 
 
-# One that acts on the step, and one on the parameter.
+# One that acts on the step, and one that acts on the parameter.
 KINDS = ("Cautious", "Lookahead")
 
 
@@ -183,7 +183,7 @@ def test_our_transforms_pass(name, check):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("cls", [Scaled, KeptSum])
-def test_a_transform_of_the_users_passes(cls):
+def test_a_user_transform_passes(cls):
     reasons = check_transform(cls, factor=0.5)
     assert "hook_results" not in reasons
 
@@ -192,7 +192,7 @@ def test_a_transform_of_the_users_passes(cls):
 def test_one_that_sees_all_gradients_passes():
     reasons = check_transform(Normalized)
     assert "hook_of_all_gradients" not in reasons
-    assert "no hook for a variable" in reasons["hook_results"]
+    assert "no hook for variables" in reasons["hook_results"]
 
 
 @pytest.mark.parametrize("jit_compile", ["auto", True])
@@ -218,7 +218,7 @@ def test_a_planted_fault_is_reported(fault):
 
 
 def test_a_sum_of_a_transform_is_of_a_step_over_a_variable():
-    with pytest.raises(ValueError, match=r"`@sums\(\)` goes with a hook `step`\. Received: Whole"):
+    with pytest.raises(ValueError, match=r"`@sums\(\)` needs a `step` hook.*\. Received: Whole"):
 
         class Whole(Scaled):
             @sums(over=Scope.MODEL)
@@ -226,12 +226,12 @@ def test_a_sum_of_a_transform_is_of_a_step_over_a_variable():
                 return {"square": total(ops.square(step))}
 
 
-def test_what_is_no_transform_is_refused():
+def test_anything_but_a_transform_is_refused():
     with pytest.raises(TypeError, match=r"a subclass of keras_optlab's `Transform`\. Received: "):
         check_transform(keras.optimizers.SGD)
 
 
-def test_what_cannot_run_says_why():
+def test_skipped_checks_say_why():
     if BACKEND != "torch":
-        with pytest.raises(NotApplicable, match="cannot be changed in place"):
+        with pytest.raises(NotApplicable, match="cannot be modified in place"):
             checks_of("Cautious")["pure_hooks"]()

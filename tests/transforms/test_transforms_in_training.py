@@ -23,7 +23,7 @@ def fit(model, epochs=1):
 
 
 def weights_of_each_step(rate, steps):
-    """Gradient descent on the mean squared error, in NumPy."""
+    """Run gradient descent on the mean squared error in NumPy; return the weights of each step."""
     model = network(optimizers.SGD(rate))
     w = model.get_weights()[0].astype("float64")
     found = []
@@ -76,7 +76,7 @@ def test_a_file_without_the_transform_starts_it_at_the_weights(tmp_path):
     other.load_weights(tmp_path / "model.weights.h5")
     before = other.get_weights()[0]
     fit(other)
-    # After three steps, half of the way from where the file has put it.
+    # After three steps, it is halfway from the file's weights to where plain steps lead.
     straight = network(optimizers.SGD(0.1))
     straight.load_weights(tmp_path / "model.weights.h5")
     fit(straight)
@@ -122,8 +122,8 @@ def test_two_evaluation_points_are_refused(cls, transforms):
         cls(0.1, transforms=transforms)
 
 
-def test_what_a_transform_refuses():
-    with pytest.raises(ValueError, match=r"`warmup_scale` belongs to a moving average"):
+def test_refusals_of_a_transform():
+    with pytest.raises(ValueError, match=r"`warmup_scale` requires `decay`"):
         Average(warmup_scale=2.0)
     with pytest.raises(TypeError, match=r"`transforms` must be a list .*Received: "):
         optimizers.SGD(transforms=[Cautious])
