@@ -1,5 +1,6 @@
 """The list arguments of every optimizer; a config includes them only if they matter."""
 
+from collections.abc import Iterable
 from typing import Any, final
 
 import keras
@@ -29,8 +30,7 @@ class GroupList(Argument):
 
     def configuration(self, instance: Any) -> Any:
         """Return the groups, serialized, or None if there are none."""
-        groups = self.read(instance) or ()
-        return [keras.saving.serialize_keras_object(group) for group in groups] or None
+        return _serialized(self.read(instance))
 
 
 @final
@@ -42,8 +42,7 @@ class TransformList(Fixed):
 
     def configuration(self, instance: Any) -> Any:
         """Return the transforms, serialized, or None if there are none."""
-        transforms = self.read(instance) or ()
-        return [keras.saving.serialize_keras_object(each) for each in transforms] or None
+        return _serialized(self.read(instance))
 
 
 @final
@@ -74,6 +73,10 @@ class SettableNames(Option):
                 f"value of 0 switches off: {allowed}. Received: settable={shown(value)}."
             )
         super().write(instance, value)
+
+
+def _serialized(objects: Iterable[Any] | None) -> list[Any] | None:
+    return [keras.saving.serialize_keras_object(each) for each in objects or ()] or None
 
 
 # Functions that return `Any`, as `option` does, so that type checkers accept each annotation.
